@@ -1,0 +1,49 @@
+"""H2O+: hybrid offline-and-online reinforcement learning with dynamics gaps."""
+
+from typing import Any
+
+from h2o_jax import learner
+from h2o_jax.algorithms import parts
+from h2o_jax.networks import make_networks
+from h2o_jax.types import Algorithm
+
+
+def h2o_plus(
+    obs_dim: int,
+    action_dim: int,
+    *,
+    backbone: str = "iql",
+    learn_rows: slice = slice(0, 128),
+    discriminate_rows: slice = slice(0, 256),
+    **network_settings: Any,
+) -> Algorithm:
+    """Learns from a log of real transitions and from a simulator with wrong dynamics.
+
+    A state value learned on real data keeps the Bellman target honest; the policy's
+    own value lets it explore in the simulator; simulated rows count by how likely
+    their dynamics are to be real.
+
+    Args:
+        obs_dim: O, number of observations.
+        action_dim: A, number of actions.
+        backbone: value loss on real rows, a name in `value_losses.BACKBONES`.
+        learn_rows: rows of each batch that train value, critics and policy.
+        discriminate_rows: rows of each batch that train the discriminators.
+        **network_settings: see `networks.make_networks`.
+
+    References:
+        Niu et al., ICRA 2025 (arXiv 2309.12716).
+    """
+    networks = make_networks(obs_dim, action_dim, **network_settings)
+    both = ("real", "sim")
+    weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
+    stages = (
+        {"discriminator": parts.discriminator(networks, discriminate_rows)},
+        {
+            "value": parts.value(networks, learn_rows, backbone),
+            "critic": parts.critic(networks, learn_rows, parts.mixed_target, weights),
+            "policy": parts.entropy_regularised_policy(networks, learn_rows, both),
+            "log_alpha": parts.temperature(networks, learn_rows, both),
+        },
+    )
+    return learner.make(networks, stages, domains=both)

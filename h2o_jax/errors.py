@@ -1,0 +1,35 @@
+"""Errors that a user can mend: each message names the input, the finding and the fix.
+
+The library raises these and never exits; `experiments` turns each into one line on
+standard error and the exit code kept beside it.
+"""
+
+
+class H2OError(Exception):
+    """Base of all errors below; `exit_code` is what a command ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(H2OError, ValueError):
+    """A flag or setting is unknown, out of range, or contradicts another."""
+
+    exit_code = 2
+
+
+class DatasetError(H2OError, ValueError):
+    """A log of transitions cannot be used."""
+
+    exit_code = 3
+
+
+class CheckpointError(H2OError, RuntimeError):
+    """A checkpoint is missing, damaged, or belongs to another run."""
+
+    exit_code = 4
+
+
+class DivergenceError(H2OError, ArithmeticError):
+    """Numbers or physics left the finite range."""
+
+    exit_code = 5

@@ -1,0 +1,214 @@
+"""Turns a table of losses into an algorithm: gradients, optimisers, averages, keys.
+
+An algorithm is a tuple of stages run in order. A stage maps each parameter group to
+the one loss that trains it. Inside a stage every loss sees the same snapshot of the
+parameters; later stages see earlier results. Each loss is differentiated in its own
+group only, so that none can leak gradient into another network.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from h2o_jax import distributions
+from h2o_jax.types import (
+    Algorithm,
+    Hyper,
+    LearnerState,
+    Loss,
+    Metrics,
+    Networks,
+    Noise,
+    Params,
+    Scales,
+    Stage,
+    Transition,
+    View,
+    unit_scales,
+)
+
+_ADAM = optax.scale_by_adam()
+
+
+def make(
+    networks: Networks,
+    stages: Sequence[Stage],
+    domains: Iterable[str],
+    targets: Sequence[str] = ("critic",),
+) -> Algorithm:
+    """Builds the algorithm that a table of stages describes.
+
+    Args:
+        networks: functions of `make_networks`.
+        stages: losses by parameter group, in the order in which they act.
+        domains: which of `real`, `sim` batches the losses read; the other may be
+            None.
+        targets: groups that keep a moving average.
+
+    Returns:
+        The method's pure functions; see `Algorithm`.
+    """
+    groups = [group for stage in stages for group in stage]
+    batch_size = max(loss.rows.stop for stage in stages for loss in stage.values())
+
+    def init(
+        key: jax.Array, hyper: Hyper | None = None, scales: Scales | None = None
+    ) -> LearnerState:
+        keys = jax.random.split(key, len(groups) + 1)
+        params = {
+            group: networks.init[group](k)
+            for group, k in zip(groups, keys[1:], strict=True)
+        }
+        hyper = Hyper() if hyper is None else hyper
+        if scales is None:
+            scales = unit_scales(networks.obs_dim, networks.action_dim)
+        return LearnerState(
+            params=params,
+            target_params={group: params[group] for group in targets},
+            opt_state={group: _ADAM.init(params[group]) for group in groups},
+            hyper=jax.tree.map(_float32, hyper),
+            scales=jax.tree.map(_float32, scales),
+            key=keys[0],
+            step=jnp.zeros((), jnp.uint32),
+        )
+
+    def noise(key: jax.Array) -> tuple[Noise, ...]:
+        keys = jax.random.split(key, len(stages))
+        return tuple(_draw(k, stage) for k, stage in zip(keys, stages, strict=True))
+
+    def step(
+        state: LearnerState,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
+        noise: Sequence[Noise],
+    ) -> tuple[LearnerState, Metrics]:
+        batches = {"real": real_batch, "sim": sim_batch}
+        batches = {d: _prepare(batches[d], state, d) for d in domains}
+        params, opt_state = dict(state.params), dict(state.opt_state)
+        metrics: Metrics = {}
+        for stage, normals in zip(stages, noise, strict=True):
+            snapshot = dict(params)
+            for group, loss in stage.items():
+                view = _view(state, snapshot, batches, loss.rows)
+                gradient, report = _gradient(loss, group, view, normals)
+                params[group], opt_state[group] = _descend(
+                    gradient, opt_state[group], params[group], state.hyper, group
+                )
+                metrics |= report
+        average = {
+            group: optax.incremental_update(
+                params[group], state.target_params[group], state.hyper.target_ema
+            )
+            for group in targets
+        }
+        state = state.replace(
+            params=params,
+            target_params=average,
+            opt_state=opt_state,
+            step=state.step + jnp.uint32(1),
+        )
+        return state, metrics
+
+    @jax.jit
+    def update(
+        state: LearnerState,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
+    ) -> tuple[LearnerState, Metrics]:
+        normals = noise(jax.random.fold_in(state.key, state.step))
+        return step(state, real_batch, sim_batch, normals)
+
+    def act(
+        state: LearnerState, obs: jax.Array, key: jax.Array | None = None
+    ) -> jax.Array:
+        mean, log_std = networks.policy(
+            state.params["policy"], _normalise(obs, state.scales)
+        )
+        if key is None:
+            return distributions.mode(mean)
+        return distributions.sample(
+            mean, log_std, jax.random.normal(key, mean.shape, mean.dtype)
+        )[0]
+
+    return Algorithm(
+        init=init,
+        update=update,
+        step=step,
+        noise=noise,
+        act=act,
+        domains=frozenset(domains),
+        batch_size=batch_size,
+    )
+
+
+def _float32(x: object) -> jax.Array:
+    return jnp.asarray(x, jnp.float32)
+
+
+def _normalise(obs: jax.Array, scales: Scales) -> jax.Array:
+    mean, std = (jnp.broadcast_to(x, obs.shape) for x in scales[:2])
+    return (obs - mean) / std
+
+
+def _prepare(batch: Transition | None, state: LearnerState, domain: str) -> Transition:
+    """The batch as the networks see it: observations normalised, rewards scaled."""
+    if batch is None:
+        raise ValueError(f"this method learns from {domain} rows; got None for them")
+    return batch._replace(
+        s_tm1=_normalise(batch.s_tm1, state.scales),
+        s_t=_normalise(batch.s_t, state.scales),
+        r_t=batch.r_t * state.hyper.reward_scale,
+    )
+
+
+def _view(
+    state: LearnerState,
+    params: dict[str, Params],
+    batches: dict[str, Transition],
+    rows: slice,
+) -> View:
+    return View(
+        params=params,
+        target_params=state.target_params,
+        hyper=state.hyper,
+        scales=state.scales,
+        batch={d: jax.tree.map(lambda x: x[rows], b) for d, b in batches.items()},
+    )
+
+
+def _gradient(
+    loss: Loss, group: str, view: View, noise: Noise
+) -> tuple[Params, Metrics]:
+    """Gradient of one loss in its own group, and its metrics."""
+
+    def of_group(params: Params) -> tuple[jax.Array, Metrics]:
+        return loss.apply(view._replace(params={**view.params, group: params}), noise)
+
+    return jax.grad(of_group, has_aux=True)(view.params[group])
+
+
+def _descend(
+    gradient: Params, opt_state: Params, params: Params, hyper: Hyper, group: str
+) -> tuple[Params, Params]:
+    """One Adam step; the step size is the leaf `hyper.<group>_lr`."""
+    learning_rate = getattr(hyper, f"{group}_lr")
+    direction, opt_state = _ADAM.update(gradient, opt_state)
+    steps = jax.tree.map(lambda d: -learning_rate * d, direction)
+    return optax.apply_updates(params, steps), opt_state
+
+
+def _draw(key: jax.Array, stage: Stage) -> Noise:
+    """All normals of one stage, from one draw; equal names are shared."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for loss in stage.values():
+        shapes |= loss.noise(loss.rows.stop - loss.rows.start)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    normals = jax.random.normal(key, (sum(sizes),))
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return {
+        name: normals[end - size : end].reshape(shape)
+        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
+    }

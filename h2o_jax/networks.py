@@ -1,0 +1,132 @@
+"""Multilayer perceptrons for policy, critics, state value and discriminators."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from h2o_jax.types import Networks, Params
+
+LOG_STD_RANGE = (-20.0, 2.0)
+LOGIT_BOUND = 2.0
+
+Init = Callable[..., jax.Array]
+
+
+def _uniform(bound: float) -> Init:
+    def init(key: jax.Array, shape: Sequence[int], dtype=jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+class MLP(nn.Module):
+    """ReLU perceptron.
+
+    Hidden weights and biases are uniform in +-1/sqrt(fan_in), as the published code
+    inherits from PyTorch. The last layer is either the same, or small (Xavier-uniform
+    x 0.01, bias 0), so that values begin near zero.
+    """
+
+    hidden: Sequence[int]
+    outputs: int
+    small_last: bool = True
+
+    @nn.compact
+    def __call__(self, *inputs: jax.Array) -> jax.Array:
+        x = jnp.concatenate(inputs, axis=-1)
+        for width in self.hidden:
+            x = nn.relu(self._dense(x, width, small=False))
+        return self._dense(x, self.outputs, small=self.small_last)
+
+    def _dense(self, x: jax.Array, width: int, small: bool) -> jax.Array:
+        fan_in = x.shape[-1]
+        bound = 0.01 * (6 / (fan_in + width)) ** 0.5 if small else fan_in**-0.5
+        bias = nn.initializers.zeros if small else _uniform(bound)
+        return nn.Dense(width, kernel_init=_uniform(bound), bias_init=bias)(x)
+
+
+class Policy(nn.Module):
+    """Tanh-Gaussian head: `[..., O]` -> mean and log-std `[..., A]` before squashing.
+
+    The log-std is `m raw + b` with learned scalars m (1 at first) and b (-1), then
+    clipped; the published code's parametrisation.
+    """
+
+    hidden: Sequence[int]
+    action_dim: int
+
+    @nn.compact
+    def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        output = MLP(self.hidden, 2 * self.action_dim)(obs)
+        mean, raw = jnp.split(output, 2, axis=-1)
+        scale = self.param("log_std_scale", nn.initializers.ones, ())
+        offset = self.param("log_std_offset", nn.initializers.constant(-1.0), ())
+        return mean, jnp.clip(scale * raw + offset, *LOG_STD_RANGE)
+
+
+class Discriminator(nn.Module):
+    """Raw logits of the two domain classifiers, `[..., 2]` each, within +-2."""
+
+    hidden: Sequence[int]
+
+    @nn.compact
+    def __call__(
+        self, s_tm1: jax.Array, a_tm1: jax.Array, s_t: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        sa = MLP(self.hidden, 2, small_last=False, name="sa")(s_tm1, a_tm1)
+        sas = MLP(self.hidden, 2, small_last=False, name="sas")(s_tm1, a_tm1, s_t)
+        return LOGIT_BOUND * jnp.tanh(sa), LOGIT_BOUND * jnp.tanh(sas)
+
+
+def make_networks(
+    obs_dim: int,
+    action_dim: int,
+    hidden: Sequence[int] = (256, 256),
+    discriminator_hidden: Sequence[int] = (256, 256),
+    critics: int = 2,
+) -> Networks:
+    """Builds the networks of every method.
+
+    Args:
+        obs_dim: O, number of observations.
+        action_dim: A, number of actions.
+        hidden: widths of policy, critics and state value.
+        discriminator_hidden: widths of both discriminators.
+        critics: K, size of the critic ensemble.
+
+    Returns:
+        Pure functions: `policy(params, s) -> mean, log_std`,
+        `critic(params, s, a) -> [..., K]`, `value(params, s) -> [...]`,
+        `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
+    """
+    policy = Policy(hidden, action_dim)
+    critic = MLP(hidden, 1)
+    value = MLP(hidden, 1)
+    discriminator = Discriminator(discriminator_hidden)
+    obs, action = jnp.zeros((1, obs_dim)), jnp.zeros((1, action_dim))
+
+    def init_critics(key: jax.Array) -> list[Params]:
+        return [critic.init(k, obs, action) for k in jax.random.split(key, critics)]
+
+    # A list, not a stacked ensemble: separate matmuls run at full speed on a CPU, and
+    # an accelerator batches over the runs anyway.
+    def apply_critics(params: list[Params], s: jax.Array, a: jax.Array) -> jax.Array:
+        return jnp.concatenate([critic.apply(p, s, a) for p in params], axis=-1)
+
+    return Networks(
+        init={
+            "policy": lambda key: policy.init(key, obs),
+            "critic": init_critics,
+            "value": lambda key: value.init(key, obs),
+            "discriminator": lambda key: discriminator.init(key, obs, action, obs),
+            "log_alpha": lambda key: jnp.zeros(()),
+        },
+        policy=policy.apply,
+        critic=apply_critics,
+        value=lambda params, s: value.apply(params, s)[..., 0],
+        discriminator=discriminator.apply,
+        obs_dim=obs_dim,
+        action_dim=action_dim,
+    )

@@ -1,0 +1,133 @@
+"""State-value losses: how V(s) climbs towards the best action in the data.
+
+Each maps `q_tm1`, the critics' value of the logged action (held constant), and
+`v_tm1`, the state value being trained, to one loss per example. With the advantage
+`y = q - v` they are the functions L(y) of H2O+ (arXiv 2309.12716, Eq. 4).
+"""
+
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from h2o_jax.types import Hyper
+
+
+def expectile(q_tm1: jax.Array, v_tm1: jax.Array, tau: chex.Numeric) -> jax.Array:
+    r"""Expectile regression of state values onto action values (IQL).
+
+    .. math:: \ell = |\tau - 1\{y < 0\}| \, y^2, \quad y = q - v
+
+    With `tau` above one half a value below the logged action's costs more than one
+    above it, so `v` climbs towards the best action in the data without the critic
+    ever being asked about an action outside it.
+
+    Args:
+        q_tm1: `[...]` action values of logged actions; held constant.
+        v_tm1: `[...]` state values being trained.
+        tau: expectile, in (0, 1).
+
+    Returns:
+        `[...]` the loss of each example.
+
+    References:
+        Kostrikov et al., 2021, Eq. 5 (arXiv 2110.06169).
+    """
+    chex.assert_equal_shape([q_tm1, v_tm1])
+    advantage = jax.lax.stop_gradient(q_tm1) - v_tm1
+    return jnp.abs(tau - (advantage < 0)) * advantage**2
+
+
+def sparse(q_tm1: jax.Array, v_tm1: jax.Array, alpha: chex.Numeric) -> jax.Array:
+    r"""Sparse value learning (SQL).
+
+    .. math:: \ell = 1\{z > 0\} \, z^2 - y / \alpha, \quad z = 1 + y / (2 \alpha)
+
+    Actions far below `v` (y < -2 alpha) leave the quadratic part altogether, which
+    is where the name comes from. IVR's code writes the same loss with `4 alpha`.
+
+    Args:
+        q_tm1: `[...]` action values of logged actions; held constant.
+        v_tm1: `[...]` state values being trained.
+        alpha: scale, > 0.
+
+    Returns:
+        `[...]` the loss of each example.
+
+    References:
+        Xu et al., 2023, Eq. 15 (arXiv 2303.15810).
+    """
+    chex.assert_equal_shape([q_tm1, v_tm1])
+    advantage = jax.lax.stop_gradient(q_tm1) - v_tm1
+    z = 1 + advantage / (2 * alpha)
+    return jnp.where(z > 0, z**2, 0.0) - advantage / alpha
+
+
+def exponential(
+    q_tm1: jax.Array,
+    v_tm1: jax.Array,
+    scale: chex.Numeric,
+    clip: chex.Numeric,
+    tail: chex.Numeric = 0.0,
+) -> jax.Array:
+    r"""Exponential (Gumbel) regression, shared by EQL and XQL.
+
+    .. math:: \ell = e^{z - m} - z e^{-m} - e^{-m}, \quad z = \min(y / a, c)
+
+    This is `exp(y/a) - y/a - 1` divided by `exp(m)`, where the constant
+    `m = max(max_batch z, -1)` keeps every exponent below one; it couples the batch.
+    Rows above the clip have no gradient. With `tail` = 1 the exponential goes on
+    linearly above the clip instead, so that those rows keep a bounded gradient.
+
+    Args:
+        q_tm1: `[...]` action values of logged actions; held constant.
+        v_tm1: `[...]` state values being trained.
+        scale: a, > 0.
+        clip: c, the largest exponent.
+        tail: 0 (published: flat) or 1 (linear) above the clip.
+
+    Returns:
+        `[...]` the loss of each example.
+
+    References:
+        Garg et al., 2023, Eq. 10 (arXiv 2301.02328); Xu et al., 2023
+        (arXiv 2303.15810), whose code normalises this way.
+    """
+    chex.assert_equal_shape([q_tm1, v_tm1])
+    exponent = (jax.lax.stop_gradient(q_tm1) - v_tm1) / scale
+    z = jnp.minimum(exponent, clip)
+    m = jax.lax.stop_gradient(jnp.maximum(jnp.max(z), -1.0))
+    excess = jnp.maximum(exponent - clip, 0.0)
+    slope = jnp.exp(clip - m) - jnp.exp(-m)
+    return jnp.exp(z - m) - (z + 1) * jnp.exp(-m) + tail * slope * excess
+
+
+ValueLoss = Callable[[jax.Array, jax.Array, Hyper], jax.Array]
+
+
+def _iql(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
+    return expectile(q_tm1, v_tm1, hyper.expectile)
+
+
+def _sql(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
+    return sparse(q_tm1, v_tm1, hyper.sparse_alpha)
+
+
+def _exponential(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
+    return exponential(
+        q_tm1,
+        v_tm1,
+        hyper.exponential_scale,
+        hyper.exponential_clip,
+        hyper.exponential_tail,
+    )
+
+
+BACKBONES: dict[str, ValueLoss] = {
+    "iql": _iql,
+    "sql": _sql,
+    "eql": _exponential,
+    "xql": _exponential,
+}
+"""Backbone name -> its value loss, reading its scales from the hyperparameters."""
