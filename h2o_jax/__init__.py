@@ -3,7 +3,7 @@
     alg = h2o_jax.h2o_plus(obs_dim, action_dim)
     state = alg.init(jax.random.key(0))
     state, metrics = alg.update(state, real_batch, sim_batch)
-    action = alg.act(state, observation)
+    action = alg.act(state.actor, observation)
 
 No simulator, flag or checkpoint library is imported here, and JAX's configuration is
 left alone.
@@ -15,6 +15,7 @@ from h2o_jax.algorithms.h2o_plus import h2o_plus
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
 from h2o_jax.types import (
+    Actor,
     Algorithm,
     Hyper,
     LearnerState,
@@ -28,6 +29,7 @@ from h2o_jax.value_losses import BACKBONES
 __all__ = [
     "ALGORITHMS",
     "BACKBONES",
+    "Actor",
     "Algorithm",
     "Hyper",
     "LearnerState",

@@ -15,6 +15,7 @@ import optax
 
 from h2o_jax import distributions
 from h2o_jax.types import (
+    Actor,
     Algorithm,
     Hyper,
     LearnerState,
@@ -121,17 +122,12 @@ def make(
         normals = noise(jax.random.fold_in(state.key, state.step))
         return step(state, real_batch, sim_batch, normals)
 
-    def act(
-        state: LearnerState, obs: jax.Array, key: jax.Array | None = None
-    ) -> jax.Array:
-        mean, log_std = networks.policy(
-            state.params["policy"], _normalise(obs, state.scales)
-        )
+    def act(actor: Actor, obs: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
         if key is None:
             return distributions.mode(mean)
-        return distributions.sample(
-            mean, log_std, jax.random.normal(key, mean.shape, mean.dtype)
-        )[0]
+        normals = jax.random.normal(key, mean.shape, mean.dtype)
+        return distributions.sample(mean, log_std, normals)[0]
 
     return Algorithm(
         init=init,

@@ -4,7 +4,6 @@ import chex
 import jax
 
 
-
 def entropy_regularised(
     log_pi: jax.Array, value: jax.Array, alpha: chex.Numeric
 ) -> jax.Array:

@@ -20,9 +20,7 @@ def min_value(q_t: jax.Array) -> jax.Array:
     return jnp.min(q_t, axis=-1)
 
 
-def soft_value(
-    q_t: jax.Array, log_pi_t: jax.Array, alpha: chex.Numeric
-) -> jax.Array:
+def soft_value(q_t: jax.Array, log_pi_t: jax.Array, alpha: chex.Numeric) -> jax.Array:
     r"""Entropy-regularised value of a state from one sampled action.
 
     .. math:: \min_i Q_i(s', a') - \alpha \log \pi(a' | s'), \quad a' \sim \pi

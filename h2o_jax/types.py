@@ -108,6 +108,14 @@ def unit_scales(obs_dim: int, action_dim: int) -> Scales:
     )
 
 
+class Actor(NamedTuple):
+    """What acting needs: the part of a state that goes to a robot."""
+
+    policy: Params
+    """Parameters of the policy network."""
+    scales: Scales
+
+
 class LearnerState(struct.PyTreeNode):
     """Everything that learning changes or depends on, in one pytree."""
 
@@ -123,6 +131,11 @@ class LearnerState(struct.PyTreeNode):
     """Base key; randomness of an update is a function of `(key, step)`."""
     step: jax.Array
     """Updates done so far, uint32."""
+
+    @property
+    def actor(self) -> Actor:
+        """The policy of this state, for `Algorithm.act`."""
+        return Actor(self.params["policy"], self.scales)
 
 
 class View(NamedTuple):
@@ -176,7 +189,7 @@ class Algorithm(NamedTuple):
     noise: Callable[..., tuple[Noise, ...]]
     """`key -> ` one dict of normals per stage."""
     act: Callable[..., jax.Array]
-    """`(state, obs [..., O], key=None) -> [..., A]`; no key gives the mode."""
+    """`(state.actor, obs [..., O], key=None) -> [..., A]`; no key gives the mode."""
     domains: frozenset[str]
     """Which of `real`, `sim` the method learns from."""
     batch_size: int

@@ -1,0 +1,276 @@
+"""Logs of the real system: any supported file becomes a `Transition [N, ...]`.
+
+`load` takes D4RL's HDF5, npz, CSV and local Minari datasets. Every reader returns the
+same named columns, which are checked, paired into transitions and described here.
+Nothing in a file is ever executed: no pickle, no environment made from metadata.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import files, hdf5, minari_data, tables, validation
+from h2o_jax.sim.hdf5 import write_d4rl
+from h2o_jax.sim.minari_data import write_minari
+from h2o_jax.types import Transition
+
+__all__ = ["Dataset", "load", "summary", "write_d4rl", "write_minari"]
+
+Reader = Callable[[pathlib.Path, tables.ColumnMap], dict[str, np.ndarray]]
+READERS: dict[str, Reader] = {
+    ".hdf5": hdf5.read,
+    ".h5": hdf5.read,
+    ".npz": tables.read_npz,
+    ".csv": tables.read_csv,
+}
+PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+SCALARS = ("rewards", "terminals", "timeouts")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Transitions and what is known of their origin."""
+
+    transition: Transition
+    """float32 `[N, ...]`, in the order of the log."""
+    episode_returns: np.ndarray
+    """`[E]` sums of rewards of the episodes that ended in the log."""
+    episode_lengths: np.ndarray
+    """`[E]` their steps."""
+    time_limits: int
+    """Rows of the log at which a time limit ended an episode."""
+    source: str
+    sha256: str
+    """Of the file that holds the arrays."""
+    notes: tuple[str, ...] = ()
+    """What was changed or assumed on the way."""
+
+
+def load(
+    source: str,
+    *,
+    obs_dim: int,
+    action_dim: int,
+    columns: tables.ColumnMap = None,
+    action_bounds: tuple[Any, Any] | None = None,
+    max_episode_steps: int | None = None,
+    min_rows: int = 1,
+    sha256: str | None = None,
+    download: bool = False,
+) -> Dataset:
+    """Reads, checks and pairs one log.
+
+    Args:
+        source: path to .hdf5, .h5, .npz or .csv, or `minari:NAMESPACE/NAME-vN`.
+        obs_dim: numbers in an observation of the task.
+        action_dim: numbers in an action of the task.
+        columns: D4RL's name -> name in the file, or several put side by side such as
+            `"x, y, joint_0..joint_5"`.
+        action_bounds: the log's `(low, high)`, numbers or `[A]`, mapped to [-1, 1].
+        max_episode_steps: time limit, for a log with neither timeouts nor successors;
+            any number above the log's length if it has none.
+        min_rows: rows that a run draws at once.
+        sha256: refuse a file with another hash.
+        download: let Minari fetch a dataset that is not here.
+
+    Raises:
+        DatasetError: in one line, the file, the finding and the fix.
+    """
+    path, read = _reader(source, download)
+    want = validation.Want(obs_dim, action_dim, min_rows)
+    with files.readable(path):
+        digest = files.check_hash(path, sha256)
+        table, notes = _squeeze(read(path, columns), want)
+    validation.run_checks(validation.COLUMN_CHECKS, table, path, want)
+    table["actions"] = _unit_actions(table["actions"], action_bounds)
+    validation.run_checks((validation.check_action_range,), table, path, want)
+    timeouts, note = _timeouts(table, path, max_episode_steps)
+    transition, pairing = _pair(table, timeouts)
+    lengths, returns, order = _episodes(table, timeouts)
+    return Dataset(
+        transition=validation.validate(transition, path, **want._asdict()),
+        episode_returns=returns,
+        episode_lengths=lengths,
+        time_limits=int(timeouts.sum()),
+        source=source,
+        sha256=digest,
+        notes=(*notes, *_clip_note(table["actions"]), *note, *pairing, *order),
+    )
+
+
+def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
+    """The file behind a source, and what reads it."""
+    if source.startswith("minari:"):
+        dataset_id = source.removeprefix("minari:")
+        return minari_data.locate(dataset_id, download), minari_data.read
+    path = pathlib.Path(source)
+    kind = path.suffix.lower()
+    if kind in PICKLED:
+        raise files.fail(
+            path,
+            "a pickle, and loading one can run code; where you trust it, save its "
+            "arrays with numpy.savez and load that",
+        )
+    if kind not in READERS:
+        known = ", ".join(READERS)
+        raise files.fail(path, f"unknown kind of file; use {known} or minari:NAME-vN")
+    return path, READERS[kind]
+
+
+def _squeeze(
+    table: dict[str, np.ndarray], want: validation.Want
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Reads `[N, 1]` where `[N]` is meant, and the reverse for one-dimensional spaces."""
+    notes = []
+    for name, column in table.items():
+        if name in SCALARS and column.shape[1:] == (1,):
+            table[name] = column[:, 0]
+            notes.append(f"(N,1) {name} squeezed")
+        if want.width(name) == 1 and column.ndim == 1:
+            table[name] = column[:, None]
+    return table, notes
+
+
+def _unit_actions(actions: np.ndarray, bounds: tuple[Any, Any] | None) -> np.ndarray:
+    """`[N, A]` actions mapped from `bounds` to [-1, 1]; as they are without bounds."""
+    if bounds is None:
+        return actions
+    low, high = (np.asarray(bound, np.float32) for bound in bounds)
+    fits = all(bound.shape in ((), actions.shape[1:]) for bound in (low, high))
+    if not (fits and np.all(low < high)):
+        wanted = f"low < high, each a number or {actions.shape[1]} of them"
+        raise ConfigError(f"action_bounds: {low}, {high}; give {wanted}")
+    return 2 * (actions - low) / (high - low) - 1
+
+
+def _clip_note(actions: np.ndarray) -> list[str]:
+    clipped = int(np.sum(np.abs(actions) > 1))
+    share = clipped / actions.size
+    return [f"{clipped} action values clipped ({share:.2%})"] if clipped else []
+
+
+def _timeouts(
+    table: validation.Columns, path: pathlib.Path, max_episode_steps: int | None
+) -> tuple[np.ndarray, list[str]]:
+    """`[N]` rows at which a time limit ended an episode, logged or inferred."""
+    terminals = table["terminals"] != 0
+    logged = table.get("timeouts", np.zeros_like(terminals)) != 0
+    if "timeouts" in table and (logged | terminals).any():
+        both = int(np.sum(logged & terminals))
+        note = f"{both} rows both terminal and timed out: taken as time limits"
+        return logged, [note] if both else []
+    if "next_observations" in table:
+        note = "no timeouts: an episode ends where a successor is not the next row"
+        return _inferred_timeouts(table, terminals), [note]
+    if max_episode_steps:
+        row = np.arange(len(terminals))
+        begins = np.append(True, terminals[:-1])
+        start = np.maximum.accumulate(np.where(begins, row, 0))
+        counted = ((row - start + 1) % max_episode_steps == 0) & ~terminals
+        return counted, [f"no timeouts: a time limit every {max_episode_steps} steps"]
+    raise files.fail(
+        path,
+        "no timeouts and no next_observations, so episodes cannot be told apart; "
+        "log either, or give max_episode_steps",
+    )
+
+
+def _jumps(table: validation.Columns) -> np.ndarray:
+    """`[N - 1]` whether a row's successor differs from the next row's observation."""
+    return np.any(table["next_observations"][:-1] != table["observations"][1:], axis=1)
+
+
+def _inferred_timeouts(table: validation.Columns, terminals: np.ndarray) -> np.ndarray:
+    """`[N]` rows, not terminal, whose successor is not the next row's observation.
+
+    The last row has no next one: it ends an episode if that is as long as the longest,
+    and that one ran into the time limit.
+    """
+    timeouts = np.append(_jumps(table), False) & ~terminals
+    begins = np.append(0, np.flatnonzero(timeouts | terminals) + 1)
+    lengths = np.diff(begins, append=len(terminals))
+    limit = max(lengths[:-1][timeouts[begins[1:] - 1]], default=0)
+    timeouts[-1] = not terminals[-1] and lengths[-1] == limit == max(lengths)
+    return timeouts
+
+
+def _pair(
+    table: validation.Columns, timeouts: np.ndarray
+) -> tuple[Transition, list[str]]:
+    """Steps with their successors; those whose successor is unknown are dropped.
+
+    Without logged successors a row's is the next row's observation. It is unknown at a
+    time limit and at the end of the log; at a terminal row it does not matter, and the
+    row's own observation stands in.
+    """
+    obs = table["observations"]
+    stops = (table["terminals"] != 0) & ~timeouts
+    keep = np.ones(len(obs), bool)
+    notes = []
+    successors = table.get("next_observations")
+    if successors is None:
+        successors = np.where(stops[:, None], obs, np.roll(obs, -1, axis=0))
+        keep = ~timeouts
+        keep[-1] &= stops[-1]
+        notes.append(
+            f"successors from the next row: {np.sum(~keep)} rows at time limits or the "
+            f"log's end dropped, {stops.sum()} terminal rows stand in for their own"
+        )
+    rows = (obs, table["actions"], table["rewards"], ~stops, successors)
+    return Transition(*(x[keep] for x in rows)), notes
+
+
+def _episodes(
+    table: validation.Columns, timeouts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """`[E]` lengths and returns of the episodes that ended; none if rows are shuffled."""
+    ended = (table["terminals"] != 0) | timeouts
+    notes = []
+    if "next_observations" in table and len(ended) > 1:
+        jumps = _jumps(table)
+        if jumps.mean() > 0.5:
+            note = "most successors are not the next row: shuffled, no episodes known"
+            return np.zeros(0, int), np.zeros(0), [note]
+        if (jumps & ~ended[:-1]).any():
+            share = np.mean(jumps & ~ended[:-1])
+            notes.append(f"{share:.2%} of rows: the next is not the successor")
+    ends = np.append(-1, np.flatnonzero(ended))
+    if ends[-1] < len(ended) - 1:
+        rest = len(ended) - 1 - ends[-1]
+        notes.append(f"unfinished last episode of {rest} rows not in the returns")
+    total = np.append(0, np.cumsum(table["rewards"], dtype=np.float64))
+    return np.diff(ends), np.diff(total[ends + 1]), notes
+
+
+def summary(dataset: Dataset) -> str:
+    """A few readable lines on a log."""
+    step = dataset.transition
+    returns, lengths = dataset.episode_returns, dataset.episode_lengths
+    rows, obs_dim = step.s_tm1.shape
+    widths = f"{obs_dim} observations, {step.a_tm1.shape[-1]} actions"
+    lines = [
+        ("transitions", f"{rows:,}, {widths}"),
+        ("episodes", f"{len(lengths)} complete"),
+        ("terminals", f"{np.sum(step.discount_t == 0)}"),
+        ("time limits", f"{dataset.time_limits}"),
+        ("observations", _range(step.s_tm1)),
+        ("actions", _range(step.a_tm1)),
+        ("rewards", _range(step.r_t)),
+        ("sha256", dataset.sha256),
+        *(("note", note) for note in dataset.notes),
+    ]
+    if len(returns):
+        std, best, worst = returns.std(), returns.max(), returns.min()
+        spread = f"std {std:.1f}, best {best:.1f}, worst {worst:.1f}"
+        steps = f"mean {lengths.mean():.0f}, {lengths.min()} to {lengths.max()} steps"
+        lines.insert(2, ("lengths", steps))
+        lines.insert(3, ("returns", f"mean {returns.mean():.1f}, {spread}"))
+    return "\n".join([dataset.source, *(f"  {name:<14}{x}" for name, x in lines)])
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():.4g} to {values.max():.4g}, mean {values.mean():.4g}"

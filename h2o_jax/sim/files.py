@@ -1,0 +1,111 @@
+"""What every reader of a log asks of its file first: what it is, its size, its hash."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+from h2o_jax.errors import DatasetError, H2OError
+
+COPIES = 3
+"""Times the stored arrays that loading may hold at once: raw, float32, on the device."""
+MAX_EXPANSION = 2000
+"""Declared over stored bytes; no filter in use packs above about 1030 to 1."""
+FREE_BYTES = 1 << 20
+"""Declared sizes up to this are never refused."""
+
+SIGNATURES = (
+    (b"PK\x03\x04", "a zip archive (.npz is one)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a single .npy array"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x80", "a pickle"),
+    (b"version https://git-lfs", "a git-LFS pointer; run `git lfs pull`"),
+    (b"<", "a web page, perhaps the login or error page of a download"),
+    (b"{", "a JSON document"),
+)
+
+
+def fail(source: object, message: str) -> DatasetError:
+    """One printable line `source: found; fix`, also when the names in it are hostile."""
+    line = " ".join(f"{source}: {message}".split())
+    return DatasetError("".join(c if c.isprintable() else "?" for c in line))
+
+
+@contextlib.contextmanager
+def readable(path: pathlib.Path) -> Iterator[None]:
+    """Turns whatever a reader trips over into a `DatasetError` that names the file."""
+    try:
+        yield
+    except H2OError:
+        raise
+    except FileNotFoundError as error:
+        raise fail(error.filename or path, "no such file; check the path") from error
+    except MemoryError as error:
+        raise fail(path, "does not fit in memory; use fewer rows") from error
+    except Exception as error:  # a damaged file can raise anything
+        raise fail(path, f"cannot be read ({error}); mend or copy it again") from error
+
+
+def looks_like(path: pathlib.Path) -> str:
+    """In words, what the first bytes of a file say it is."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    if not head:
+        return "an empty file"
+    known = (name for start, name in SIGNATURES if head.lstrip().startswith(start))
+    return next(known, "no known kind of file")
+
+
+def check_hash(path: pathlib.Path, expected: str | None) -> str:
+    """The file's SHA-256 in hex; raises if `expected` is given and differs."""
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and found != expected.lower():
+        raise fail(path, f"its SHA-256 is {found}, not {expected}; copy it again")
+    return found
+
+
+def check_expansion(
+    path: pathlib.Path, name: str, declared: float, stored: float
+) -> None:
+    """Refuses an array that claims far more bytes than the file holds for it."""
+    if declared > max(FREE_BYTES, MAX_EXPANSION * stored):
+        raise fail(
+            path,
+            f"{name} claims {size(declared)} but the file stores {size(stored)} of it; "
+            "the file is damaged or hostile, do not use it",
+        )
+
+
+def check_memory(path: pathlib.Path, declared: float) -> None:
+    """Refuses, before reading, what this machine or container cannot hold."""
+    need, free = COPIES * declared, available_memory()
+    if need > free:
+        raise fail(
+            path,
+            f"needs {size(need)} of memory, {size(free)} are free; "
+            "store fewer rows or use a larger machine",
+        )
+
+
+def available_memory() -> int:
+    """Bytes that can still be had: the machine's free memory, within the container's."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+        limits.append(int(pathlib.Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(limits)
+
+
+def size(nbytes: float) -> str:
+    """Bytes for people, e.g. `1.5 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 1000 or unit == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.0f} {unit}" if unit == "bytes" else f"{nbytes:.1f} {unit}"

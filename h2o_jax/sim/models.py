@@ -1,0 +1,129 @@
+"""From a task and its gaps to a compiled MuJoCo model, and proof that gaps matter."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import gaps as gaps_lib
+from h2o_jax.sim.gaps import GAPS, GapSetting
+from h2o_jax.sim.interface import Interface
+from h2o_jax.sim.tasks.task import Task
+from h2o_jax.sim.world import World
+
+Inertia = Literal["modern", "d4rl"]
+
+
+def compile_model(
+    task: Task, gaps: Sequence[GapSetting] = (), inertia: Inertia = "modern"
+) -> mujoco.MjModel:
+    """A model of the task with gaps.
+
+    A model whose XML fixes the total mass (HalfCheetah: 14 kg) keeps it, as that rule
+    came after the text edits of the published gaps: a thicker thigh takes mass from
+    the other limbs. Without gaps the model is Gymnasium's, bit for bit.
+
+    Args:
+        task: the robot.
+        gaps: edits, applied in order.
+        inertia: `modern` for exact capsules; `d4rl` for those of MuJoCo before 2.1.1,
+            with which the D4RL and ODRL logs were recorded.
+
+    Raises:
+        ConfigError: the robot does not have a gap, or does not compile with it.
+    """
+    spec = task.spec()
+    total_mass = spec.compiler.settotalmass
+    # MuJoCo 4 deprecates the rule; `_set_total_mass` is what replaces it.
+    spec.compiler.settotalmass = -1
+    gaps_lib.edit(spec, task.robot, gaps)
+    if inertia == "d4rl":
+        _lengthen_capsules(spec)
+    elif inertia != "modern":
+        raise ConfigError(f"inertia {inertia!r}: choose from modern, d4rl")
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        message = " ".join(str(error).split())
+        text = gaps_lib.format(gaps)
+        raise ConfigError(f"{task.name} with {text} is no model: {message}") from error
+    if total_mass > 0:
+        _set_total_mass(model, total_mass)
+    return model
+
+
+def _set_total_mass(model: mujoco.MjModel, total: float) -> None:
+    """Rescales all masses and inertias, and whatever follows from them."""
+    mujoco.mj_setTotalmass(model, total)
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    # The compiler's statistics are not among those constants, yet the constraint
+    # solver stops by the mean inertia. Plain sums round as the compiler's do.
+    model.stat.meaninertia = sum(model.dof_M0.tolist()) / model.nv
+    model.stat.meanmass = sum(model.body_mass[1:].tolist()) / (model.nbody - 1)
+
+
+def _lengthen_capsules(spec: mujoco.MjSpec) -> None:
+    r"""Gives bodies the inertia that MuJoCo before 2.1.1 computed for capsules.
+
+    A capsule of radius r and half-length l weighed as a cylinder of half-length
+    l + r / 2, which is lighter at the ends by
+
+    .. math:: \pi r^3 \rho \, (4/3 - 1)
+
+    Only masses and inertias change; contacts still see capsules.
+    """
+    shapes = spec.copy().compile()
+    twin = spec.copy()
+    for geom in twin.geoms:
+        if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            radius, half_length, _ = shapes.geom(geom.name).size
+            geom.type = mujoco.mjtGeom.mjGEOM_CYLINDER
+            if not np.isnan(geom.fromto[0]):
+                geom.fromto = [np.nan, 0, 0, 0, 0, 0]
+                geom.pos = shapes.geom(geom.name).pos
+                geom.quat = shapes.geom(geom.name).quat
+            geom.size = (radius, half_length + radius / 2, 0)
+    weights = twin.compile()
+    spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_FALSE
+    for body in spec.bodies[1:]:
+        body.mass = weights.body(body.name).mass[0]
+        body.ipos = weights.body(body.name).ipos
+        body.iquat = weights.body(body.name).iquat
+        body.inertia = weights.body(body.name).inertia
+        body.explicitinertial = True
+
+
+def check_effect(
+    task: Task,
+    gaps: Sequence[GapSetting],
+    inertia: Inertia = "modern",
+    steps: int = 200,
+) -> None:
+    """Makes sure that each gap alone changes what a policy would see.
+
+    Runs the modified and the unmodified simulator under the same random actions. A
+    gap can fall silent without any error, as friction does where the other surface's
+    is larger, and an experiment with it would then compare nothing.
+
+    Raises:
+        ConfigError: a gap whose factor is not neutral left every observation as it
+            was.
+    """
+    plain = compile_model(task, (), inertia)
+    actions = np.random.default_rng(0).uniform(-1, 1, (steps, task.action_dim))
+    for gap in gaps:
+        models = [plain, compile_model(task, [gap], inertia)]
+        world = World(task, models, [Interface(), gaps_lib.interface([gap])], [0, 0])
+        same = all(_same_step(world, action) for action in actions)
+        if same and gap.factor != GAPS[gap.name].neutral:
+            raise ConfigError(
+                f"gap {gap} changes nothing in {task.name}: {steps} steps under the "
+                "same actions are identical"
+            )
+
+
+def _same_step(world: World, action: np.ndarray) -> bool:
+    first, second = world.step(np.stack([action, action])).s_t
+    return np.array_equal(first, second)

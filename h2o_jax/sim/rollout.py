@@ -1,0 +1,162 @@
+"""Experience from simulators: rows to learn from, and returns to report."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from h2o_jax.errors import DivergenceError
+from h2o_jax.sim.world import World
+from h2o_jax.types import Transition
+
+Array = np.ndarray
+_ATTEMPTS = 20  # how often one row is tried again before the simulator is given up
+
+
+class Episodes(NamedTuple):
+    """Episodes in the order in which they ended."""
+
+    environment: Array
+    """`[e]` which environment it was."""
+    returns: Array
+    """`[e]` float64 sum of rewards."""
+    length: Array
+    """`[e]` control steps."""
+
+
+class Rollout(NamedTuple):
+    """What `collect` brings back."""
+
+    transitions: Transition
+    """Float32, `[n, steps, ...]`; axis 0 is the environment."""
+    episodes: Episodes
+    """Those that ended within the block."""
+
+
+class Evaluation(NamedTuple):
+    """What `evaluate` brings back."""
+
+    returns: Array
+    """`[P, E]` float64, per policy and episode."""
+    lengths: Array
+    """`[P, E]` control steps."""
+
+
+def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rollout:
+    """Steps every environment `steps` times and keeps each transition.
+
+    Episodes go on from where the last call left them. One that reaches a terminal
+    state or the time limit starts anew; only the former stores `discount_t = 0`, and
+    both store the true successor, not the new episode's first observation. Where the
+    physics diverges the episode is dropped and the row is taken from the next one.
+
+    Args:
+        world: `n` environments.
+        act: `(observations [n, O] float32, t) -> actions [n, A]`, t in 0..steps-1; a
+            row that is taken again passes the same t.
+        steps: rows per environment.
+
+    Raises:
+        DivergenceError: an action is not finite, or the physics diverges again and
+            again from freshly reset states.
+    """
+    task, n = world.task, world.n
+    # Time first, so that a step fills contiguous memory.
+    s_tm1, s_t = np.empty((2, steps, n, task.obs_dim), np.float32)
+    a_tm1 = np.empty((steps, n, task.action_dim), np.float32)
+    r_t, discount_t = np.empty((2, steps, n), np.float32)
+    ended: list[tuple[Array, Array, Array]] = []
+    for t in range(steps):
+        row = Transition(s_tm1[t], a_tm1[t], r_t[t], discount_t[t], s_t[t])
+        _collect_row(world, act, t, row)
+        over = (row.discount_t == 0) | (world.age >= task.horizon)
+        if np.count_nonzero(over):
+            ids = np.flatnonzero(over)
+            ended.append((ids, world.returns[ids], world.age[ids]))
+            world.reset(ids)
+    rows = Transition(s_tm1, a_tm1, r_t, discount_t, s_t)
+    return Rollout(Transition(*map(_environment_first, rows)), _episodes(ended))
+
+
+def evaluate(
+    world: World, act: Callable[[Array], Array], episodes: int, seed: int
+) -> Evaluation:
+    """Runs every policy for some whole episodes, all at once.
+
+    Episode `e` starts as Gymnasium's `env.reset(seed=seed + e)` for every policy and
+    at every call, so that differences in returns are the policies'. An episode whose
+    physics diverges ends there.
+
+    Args:
+        world: `P * E` environments, those of one policy next to each other.
+        act: deterministic, `observations [P, E, O] float32 -> actions [P, E, A]`. It
+            is asked about ended episodes too, so that the shape never changes.
+        episodes: `E`, per policy.
+        seed: of the first episode.
+
+    Raises:
+        DivergenceError: an action is not finite.
+    """
+    if world.n % episodes:
+        raise ValueError(f"{world.n} environments are no multiple of {episodes}")
+    shape = (world.n // episodes, episodes)
+    world.reset(seeds=[seed + e for _ in range(shape[0]) for e in range(episodes)])
+    alive = np.arange(world.n)
+    while len(alive):
+        observations = world.observations.astype(np.float32)
+        actions = np.asarray(act(observations.reshape(*shape, -1)))
+        step = world.step(actions.reshape(world.n, -1)[alive], alive)
+        limit = world.age[alive] >= world.task.horizon
+        alive = alive[~(step.terminated | step.unstable | limit)]
+    return Evaluation(
+        world.returns.reshape(shape).copy(), world.age.reshape(shape).copy()
+    )
+
+
+def _collect_row(
+    world: World, act: Callable[[Array, int], Array], t: int, row: Transition
+) -> None:
+    """Steps every environment once and writes the transitions `[n, ...]` into `row`."""
+    row.s_tm1[:] = world.observations
+    row.a_tm1[:] = act(row.s_tm1, t)
+    step = world.step(row.a_tm1)
+    row.s_t[:] = step.s_t
+    row.r_t[:] = step.reward
+    row.discount_t[:] = ~step.terminated
+    if np.count_nonzero(step.unstable):
+        _collect_again(world, act, t, row, np.flatnonzero(step.unstable))
+
+
+def _collect_again(
+    world: World,
+    act: Callable[[Array, int], Array],
+    t: int,
+    row: Transition,
+    ids: Array,
+) -> None:
+    """Takes the rows of diverged environments `ids` from fresh episodes instead."""
+    for _ in range(_ATTEMPTS):
+        world.reset(ids)
+        row.s_tm1[ids] = world.observations[ids]
+        row.a_tm1[ids] = np.asarray(act(row.s_tm1, t))[ids]
+        step = world.step(row.a_tm1[ids], ids)
+        row.s_t[ids] = step.s_t
+        row.r_t[ids] = step.reward
+        row.discount_t[ids] = ~step.terminated
+        ids = ids[step.unstable]
+        if not len(ids):
+            return
+    raise DivergenceError(
+        f"{world.task.name}: the physics of environments {ids.tolist()} diverged "
+        f"{_ATTEMPTS} times in a row right after a reset; weaken their gaps"
+    )
+
+
+def _environment_first(rows: Array) -> Array:
+    return np.ascontiguousarray(rows.swapaxes(0, 1))
+
+
+def _episodes(ended: list[tuple[Array, Array, Array]]) -> Episodes:
+    if not ended:
+        return Episodes(np.zeros(0, int), np.zeros(0), np.zeros(0, int))
+    return Episodes(*(np.concatenate(column) for column in zip(*ended, strict=True)))

@@ -1,0 +1,141 @@
+"""Logs as named columns: which names mean what, and the readers of npz and CSV."""
+
+import csv
+import pathlib
+import re
+import warnings
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import files
+
+ACCEPTED = {
+    "observations": ("observations", "obs", "states", "s"),
+    "actions": ("actions", "action", "a"),
+    "rewards": ("rewards", "reward", "r"),
+    "terminals": ("terminals", "terminations", "terminated"),
+    "next_observations": ("next_observations", "next_obs", "next_states", "s_next"),
+    "timeouts": ("timeouts", "truncations", "truncated"),
+}
+"""Column -> the names it is looked for under, D4RL's first."""
+OPTIONAL = ("next_observations", "timeouts")
+LISTED = 12
+"""Names that an error quotes at most."""
+
+ColumnMap = Mapping[str, str] | None
+Plan = dict[str, list[str]]
+
+
+def plan(path: pathlib.Path, found: Collection[str], columns: ColumnMap) -> Plan:
+    """Column -> the names in the file that make it up.
+
+    Args:
+        path: the file, for errors.
+        found: every name in the file.
+        columns: column -> name, or names such as `"x, y, joint_0..joint_5"` that are
+            put side by side; a name may also stand for `name_0`, `name_1`, ...
+
+    Raises:
+        ConfigError: if `columns` has an unknown key.
+        DatasetError: if the file lacks a column that is required or was asked for.
+    """
+    columns = columns or {}
+    for unknown in set(columns) - set(ACCEPTED):
+        raise ConfigError(f"columns: {unknown} is unknown; use {', '.join(ACCEPTED)}")
+    chosen: Plan = {}
+    for column, names in ACCEPTED.items():
+        wanted = (columns[column],) if column in columns else names
+        members = next(filter(None, (_members(name, found) for name in wanted)), None)
+        if members is not None:
+            chosen[column] = members
+        elif column in columns or column not in OPTIONAL:
+            listed = ", ".join(sorted(found)[:LISTED]) or "nothing"
+            raise files.fail(
+                path,
+                f"no {column} (found {listed}; accepted {', '.join(wanted)}); "
+                "name the column with the column map",
+            )
+    return chosen
+
+
+def _members(spec: str, found: Collection[str]) -> list[str]:
+    """Names in the file that `spec` stands for; none if any of them is missing."""
+    members: list[str] = []
+    for part in map(str.strip, spec.split(",")):
+        span = re.fullmatch(r"(.*?)(\d{1,6})\.\.\1(\d{1,6})", part)
+        if span:
+            first, last = int(span[2]), int(span[3])
+            names = [f"{span[1]}{i}" for i in range(first, last + 1)]
+        elif part in found:
+            names = [part]
+        else:
+            numbered = (f"{part}_{i}" for i in range(len(found)))
+            names = [name for name in numbered if name in found]
+        if not names or not all(name in found for name in names):
+            return []
+        members += names
+    return members
+
+
+def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """One array as it is; several side by side as `[N, ...]`."""
+    if len(arrays) == 1:
+        return np.asarray(arrays[0])
+    if len({np.shape(array)[:1] for array in arrays}) > 1:
+        raise files.fail(path, f"parts of {column} differ in length; align them")
+    return np.column_stack(arrays)
+
+
+def read_npz(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
+    """Columns of an .npz file; arrays of Python objects are refused, never unpickled."""
+    if not zipfile.is_zipfile(path):
+        found = f"damaged or not npz, looks like {files.looks_like(path)}"
+        raise files.fail(path, f"{found}; copy or download it again")
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            declared, stored = member.file_size, member.compress_size
+            files.check_expansion(path, member.filename, declared, stored)
+        files.check_memory(path, sum(m.file_size for m in archive.infolist()))
+    with np.load(path, allow_pickle=False) as arrays:
+        chosen = plan(path, arrays.files, columns)
+        return {
+            column: stack(path, column, [_plain(path, arrays, m) for m in members])
+            for column, members in chosen.items()
+        }
+
+
+def _plain(
+    path: pathlib.Path, arrays: Mapping[str, np.ndarray], name: str
+) -> np.ndarray:
+    try:
+        return arrays[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise files.fail(
+            path,
+            f"{name} holds Python objects, and unpickling can run code; "
+            "save it again as a plain array of numbers",
+        ) from error
+
+
+def read_csv(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
+    """Columns of a comma-separated file of numbers with one header line."""
+    files.check_memory(path, path.stat().st_size)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header = [name.strip() for name in next(csv.reader(file), [])]
+        chosen = plan(path, header, columns)
+        with warnings.catch_warnings(action="ignore"):  # a log without rows
+            values = np.loadtxt(file, delimiter=",", ndmin=2, comments=None)
+    if values.size and not len(set(header)) == len(header) == values.shape[1]:
+        found = f"{len(set(header))} names over {values.shape[1]} columns"
+        raise files.fail(path, f"{found}; name each column once")
+    values = values.reshape(-1, len(header))
+    by_name = dict(zip(header, values.T, strict=True))
+    return {
+        column: stack(path, column, [by_name[member] for member in members])
+        for column, members in chosen.items()
+    }

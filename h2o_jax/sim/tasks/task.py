@@ -1,0 +1,115 @@
+"""What a simulated task is: a model, and how its motion is observed and judged.
+
+A task is data over plain functions of arrays, so that `World` steps any of them
+without knowing which. `k` counts the environments of one call, `nq` and `nv` the
+positions and velocities of the MuJoCo model, `O` observations, `A` actions, `m`
+numbers of memory.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import gymnasium
+import mujoco
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+
+Array = np.ndarray
+
+
+class Motion(NamedTuple):
+    """One control step of `k` environments, as a reward sees it (all float64)."""
+
+    qpos_tm1: Array
+    """`[k, nq]` positions before the step."""
+    qpos_t: Array
+    """`[k, nq]` positions after it."""
+    s_tm1: Array
+    """`[k, O]` what the policy saw, sensor noise and memory included."""
+    command: Array
+    """`[k, A]` what was asked of the motors, in actuator units (N m times gear)."""
+    s_t: Array
+    """`[k, O]` what the policy sees next."""
+    terminated: Array
+    """`[k]` whether the step ended the episode."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A robot, its episodes and its reward."""
+
+    name: str
+    robot: str
+    """The body, which gaps are defined for; versions of a task share it."""
+    obs_dim: int
+    action_dim: int
+    timestep: float
+    """Physics step in seconds."""
+    frame_skip: int
+    """Physics steps per control step."""
+    spec: Callable[[], mujoco.MjSpec]
+    """A fresh, editable model."""
+    reset: Callable[[np.random.Generator, mujoco.MjModel], tuple[Array, Array]]
+    """`(rng, model) -> qpos [nq], qvel [nv]` of one environment's new episode."""
+    observe: Callable[[Array, Array], Array]
+    """`(qpos [k, nq], qvel [k, nv]) -> [k, O]`, a new array, before any sensor."""
+    terminated: Callable[[Array, Array], Array]
+    """`(qpos [k, nq], qvel [k, nv]) -> [k]` bool, from the true state."""
+    reward: Callable[[Motion], Array]
+    """`motion -> [k]`."""
+    memory_dim: int = 0
+    """Numbers of memory `m` per environment; zero at each reset."""
+    remember: Callable[[Array, Array], tuple[Array, Array]] | None = None
+    """`(memory [k, m], measured [k, O]) -> (memory, s_t)` after every control step.
+
+    For quantities that a robot integrates from its sensors, such as odometry; it
+    may change `measured` in place.
+    """
+    horizon: int = 1000
+    """Control steps after which an episode is cut, which is no terminal state."""
+    reference: tuple[float, float] | None = None
+    """Returns of a random and of an expert policy."""
+
+    @property
+    def dt(self) -> float:
+        """Seconds per control step."""
+        return self.timestep * self.frame_skip
+
+    def normalised(self, total: float | Array) -> float | Array:
+        r"""D4RL's score of an unscaled return.
+
+        .. math:: 100 \, (J - J_{random}) / (J_{expert} - J_{random})
+
+        Raises:
+            ConfigError: the task has no reference returns.
+        """
+        if self.reference is None:
+            raise ConfigError(f"{self.name} has no reference returns to score against")
+        random, expert = self.reference
+        return 100.0 * (total - random) / (expert - random)
+
+
+def gymnasium_spec(file: str, sha256: str) -> mujoco.MjSpec:
+    """A model that the installed Gymnasium brings along, read only.
+
+    Args:
+        file: name inside Gymnasium's folder of MuJoCo assets.
+        sha256: digest of the file that our observations and rewards were made for.
+
+    Raises:
+        ConfigError: the file is missing or another one, because another version of
+            Gymnasium is installed.
+    """
+    root = pathlib.Path(gymnasium.__file__).parent
+    path = root / "envs" / "mujoco" / "assets" / file
+    text = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise ConfigError(
+            f"{file} of the installed gymnasium {gymnasium.__version__} is not the "
+            "model that h2o_jax knows; install gymnasium 1.4.0"
+        )
+    return mujoco.MjSpec.from_string(text.decode())

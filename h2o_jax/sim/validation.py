@@ -1,0 +1,168 @@
+"""Checks that any log must pass, whatever file or program it came from.
+
+A check is a function `(columns, want) -> message or None`, the message being
+`found; fix`. Add one by writing it and naming it in `COLUMN_CHECKS` (arrays as they
+were logged) or `TRANSITION_CHECKS` (rows ready for learning).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from h2o_jax.sim import files
+from h2o_jax.types import Transition
+
+Columns = Mapping[str, np.ndarray]
+"""Arrays by D4RL's names, one row per step."""
+
+FLAGS = ("terminals", "timeouts", "discounts")
+ACTION_SLACK = 1e-3
+"""How far beyond [-1, 1] an action may lie as rounding."""
+MAX_CLIPPED = 0.05
+"""Largest share of action values beyond [-1, 1]."""
+
+
+class Want(NamedTuple):
+    """What the task and the run expect of a log."""
+
+    obs_dim: int
+    action_dim: int
+    min_rows: int = 1
+
+    def width(self, name: str) -> int | None:
+        """Numbers per row of a column; None for one scalar per row."""
+        widths = {"actions": self.action_dim}
+        widths |= dict.fromkeys(("observations", "next_observations"), self.obs_dim)
+        return widths.get(name)
+
+
+def check_numeric(columns: Columns, want: Want) -> str | None:
+    """Booleans, integers and floats pass; objects, text and records do not."""
+    for name, values in columns.items():
+        if values.dtype.kind not in "biuf":
+            return f"{name} holds {values.dtype}, not numbers; store floats"
+    return None
+
+
+def check_shapes(columns: Columns, want: Want) -> str | None:
+    """Observations `[N, O]`, actions `[N, A]`, all else `[N]`."""
+    for name, values in columns.items():
+        width = want.width(name)
+        if width is None and values.ndim != 1:
+            return f"{name} has shape {values.shape}; store one number per row"
+        if width is not None and values.shape[1:] != (width,):
+            transposed = values.ndim == 2 and values.shape[0] == width
+            fix = "transpose it" if transposed else "choose the matching task or log"
+            return (
+                f"{name} has shape {values.shape}, the task wants (N, {width}); {fix}"
+            )
+    return None
+
+
+def check_lengths(columns: Columns, want: Want) -> str | None:
+    """Every column has as many rows as the observations."""
+    rows = len(columns["observations"])
+    for name, values in columns.items():
+        if len(values) != rows:
+            return (
+                f"observations has {rows} rows, {name} has {len(values)}; "
+                "store one row per step in every column"
+            )
+    return None
+
+
+def check_row_count(columns: Columns, want: Want) -> str | None:
+    """At least `min_rows` rows, and never none."""
+    rows, least = len(columns["observations"]), max(1, want.min_rows)
+    if rows < least:
+        return f"{rows} transitions, {least} are needed; log more or shrink the batch"
+    return None
+
+
+def check_finite(columns: Columns, want: Want) -> str | None:
+    """No NaN, no infinity, nothing beyond float32."""
+    for name, values in columns.items():
+        if values.dtype.kind == "f":
+            bad = ~(np.abs(values) <= np.finfo(np.float32).max)
+            if bad.any():
+                row = np.argwhere(bad)[0, 0]
+                return (
+                    f"{name} has {bad.sum()} values that are not finite in float32, "
+                    f"the first in row {row}; mend the log or remove those rows"
+                )
+    return None
+
+
+def check_flags(columns: Columns, want: Want) -> str | None:
+    """Terminals, time limits and discounts are 0 or 1."""
+    for name in FLAGS:
+        values = columns.get(name, np.zeros(0))
+        bad = (values != 0) & (values != 1)
+        if bad.any():
+            row = np.flatnonzero(bad)[0]
+            return f"{name} is {values[row]} in row {row}; store 0 or 1"
+    return None
+
+
+def check_action_range(columns: Columns, want: Want) -> str | None:
+    """Few values, at most `MAX_CLIPPED` of them, lie beyond [-1, 1]."""
+    actions = columns["actions"]
+    share = np.mean(np.abs(actions) > 1 + ACTION_SLACK)
+    if share > MAX_CLIPPED:
+        return (
+            f"{share:.0%} of the action values lie outside [-1, 1] "
+            f"(from {actions.min():.4g} to {actions.max():.4g}); "
+            "name their bounds with action_bounds=(low, high)"
+        )
+    return None
+
+
+Check = Callable[[Columns, Want], str | None]
+COLUMN_CHECKS: tuple[Check, ...] = (
+    check_numeric,
+    check_shapes,
+    check_lengths,
+    check_row_count,
+    check_finite,
+    check_flags,
+)
+TRANSITION_CHECKS: tuple[Check, ...] = (*COLUMN_CHECKS, check_action_range)
+
+
+def run_checks(
+    checks: tuple[Check, ...], columns: Columns, source: object, want: Want
+) -> None:
+    """Raises a `DatasetError` that names `source` at the first check that fails."""
+    for check in checks:
+        message = check(columns, want)
+        if message is not None:
+            raise files.fail(source, message)
+
+
+def validate(
+    transition: Transition,
+    source: object,
+    *,
+    obs_dim: int,
+    action_dim: int,
+    min_rows: int = 1,
+) -> Transition:
+    """The same rows in float32 with actions clipped to [-1, 1], once all checks pass.
+
+    Args:
+        transition: arrays `[N, ...]` from any source.
+        source: the name to blame in an error.
+        obs_dim: numbers in an observation of the task.
+        action_dim: numbers in an action of the task.
+        min_rows: rows that a run draws at once.
+
+    Raises:
+        DatasetError: in one line, the first thing found wrong and its fix.
+    """
+    names = ("observations", "actions", "rewards", "discounts", "next_observations")
+    columns = {n: np.asarray(x) for n, x in zip(names, transition, strict=True)}
+    want = Want(obs_dim, action_dim, min_rows)
+    run_checks(TRANSITION_CHECKS, columns, source, want)
+    checked = Transition(*(np.asarray(x, np.float32) for x in columns.values()))
+    return checked._replace(a_tm1=np.clip(checked.a_tm1, -1, 1))

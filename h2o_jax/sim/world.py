@@ -1,0 +1,264 @@
+"""Many environments of one task, each with its own model and interface, as a batch."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from mujoco import batch
+
+from h2o_jax.errors import CheckpointError, DivergenceError
+from h2o_jax.sim.interface import Channel, Draws, Interface
+from h2o_jax.sim.tasks.task import Array, Motion, Task
+
+# MuJoCo answers these by putting the robot back to its initial pose and going on.
+_FATAL = [
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+    int(mujoco.mjtWarning.mjWARN_BADCTRL),
+]
+
+
+class Step(NamedTuple):
+    """What one control step of `k` environments led to."""
+
+    s_t: Array
+    """`[k, O]` float64 observations, before any reset."""
+    reward: Array
+    """`[k]` float64."""
+    terminated: Array
+    """`[k]` bool, a true terminal state; never a time limit."""
+    unstable: Array
+    """`[k]` bool, the physics diverged: the row is worthless, the episode over."""
+
+
+class World:
+    """`n` environments stepped together; nothing is reset unless asked.
+
+    The environment `i` runs `models[i]` behind `interfaces[i]`. Its episode `e` is a
+    function of `(seeds[i], e)` and of the actions alone, whatever else is in the
+    batch and however many threads there are.
+
+    Attributes:
+        observations: `[n, O]` float64, what a policy sees now.
+        age: `[n]` control steps since the reset.
+        returns: `[n]` sum of rewards since the reset.
+        unstable: `[n]` episodes that ended by diverging.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        models: Sequence[mujoco.MjModel],
+        interfaces: Sequence[Interface],
+        seeds: Sequence[int],
+        nthread: int = 0,
+    ):
+        """Builds the batch and resets every environment.
+
+        Args:
+            task: what all of them do.
+            models: `n` compiled models of the task's robot.
+            interfaces: `n`, one per environment.
+            seeds: `n` non-negative integers.
+            nthread: threads of the physics; 0 for one per core.
+        """
+        if not len(models) == len(interfaces) == len(seeds) > 0:
+            raise ValueError(
+                f"{len(models)} models, {len(interfaces)} interfaces and {len(seeds)} "
+                "seeds; one of each per environment is needed"
+            )
+        _log_to_console()
+        n = len(models)
+        self.task = task
+        self.n = n
+        self._models = list(models)
+        self._seeds = list(seeds)
+        self._batch = batch.Batch(models[0], n, nthread)
+        if any(model is not models[0] for model in models):
+            self._batch.set_models(self._models)
+        self._all = np.arange(n)
+        self._qpos, self._qvel = self._batch.qpos, self._batch.qvel
+        self._ctrl = self._batch.ctrl
+        self._reach = np.stack(
+            [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
+        )
+        self._channel = _channel(task, interfaces)
+        self._memory = np.zeros((n, task.memory_dim))
+        self._episode = np.full(n, -1)
+        self._episode_seed = np.zeros(n, np.uint64)
+        self.observations = np.zeros((n, task.obs_dim))
+        self.age = np.zeros(n, int)
+        self.returns = np.zeros(n)
+        self.unstable = np.zeros(n, int)
+        self.reset()
+
+    def reset(
+        self, ids: Array | None = None, seeds: Sequence[int] | None = None
+    ) -> None:
+        """Starts new episodes.
+
+        Args:
+            ids: `[k]` environments, or None for all.
+            seeds: `[k]` seeds of the episodes, each equal to Gymnasium's
+                `env.reset(seed=...)`; by default the next of the environment's own.
+        """
+        ids = self._all if ids is None else np.asarray(ids)
+        if seeds is None:
+            self._episode[ids] += 1
+            seeds = [_episode_seed(self._seeds[i], self._episode[i]) for i in ids]
+        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
+        for i, seed in zip(ids, seeds, strict=True):
+            rng = np.random.default_rng(int(seed))
+            self._qpos[i], self._qvel[i] = self.task.reset(rng, self._models[i])
+            self._episode_seed[i] = seed
+        self._batch.forward(ids)
+        self.age[ids] = 0
+        self.returns[ids] = 0.0
+        self._memory[ids] = 0.0
+        draws = None
+        if self._channel is not None:
+            self._channel.queue[ids] = 0.0
+            draws = self._channel.draws(ids, self._episode_seed[ids], self.age[ids])
+        s_t = self._sense(self._qpos[ids], self._qvel[ids], draws, ids)
+        self.observations[ids] = s_t
+
+    def step(self, actions: Array, ids: Array | None = None) -> Step:
+        """Advances environments by one control step.
+
+        Args:
+            actions: `[k, A]` in [-1, 1]; clipped to it, and mapped onto the motors'
+                control range.
+            ids: `[k]` environments, or None for all.
+
+        Raises:
+            DivergenceError: an action is not finite; nothing was stepped.
+        """
+        actions = np.asarray(actions, np.float64)
+        if not math.isfinite(np.vdot(actions, actions)):
+            raise DivergenceError(_bad_actions(actions, ids))
+        task, rows = self.task, slice(None) if ids is None else ids
+        qpos_tm1 = self._qpos[rows].copy()
+        if self._channel is None:
+            command, draws = self._reach[rows] * _clip(actions), None
+            self._ctrl[rows] = command
+            self._batch.step(ids, nstep=task.frame_skip)
+        else:
+            command, draws = self._move(self._channel, actions, self._all[rows])
+        self.age[rows] += 1
+        qpos, qvel = self._qpos[rows], self._qvel[rows]
+        s_t = self._sense(qpos, qvel, draws, rows)
+        if task.remember is not None:
+            self._memory[rows], s_t = task.remember(self._memory[rows], s_t)
+        terminated = task.terminated(qpos, qvel)
+        s_tm1 = self.observations[rows]
+        reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
+        self.observations[rows] = s_t
+        self.returns[rows] += reward
+        return Step(s_t, reward, terminated, self._diverged(rows, len(s_t)))
+
+    def _move(
+        self, channel: Channel, actions: Array, ids: Array
+    ) -> tuple[Array, Draws]:
+        """Steps the physics of `ids` as the channel lets the actions through."""
+        age = self.age[ids]
+        draws = channel.draws(ids, self._episode_seed[ids], age + 1)
+        command = self._reach[ids] * _clip(channel.disturb(actions, draws, ids))
+        self._ctrl[ids] = channel.deliver(command, age, ids)
+        substeps = channel.substeps(draws, ids)
+        for count in np.unique(substeps):
+            self._batch.step(ids[substeps == count], nstep=int(count))
+        return command, draws
+
+    def _sense(
+        self, qpos: Array, qvel: Array, draws: Draws | None, rows: Array | slice
+    ) -> Array:
+        """Observations `[k, O]` through the channel's sensors, if there is one."""
+        s_t = self.task.observe(qpos, qvel)
+        if self._channel is None or draws is None:
+            return s_t
+        return self._channel.sense(s_t, draws, self._all[rows])
+
+    def _diverged(self, rows: Array | slice, k: int) -> Array:
+        warnings = self._batch.warning[..., 1]
+        if not np.count_nonzero(warnings):
+            return np.zeros(k, bool)
+        diverged = warnings[rows][:, _FATAL].any(axis=1)
+        self.unstable[rows] += diverged
+        return diverged
+
+    def state(self) -> dict[str, Array]:
+        """Everything that the future depends on, as copies of arrays."""
+        return {name: array.copy() for name, array in self._arrays().items()}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Continues where `state()` was taken, bit for bit.
+
+        Raises:
+            CheckpointError: the state belongs to a world of another kind.
+        """
+        arrays = self._arrays()
+        if {k: v.shape for k, v in arrays.items()} != {
+            k: np.shape(v) for k, v in state.items()
+        }:
+            raise CheckpointError(
+                f"the saved simulator state is not one of {self.n} {self.task.name} "
+                "environments with these interfaces"
+            )
+        self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE)
+        for name, array in arrays.items():
+            array[...] = state[name]
+
+    def _arrays(self) -> dict[str, Array]:
+        """The live arrays that make up the state, by name."""
+        arrays = {
+            "physics": self._batch.state,
+            "memory": self._memory,
+            "episode": self._episode,
+            "episode_seed": self._episode_seed,
+            "observations": self.observations,
+            "age": self.age,
+            "returns": self.returns,
+            "unstable": self.unstable,
+        }
+        if self._channel is not None:
+            arrays["queue"] = self._channel.queue
+        return arrays
+
+
+def _clip(actions: Array) -> Array:
+    # Far cheaper on small arrays than np.clip.
+    return np.minimum(np.maximum(actions, -1.0), 1.0)
+
+
+def _channel(task: Task, interfaces: Sequence[Interface]) -> Channel | None:
+    """A channel, or none where it would only cost time."""
+    if all(interface == Interface() for interface in interfaces):
+        return None
+    return Channel(
+        interfaces, task.obs_dim, task.action_dim, task.frame_skip, task.timestep
+    )
+
+
+def _episode_seed(seed: int, episode: int) -> int:
+    """The seed of an environment's `episode`-th episode, 64 bits."""
+    sequence = np.random.SeedSequence([int(seed), int(episode)])
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def _bad_actions(actions: Array, ids: Array | None) -> str:
+    rows = np.flatnonzero(~np.isfinite(actions).all(axis=1))
+    environments = rows if ids is None else np.asarray(ids)[rows]
+    return (
+        f"the policy's action is not finite in environments {environments.tolist()}: "
+        f"{actions[rows[0]].tolist()}"
+    )
+
+
+def _log_to_console() -> None:
+    """Keeps MuJoCo from leaving MUJOCO_LOG.TXT in the current folder."""
+    config = mujoco.MjLogConfig.get()
+    config.logto_file = False
+    config.set()

@@ -1,0 +1,90 @@
+"""Every check of `validation`, by example and by property."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from h2o_jax.errors import DatasetError
+from h2o_jax.sim import validation
+from h2o_jax.types import Transition
+
+N, O, A = 8, 3, 2
+DIMS = {"obs_dim": O, "action_dim": A}
+
+
+def steps(rows=N, **changes):
+    rng = np.random.default_rng(0)
+    fields = {
+        "s_tm1": rng.normal(size=(rows, O)),
+        "a_tm1": rng.uniform(-1, 1, (rows, A)),
+        "r_t": rng.normal(size=rows),
+        "discount_t": np.ones(rows),
+        "s_t": rng.normal(size=(rows, O)),
+    }
+    return Transition(**fields | changes)
+
+
+BAD = {
+    "object": (steps(r_t=np.full(N, None)), "rewards holds object"),
+    "text": (steps(r_t=np.full(N, "1")), "rewards holds <U1"),
+    "record": (steps(r_t=np.zeros(N, [("a", "f4")])), "rewards holds .*not numbers"),
+    "complex": (steps(r_t=np.zeros(N, complex)), "rewards holds complex128"),
+    "scalar": (steps(r_t=np.float32(0)), r"rewards has shape \(\)"),
+    "rank": (steps(r_t=np.zeros((N, 1))), r"rewards has shape \(8, 1\)"),
+    "width": (steps(s_tm1=np.zeros((N, 17))), r"\(8, 17\), the task wants \(N, 3\)"),
+    "transposed": (steps(s_t=np.zeros((O, N))), "transpose it"),
+    "flat": (steps(a_tm1=np.zeros(N)), r"actions has shape \(8,\)"),
+    "length": (steps(r_t=np.zeros(N - 1)), "observations has 8 rows, rewards has 7"),
+    "empty": (steps(0), "^log: 0 transitions, 1 are needed"),
+    "huge": (steps(r_t=np.full(N, 1e39)), "rewards has 8 values.*finite in float32"),
+    "discount": (steps(discount_t=np.full(N, 0.99)), "discounts is 0.99 in row 0"),
+    "unscaled": (steps(a_tm1=np.full((N, A), 10.0)), "100% .*10.*action_bounds"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refuses_in_one_line(name):
+    transition, message = BAD[name]
+    with pytest.raises(DatasetError, match=message) as caught:
+        validation.validate(transition, "log", **DIMS)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("log: ") and "; " in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i8", "i2", "u1", "?", ">f4"])
+def test_any_number_becomes_float32(dtype):
+    rewards = np.arange(N).astype(dtype)
+    checked = validation.validate(steps(r_t=rewards), "log", **DIMS)
+    assert all(x.dtype == np.float32 for x in checked)
+    np.testing.assert_array_equal(checked.r_t, rewards.astype(np.float32))
+
+
+def test_rounded_actions_are_clipped():
+    actions = np.full((N, A), 1 + 1e-6)
+    checked = validation.validate(steps(a_tm1=actions), "log", **DIMS)
+    assert checked.a_tm1.max() == 1
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9])
+def test_min_rows(rows):
+    if rows < 8:
+        with pytest.raises(DatasetError, match=f"{rows} transitions, 8 are needed"):
+            validation.validate(steps(rows), "log", **DIMS, min_rows=8)
+    else:
+        validation.validate(steps(rows), "log", **DIMS, min_rows=8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_finds_every_non_finite_value(data):
+    """Key, count and first row are those of the values that were spoilt."""
+    field = data.draw(st.sampled_from(["s_tm1", "a_tm1", "r_t", "s_t"]))
+    values = getattr(steps(), field).copy()
+    places = data.draw(st.sets(st.integers(0, values.size - 1), min_size=1))
+    bad = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    values.flat[list(places)] = bad
+    row = min(places) // (values.size // N)
+    message = f"{len(places)} values that are not finite.* first in row {row};"
+    with pytest.raises(DatasetError, match=message):
+        validation.validate(steps(**{field: values}), "log", **DIMS)
