@@ -82,12 +82,13 @@ def make(
 
     def step(
         state: LearnerState,
-        real_batch: Transition | None,
-        sim_batch: Transition | None,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
+        *,
         noise: Sequence[Noise],
     ) -> tuple[LearnerState, Metrics]:
-        batches = {"real": real_batch, "sim": sim_batch}
-        batches = {d: _prepare(batches[d], state, d) for d in domains}
+        given = {"real": real_batch, "sim": sim_batch}
+        batches = {d: _prepare(given[d], state, d) for d in domains}
         params, opt_state = dict(state.params), dict(state.opt_state)
         metrics: Metrics = {}
         for stage, normals in zip(stages, noise, strict=True):
@@ -116,11 +117,11 @@ def make(
     @jax.jit
     def update(
         state: LearnerState,
-        real_batch: Transition | None,
-        sim_batch: Transition | None,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
     ) -> tuple[LearnerState, Metrics]:
         normals = noise(jax.random.fold_in(state.key, state.step))
-        return step(state, real_batch, sim_batch, normals)
+        return step(state, real_batch, sim_batch, noise=normals)
 
     def act(actor: Actor, obs: jax.Array, key: jax.Array | None = None) -> jax.Array:
         mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))

@@ -1,6 +1,7 @@
 """Multilayer perceptrons for policy, critics, state value and discriminators."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ Init = Callable[..., jax.Array]
 
 
 def _uniform(bound: float) -> Init:
-    def init(key: jax.Array, shape: Sequence[int], dtype=jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: Sequence[int], dtype: Any) -> jax.Array:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return init
@@ -101,10 +102,11 @@ def make_networks(
         `critic(params, s, a) -> [..., K]`, `value(params, s) -> [...]`,
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
     """
-    policy = Policy(hidden, action_dim)
-    critic = MLP(hidden, 1)
-    value = MLP(hidden, 1)
-    discriminator = Discriminator(discriminator_hidden)
+    # linen types `apply` as a union that no caller could use unchecked.
+    policy: Any = Policy(hidden, action_dim)
+    critic: Any = MLP(hidden, 1)
+    value: Any = MLP(hidden, 1)
+    discriminator: Any = Discriminator(discriminator_hidden)
     obs, action = jnp.zeros((1, obs_dim)), jnp.zeros((1, action_dim))
 
     def init_critics(key: jax.Array) -> list[Params]:

@@ -51,6 +51,11 @@ def init(obs_dim: int, action_dim: int, capacity: int) -> Replay:
     return Replay(rows, jnp.zeros((), jnp.uint32))
 
 
+def full(rows: jax.Array) -> Replay:
+    """A buffer that holds exactly these packed rows `[N, D]`, such as offline data."""
+    return Replay(rows, jnp.uint32(len(rows)))
+
+
 def extend(replay: Replay, rows: jax.Array) -> Replay:
     """Writes packed `rows` `[n, D]`, n <= capacity, over the oldest ones."""
     capacity = replay.rows.shape[0]

@@ -185,7 +185,7 @@ class Algorithm(NamedTuple):
     update: Callable[..., tuple[LearnerState, Metrics]]
     """`(state, real_batch, sim_batch) -> (state, metrics)`, jitted."""
     step: Callable[..., tuple[LearnerState, Metrics]]
-    """`update` with given noise: `(state, real_batch, sim_batch, noise)`."""
+    """`update` with given noise: `(state, real_batch, sim_batch, *, noise)`."""
     noise: Callable[..., tuple[Noise, ...]]
     """`key -> ` one dict of normals per stage."""
     act: Callable[..., jax.Array]

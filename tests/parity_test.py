@@ -109,7 +109,7 @@ def run(request):
             state,
             recording.batch(i, "real"),
             recording.batch(i, "sim"),
-            recording.noise(i),
+            noise=recording.noise(i),
         )
         states.append(state)
         metrics.append(report)

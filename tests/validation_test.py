@@ -9,18 +9,18 @@ from h2o_jax.errors import DatasetError
 from h2o_jax.sim import validation
 from h2o_jax.types import Transition
 
-N, O, A = 8, 3, 2
-DIMS = {"obs_dim": O, "action_dim": A}
+N, OBS, A = 8, 3, 2
+DIMS = {"obs_dim": OBS, "action_dim": A}
 
 
 def steps(rows=N, **changes):
     rng = np.random.default_rng(0)
     fields = {
-        "s_tm1": rng.normal(size=(rows, O)),
+        "s_tm1": rng.normal(size=(rows, OBS)),
         "a_tm1": rng.uniform(-1, 1, (rows, A)),
         "r_t": rng.normal(size=rows),
         "discount_t": np.ones(rows),
-        "s_t": rng.normal(size=(rows, O)),
+        "s_t": rng.normal(size=(rows, OBS)),
     }
     return Transition(**fields | changes)
 
@@ -33,7 +33,7 @@ BAD = {
     "scalar": (steps(r_t=np.float32(0)), r"rewards has shape \(\)"),
     "rank": (steps(r_t=np.zeros((N, 1))), r"rewards has shape \(8, 1\)"),
     "width": (steps(s_tm1=np.zeros((N, 17))), r"\(8, 17\), the task wants \(N, 3\)"),
-    "transposed": (steps(s_t=np.zeros((O, N))), "transpose it"),
+    "transposed": (steps(s_t=np.zeros((OBS, N))), "transpose it"),
     "flat": (steps(a_tm1=np.zeros(N)), r"actions has shape \(8,\)"),
     "length": (steps(r_t=np.zeros(N - 1)), "observations has 8 rows, rewards has 7"),
     "empty": (steps(0), "^log: 0 transitions, 1 are needed"),

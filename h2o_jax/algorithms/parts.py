@@ -39,7 +39,8 @@ def discriminator(networks: Networks, rows: slice) -> Loss:
         }
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
-        loss, metrics = jnp.zeros(()), {}
+        loss = jnp.zeros(())
+        metrics: Metrics = {}
         for domain, label in (("real", ratios.REAL), ("sim", ratios.SIM)):
             batch = view.batch[domain]
             known = _successor_known(batch)
@@ -148,7 +149,8 @@ def critic(
         return {f"next_{domain}": (n, networks.action_dim) for domain in weights}
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
-        loss, metrics = jnp.zeros(()), {}
+        loss = jnp.zeros(())
+        metrics: Metrics = {}
         for domain, weight in weights.items():
             batch = view.batch[domain]
             target_tm1 = targets.bellman(

@@ -124,7 +124,7 @@ def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
 def _squeeze(
     table: dict[str, np.ndarray], want: validation.Want
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Reads `[N, 1]` where `[N]` is meant, and the reverse for one-dimensional spaces."""
+    """Reads `[N, 1]` where `[N]` is meant, and the reverse for spaces of width one."""
     notes = []
     for name, column in table.items():
         if name in SCALARS and column.shape[1:] == (1,):
@@ -167,11 +167,8 @@ def _timeouts(
         note = "no timeouts: an episode ends where a successor is not the next row"
         return _inferred_timeouts(table, terminals), [note]
     if max_episode_steps:
-        row = np.arange(len(terminals))
-        begins = np.append(True, terminals[:-1])
-        start = np.maximum.accumulate(np.where(begins, row, 0))
-        counted = ((row - start + 1) % max_episode_steps == 0) & ~terminals
-        return counted, [f"no timeouts: a time limit every {max_episode_steps} steps"]
+        note = f"no timeouts: a time limit every {max_episode_steps} steps"
+        return _counted_timeouts(terminals, max_episode_steps), [note]
     raise files.fail(
         path,
         "no timeouts and no next_observations, so episodes cannot be told apart; "
@@ -182,6 +179,14 @@ def _timeouts(
 def _jumps(table: validation.Columns) -> np.ndarray:
     """`[N - 1]` whether a row's successor differs from the next row's observation."""
     return np.any(table["next_observations"][:-1] != table["observations"][1:], axis=1)
+
+
+def _counted_timeouts(terminals: np.ndarray, limit: int) -> np.ndarray:
+    """`[N]` rows, not terminal, that are an episode's step number `limit`."""
+    row = np.arange(len(terminals))
+    begins = np.append(True, terminals[:-1])
+    begin = np.maximum.accumulate(np.where(begins, row, 0))
+    return ((row - begin + 1) % limit == 0) & ~terminals
 
 
 def _inferred_timeouts(table: validation.Columns, terminals: np.ndarray) -> np.ndarray:
@@ -227,7 +232,7 @@ def _pair(
 def _episodes(
     table: validation.Columns, timeouts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """`[E]` lengths and returns of the episodes that ended; none if rows are shuffled."""
+    """`[E]` lengths and returns of episodes that ended; none if rows are shuffled."""
     ended = (table["terminals"] != 0) | timeouts
     notes = []
     if "next_observations" in table and len(ended) > 1:

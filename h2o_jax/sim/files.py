@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from h2o_jax.errors import DatasetError, H2OError
 
 COPIES = 3
-"""Times the stored arrays that loading may hold at once: raw, float32, on the device."""
+"""Copies of the arrays that loading may hold at once: raw, float32, on the device."""
 MAX_EXPANSION = 2000
 """Declared over stored bytes; no filter in use packs above about 1030 to 1."""
 FREE_BYTES = 1 << 20
@@ -28,7 +28,7 @@ SIGNATURES = (
 
 
 def fail(source: object, message: str) -> DatasetError:
-    """One printable line `source: found; fix`, also when the names in it are hostile."""
+    """One printable line `source: found; fix`, also where names in it are hostile."""
     line = " ".join(f"{source}: {message}".split())
     return DatasetError("".join(c if c.isprintable() else "?" for c in line))
 
@@ -91,7 +91,7 @@ def check_memory(path: pathlib.Path, declared: float) -> None:
 
 
 def available_memory() -> int:
-    """Bytes that can still be had: the machine's free memory, within the container's."""
+    """Bytes still to be had: the machine's free memory, within the container's."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError):
         for line in pathlib.Path("/proc/meminfo").read_text().splitlines():

@@ -15,13 +15,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import mujoco
-import numpy as np
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import edits
+from h2o_jax.sim.edits import Edit
 from h2o_jax.sim.interface import Interface
-
-Edit = Callable[[mujoco.MjSpec, float], None]
-"""Multiplies something in a model by a factor."""
 
 ANY = "*"
 """Stands for every robot."""
@@ -38,8 +36,8 @@ class Gap:
     """The published factor, taken when none is given."""
     edits: Mapping[str, Edit] = dataclasses.field(default_factory=dict)
     """Robot (or `ANY`) -> the edit of its model."""
-    interface: str | None = None
-    """Name of the field of `Interface` that the factor sets, if it edits no model."""
+    interface: Callable[[Interface, float], Interface] | None = None
+    """The edit of the interface, for a gap that leaves the model alone."""
     neutral: float = 1.0
     """The factor that changes nothing."""
     lowest: float = math.ulp(0.0)
@@ -61,107 +59,6 @@ class GapSetting:
         return f"{self.name}:{self.factor!r}".removesuffix(".0")
 
 
-# --- edits ----------------------------------------------------------------------
-# MjSpec has resolved the XML's defaults, so an edit must visit every element.
-
-
-def _gravity(spec: mujoco.MjSpec, factor: float) -> None:
-    spec.option.gravity = factor * np.asarray(spec.option.gravity)
-
-
-def _friction(spec: mujoco.MjSpec, factor: float) -> None:
-    for geom in spec.geoms:
-        geom.friction = factor * np.asarray(geom.friction)
-
-
-def _friction_but_floor(spec: mujoco.MjSpec, factor: float) -> None:
-    for geom in spec.geoms:
-        if geom.type != mujoco.mjtGeom.mjGEOM_PLANE:
-            geom.friction = factor * np.asarray(geom.friction)
-
-
-def _size(*geoms: str, entries: slice) -> Edit:
-    """Radius (entry 0) or half-length (entry 1) of capsules."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in geoms:
-            size = np.array(spec.geom(name).size)
-            size[entries] *= factor
-            spec.geom(name).size = size
-
-    return edit
-
-
-def _ends(*geoms: str) -> Edit:
-    """Both ends of capsules that the XML gives by their ends, as seen from the body."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in geoms:
-            spec.geom(name).fromto = factor * np.asarray(spec.geom(name).fromto)
-
-    return edit
-
-
-def _range(*joints: str) -> Edit:
-    """Both limits of joints."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            spec.joint(name).range = factor * np.asarray(spec.joint(name).range)
-
-    return edit
-
-
-def _span(*joints: str) -> Edit:
-    """The limit further from zero, so that the range shrinks towards the nearer."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            limits = np.array(spec.joint(name).range)
-            near, far = np.argsort(np.abs(limits))
-            limits[far] = limits[near] + factor * (limits[far] - limits[near])
-            spec.joint(name).range = limits
-
-    return edit
-
-
-def _control_range(*joints: str) -> Edit:
-    """Control range of the motors of joints, onto which actions are mapped."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for motor in spec.actuators:
-            if motor.target in joints:
-                motor.ctrlrange = factor * np.asarray(motor.ctrlrange)
-
-    return edit
-
-
-def _stiffness(*joints: str) -> Edit:
-    """Springs of joints; what they touch stays as hard as it was."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            spec.joint(name).stiffness = factor * np.asarray(spec.joint(name).stiffness)
-
-    return edit
-
-
-def _both(first: Edit, second: Edit) -> Edit:
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        first(spec, factor)
-        second(spec, factor)
-
-    return edit
-
-
-def _shorten_cheetah(spec: mujoco.MjSpec, factor: float) -> None:
-    """Torso with legs and head moved along; the head keeps 0.1 m in front of it."""
-    _ends("torso")(spec, factor)
-    for leg in ("bthigh", "fthigh"):
-        spec.body(leg).pos = np.asarray(spec.body(leg).pos) * (factor, 1.0, 1.0)
-    spec.geom("head").pos = (factor * 0.5 + 0.1, 0.0, 0.1)
-
-
 # --- the registry ---------------------------------------------------------------
 
 _WALKER_THIGHS = ("thigh_joint", "thigh_left_joint")
@@ -172,38 +69,40 @@ _ANKLE_GEOMS = tuple(
 )
 
 _THIGH_SIZE: Mapping[str, Edit] = {
-    "halfcheetah": _size("bthigh", "fthigh", entries=slice(0, 2)),
+    "halfcheetah": edits.geom_size("bthigh", "fthigh", entries=slice(0, 2)),
     # The published text edit reached only the radius here.
-    "walker2d": _size("thigh_geom", "thigh_left_geom", entries=slice(0, 1)),
-    "hopper": _size("thigh_geom", entries=slice(0, 1)),
+    "walker2d": edits.geom_size("thigh_geom", "thigh_left_geom", entries=slice(0, 1)),
+    "hopper": edits.geom_size("thigh_geom", entries=slice(0, 1)),
 }
 _THIGH_RANGE: Mapping[str, Edit] = {
-    "halfcheetah": _range("bthigh", "fthigh"),
-    "walker2d": _range(*_WALKER_THIGHS),
-    "hopper": _range("thigh_joint"),
+    "halfcheetah": edits.joint_range("bthigh", "fthigh"),
+    "walker2d": edits.joint_range(*_WALKER_THIGHS),
+    "hopper": edits.joint_range("thigh_joint"),
 }
 _THIGH_RANGE_AND_MOTORS: Mapping[str, Edit] = {
-    "walker2d": _both(_range(*_WALKER_THIGHS), _control_range(*_WALKER_THIGHS)),
+    "walker2d": edits.both(
+        edits.joint_range(*_WALKER_THIGHS), edits.control_range(*_WALKER_THIGHS)
+    ),
 }
 _FOOT_RANGE: Mapping[str, Edit] = {
-    "halfcheetah": _range("bfoot", "ffoot"),
-    "walker2d": _range("foot_joint", "foot_left_joint"),
-    "hopper": _range("foot_joint"),
+    "halfcheetah": edits.joint_range("bfoot", "ffoot"),
+    "walker2d": edits.joint_range("foot_joint", "foot_left_joint"),
+    "hopper": edits.joint_range("foot_joint"),
 }
 
 _ALL = (
-    Gap("gravity", "gravity", 2.0, {ANY: _gravity}, lowest=0.0),
+    Gap("gravity", "gravity", 2.0, {ANY: edits.gravity}, lowest=0.0),
     Gap(
         "friction",
         "every friction coefficient (Hopper: but the floor's, as in ODRL)",
         0.3,
-        {ANY: _friction, "hopper": _friction_but_floor},
+        {ANY: edits.friction, "hopper": edits.friction_but_floor},
     ),
     Gap(
         "joint_noise",
         "std of the noise on actions",
         1.0,
-        interface="action_noise",
+        interface=lambda base, std: dataclasses.replace(base, action_noise=std),
         neutral=0.0,
         lowest=0.0,
     ),
@@ -223,31 +122,46 @@ _ALL = (
         2.0,
         _THIGH_RANGE_AND_MOTORS,
     ),
-    Gap("long_torso", "length of the torso", 4.0, {"halfcheetah": _ends("torso")}),
+    Gap(
+        "long_torso",
+        "length of the torso",
+        4.0,
+        {"halfcheetah": edits.capsule_ends("torso")},
+    ),
     Gap(
         "soft_feet",
         "springs of the foot joints",
         0.0,
-        {"halfcheetah": _stiffness("bfoot", "ffoot")},
+        {"halfcheetah": edits.joint_stiffness("bfoot", "ffoot")},
         lowest=0.0,
     ),
     Gap("foot_range", "range of the foot joints", 0.5, _FOOT_RANGE),
-    Gap("leg_range", "range of the knee", 0.5, {"hopper": _range("leg_joint")}),
-    Gap("hip_range", "range of the hips", 0.5, {"ant": _range(*_HIPS)}),
-    Gap("ankle_range", "span of the ankles", 0.5, {"ant": _span(*_ANKLES)}),
+    Gap(
+        "leg_range",
+        "range of the knee",
+        0.5,
+        {"hopper": edits.joint_range("leg_joint")},
+    ),
+    Gap("hip_range", "range of the hips", 0.5, {"ant": edits.joint_range(*_HIPS)}),
+    Gap("ankle_range", "span of the ankles", 0.5, {"ant": edits.joint_span(*_ANKLES)}),
     Gap(
         "back_thigh_range",
         "range of the back thigh's joint (OTDF's kinematic shift)",
         0.01,
-        {"halfcheetah": _range("bthigh")},
+        {"halfcheetah": edits.joint_range("bthigh")},
     ),
     Gap(
         "short_torso",
         "length of the torso, legs and head following (ODRL)",
         0.5,
-        {"halfcheetah": _shorten_cheetah},
+        {"halfcheetah": edits.shorten_cheetah},
     ),
-    Gap("short_legs", "length of the lower legs", 0.5, {"ant": _ends(*_ANKLE_GEOMS)}),
+    Gap(
+        "short_legs",
+        "length of the lower legs",
+        0.5,
+        {"ant": edits.capsule_ends(*_ANKLE_GEOMS)},
+    ),
 )
 
 GAPS: dict[str, Gap] = {gap.name: gap for gap in _ALL}
@@ -269,7 +183,7 @@ def parse(text: str, robot: str | None = None) -> tuple[GapSetting, ...]:
         robot: only gaps of this robot are accepted.
 
     Returns:
-        The settings in the order given; `format` is the inverse.
+        The settings in the order given; `to_text` is the inverse.
 
     Raises:
         ConfigError: an unknown or repeated gap, one the robot does not have, or a
@@ -291,7 +205,7 @@ def parse_list(
     return tuple(parse(part, robot) for part in text.split(","))
 
 
-def format(settings: Sequence[GapSetting]) -> str:
+def to_text(settings: Sequence[GapSetting]) -> str:
     """The text that `parse` turns into these settings."""
     return "+".join(map(str, settings)) or "none"
 
@@ -341,14 +255,16 @@ def edit(spec: mujoco.MjSpec, robot: str, settings: Iterable[GapSetting]) -> Non
         gap = _find(setting.name, robot)
         _check_factor(setting)
         if gap.edits and setting.factor != gap.neutral:
-            gap.edits.get(robot, gap.edits.get(ANY))(spec, setting.factor)
+            model_edit = gap.edits[robot if robot in gap.edits else ANY]
+            model_edit(spec, setting.factor)
 
 
 def interface(
     settings: Iterable[GapSetting], base: Interface = Interface()
 ) -> Interface:
     """The interface `base` with the gaps that edit one."""
-    fields = {
-        GAPS[s.name].interface: s.factor for s in settings if GAPS[s.name].interface
-    }
-    return dataclasses.replace(base, **fields)
+    for setting in settings:
+        change = GAPS[setting.name].interface
+        if change is not None:
+            base = change(base, setting.factor)
+    return base

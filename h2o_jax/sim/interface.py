@@ -49,13 +49,18 @@ class Interface:
         short, long = self.stall_seconds
         sensors = (*self.sensor_noise, *self.sensor_quantum)
         checks = {
-            "action_noise must be >= 0": self.action_noise >= 0,
+            "action_noise must be finite and >= 0": 0 <= self.action_noise < np.inf,
             "latency must be >= 0 control steps": self.latency >= 0,
             "strength must be finite": np.isfinite(self.strength),
             "substeps must be 1 <= fewest <= most": 1 <= low <= high,
             "stall_probability must lie in [0, 1]": 0 <= self.stall_probability <= 1,
-            "stall_seconds must be 0 <= shortest <= longest": 0 <= short <= long,
-            "sensor noise and quanta must be >= 0": all(x >= 0 for x in sensors),
+            "stall_seconds must be 0 <= shortest <= longest": 0
+            <= short
+            <= long
+            < np.inf,
+            "sensor noise and quanta must be finite and >= 0": all(
+                0 <= x < np.inf for x in sensors
+            ),
         }
         for rule, holds in checks.items():
             if not holds:

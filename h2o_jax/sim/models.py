@@ -47,7 +47,7 @@ def compile_model(
         model = spec.compile()
     except ValueError as error:
         message = " ".join(str(error).split())
-        text = gaps_lib.format(gaps)
+        text = gaps_lib.to_text(gaps)
         raise ConfigError(f"{task.name} with {text} is no model: {message}") from error
     if total_mass > 0:
         _set_total_mass(model, total_mass)

@@ -66,15 +66,14 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
     a_tm1 = np.empty((steps, n, task.action_dim), np.float32)
     r_t, discount_t = np.empty((2, steps, n), np.float32)
     ended: list[tuple[Array, Array, Array]] = []
-    for t in range(steps):
-        row = Transition(s_tm1[t], a_tm1[t], r_t[t], discount_t[t], s_t[t])
+    rows = Transition(s_tm1, a_tm1, r_t, discount_t, s_t)
+    for t, row in enumerate(map(Transition._make, zip(*rows, strict=True))):
         _collect_row(world, act, t, row)
         over = (row.discount_t == 0) | (world.age >= task.horizon)
         if np.count_nonzero(over):
             ids = np.flatnonzero(over)
             ended.append((ids, world.returns[ids], world.age[ids]))
             world.reset(ids)
-    rows = Transition(s_tm1, a_tm1, r_t, discount_t, s_t)
     return Rollout(Transition(*map(_environment_first, rows)), _episodes(ended))
 
 

@@ -90,7 +90,7 @@ def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.n
 
 
 def read_npz(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
-    """Columns of an .npz file; arrays of Python objects are refused, never unpickled."""
+    """Columns of an .npz file; Python objects in it are refused, never unpickled."""
     if not zipfile.is_zipfile(path):
         found = f"damaged or not npz, looks like {files.looks_like(path)}"
         raise files.fail(path, f"{found}; copy or download it again")

@@ -82,6 +82,7 @@ class World:
         self._all = np.arange(n)
         self._qpos, self._qvel = self._batch.qpos, self._batch.qvel
         self._ctrl = self._batch.ctrl
+        self._warnings = self._batch.warning[..., 1]
         self._reach = np.stack(
             [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
         )
@@ -155,9 +156,10 @@ class World:
         terminated = task.terminated(qpos, qvel)
         s_tm1 = self.observations[rows]
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
+        unstable = self._void_diverged(rows, reward)
         self.observations[rows] = s_t
         self.returns[rows] += reward
-        return Step(s_t, reward, terminated, self._diverged(rows, len(s_t)))
+        return Step(s_t, reward, terminated, unstable)
 
     def _move(
         self, channel: Channel, actions: Array, ids: Array
@@ -181,11 +183,12 @@ class World:
             return s_t
         return self._channel.sense(s_t, draws, self._all[rows])
 
-    def _diverged(self, rows: Array | slice, k: int) -> Array:
-        warnings = self._batch.warning[..., 1]
-        if not np.count_nonzero(warnings):
-            return np.zeros(k, bool)
-        diverged = warnings[rows][:, _FATAL].any(axis=1)
+    def _void_diverged(self, rows: Array | slice, reward: Array) -> Array:
+        """Which of the rows `[k]` diverged; their reward, a teleport's, becomes 0."""
+        if not np.count_nonzero(self._warnings):
+            return np.zeros(len(reward), bool)
+        diverged = self._warnings[rows][:, _FATAL].any(axis=1)
+        reward[diverged] = 0.0
         self.unstable[rows] += diverged
         return diverged
 

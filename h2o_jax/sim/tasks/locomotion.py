@@ -62,12 +62,12 @@ def _never(qpos: Array, qvel: Array) -> Array:
 def _walker_fell(qpos: Array, qvel: Array) -> Array:
     """Height outside (0.8, 2) m or pitch beyond 1 rad."""
     height, pitch = qpos[:, 1], qpos[:, 2]
-    return ~((0.8 < height) & (height < 2.0) & (np.abs(pitch) < 1.0))
+    return ~((height > 0.8) & (height < 2.0) & (np.abs(pitch) < 1.0))
 
 
 def _hopper_fell(qpos: Array, qvel: Array) -> Array:
     """Height below 0.7 m, pitch beyond 0.2 rad or anything beyond 100."""
-    upright = (0.7 < qpos[:, 1]) & (np.abs(qpos[:, 2]) < 0.2)
+    upright = (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)
     bounded = (np.abs(qpos[:, 2:]) < 100.0).all(1) & (np.abs(qvel) < 100.0).all(1)
     return ~(upright & bounded)
 

@@ -1,0 +1,1 @@
+"""Commands: train, collect, compare. Flags are defined in `flags.py` alone."""

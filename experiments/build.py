@@ -1,0 +1,141 @@
+"""From an experiment to its parts: method, simulators, program, first state."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.experiment import Experiment
+from h2o_jax import replay
+from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.program import Program, make_program
+from h2o_jax.sim import gaps, models
+from h2o_jax.sim.datasets import Dataset
+from h2o_jax.sim.world import World
+from h2o_jax.types import Actor, Algorithm, LearnerState, Scales, unit_scales
+
+
+class Worlds(NamedTuple):
+    """The environments of all runs."""
+
+    sim: World | None
+    """One per run; None for a method that learns from data alone."""
+    real: World
+    """`episodes` per run."""
+
+
+@dataclasses.dataclass
+class State:
+    """All that training changes. Arrays are `[R', ...]`, the padded runs."""
+
+    epoch: int
+    learner: LearnerState
+    memory: replay.Replay | None
+    best: Actor
+    """Each run's actor at its best evaluation."""
+    best_return: np.ndarray
+    """`[R]` that evaluation's mean return."""
+
+
+def algorithm(experiment: Experiment) -> Algorithm:
+    """The experiment's method for its task."""
+    task = experiment.model
+    settings: dict[str, Any] = {
+        "hidden": experiment.hidden,
+        "discriminator_hidden": experiment.discriminator_hidden,
+    }
+    if experiment.learn_rows:
+        settings["learn_rows"] = slice(*experiment.learn_rows)
+    if experiment.algorithm == "h2o_plus":
+        settings["backbone"] = experiment.backbone
+        if experiment.discriminate_rows:
+            settings["discriminate_rows"] = slice(*experiment.discriminate_rows)
+    return ALGORITHMS[experiment.algorithm](task.obs_dim, task.action_dim, **settings)
+
+
+def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
+    """Compiles every model and checks that each gap does something."""
+    task, inertia = experiment.model, experiment.inertia
+    for settings in {run.gap for run in experiment.runs} | {experiment.real}:
+        models.check_effect(task, settings, inertia)
+    sim = None
+    if "sim" in method.domains:
+        compiled = {
+            run.gap: models.compile_model(task, run.gap, inertia)
+            for run in experiment.runs
+        }
+        sim = World(
+            task,
+            [compiled[run.gap] for run in experiment.runs],
+            [gaps.interface(run.gap) for run in experiment.runs],
+            [run.seed for run in experiment.runs],
+            threads,
+        )
+    n = len(experiment.runs) * experiment.episodes
+    real = World(
+        task,
+        [models.compile_model(task, experiment.real, inertia)] * n,
+        [gaps.interface(experiment.real)] * n,
+        [0] * n,
+        threads,
+    )
+    return Worlds(sim, real)
+
+
+def program(experiment: Experiment, method: Algorithm) -> Program:
+    """The program for all runs, on as many devices as it can fill."""
+    task, runs = experiment.model, len(experiment.runs)
+    devices = jax.devices()[:runs]
+    return make_program(
+        method, task.obs_dim, task.action_dim, runs, experiment.updates, devices
+    )
+
+
+def state(
+    experiment: Experiment,
+    method: Algorithm,
+    compiled: Program,
+    dataset: Dataset | None,
+) -> State:
+    """The state before the first epoch."""
+    learner = compiled.init(
+        experiment.keys(compiled.runs),
+        experiment.hyper(compiled.runs),
+        data_scales(experiment, dataset),
+    )
+    memory = None
+    if "sim" in method.domains:
+        rows = experiment.epochs * experiment.steps
+        if dataset is not None:
+            rows = min(rows, 10 * len(dataset.transition.r_t))
+        memory = compiled.init_memory(max(rows, experiment.steps))
+    runs = len(experiment.runs)
+    best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
+    return State(0, learner, memory, best, np.full(runs, -np.inf))
+
+
+def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
+    """Per-dimension constants, from the data where an option asks for them."""
+    task = experiment.model
+    scales = unit_scales(task.obs_dim, task.action_dim)
+    if dataset is None:
+        return scales
+    rows = dataset.transition
+    # A constant dimension keeps its raw scale.
+    obs_std, action_std = (
+        np.where(std > 1e-6, std, 1.0)
+        for std in (rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0))
+    )
+    if experiment.normalise:
+        scales = scales._replace(obs_mean=rows.s_tm1.mean(axis=0), obs_std=obs_std)
+    if experiment.relative_noise:
+        # The noise is added after normalisation, which already divides by the std.
+        noise_obs = scales.noise_obs if experiment.normalise else obs_std
+        scales = scales._replace(noise_obs=noise_obs, noise_action=action_std)
+    return scales
+
+
+def place_like(tree: Any, like: Any) -> Any:
+    """Puts restored NumPy arrays where the arrays of `like` are."""
+    return jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), tree, like)

@@ -1,0 +1,109 @@
+"""What one program is asked to do, as plain frozen data."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.tasks.task import Task
+from h2o_jax.types import Hyper
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One cell of the grid."""
+
+    seed: int
+    gap: tuple[GapSetting, ...]
+    """How the simulator differs from the unmodified model."""
+    hyper: tuple[tuple[str, float], ...] = ()
+    """Float hyperparameters of this run that are not the default."""
+
+    @property
+    def label(self) -> str:
+        """What sets this run apart from others, but for its seed."""
+        settings = [f"{name}={value:g}" for name, value in self.hyper]
+        return " ".join([gaps.to_text(self.gap), *settings])
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything that `loop.train` needs to know."""
+
+    task: str
+    algorithm: str
+    runs: tuple[Run, ...]
+    dataset: str
+    real: tuple[GapSetting, ...] = ()
+    """How the real system differs from the unmodified model."""
+    inertia: Literal["modern", "d4rl"] = "modern"
+    backbone: str = "iql"
+    hidden: tuple[int, ...] = (256, 256)
+    discriminator_hidden: tuple[int, ...] = (256, 256)
+    learn_rows: tuple[int, int] | None = None
+    discriminate_rows: tuple[int, int] | None = None
+    normalise: bool = False
+    relative_noise: bool = False
+    epochs: int = 1000
+    steps: int = 1000
+    """Simulator steps per epoch and run."""
+    updates: int = 1000
+    """Updates per epoch and run."""
+    evaluate_every: int = 10
+    episodes: int = 10
+    evaluation_seed: int = 10_000
+
+    @property
+    def model(self) -> Task:
+        """The task's record."""
+        return tasks.get(self.task)
+
+    def evaluates(self, epoch: int) -> bool:
+        """Whether `epoch`, 0 before any training, ends with an evaluation."""
+        return epoch % self.evaluate_every == 0 or epoch == self.epochs
+
+    def hyper(self, padded: int) -> Hyper:
+        """Hyperparameters with `[padded]` leaves; the last run fills the padding."""
+        rows = [Hyper().replace(**dict(run.hyper)) for run in self._padded(padded)]
+        return jax.tree.map(lambda *xs: jnp.asarray(xs, jnp.float32), *rows)
+
+    def keys(self, padded: int) -> jax.Array:
+        """Base keys `[padded]`; they depend on the seeds alone."""
+        return jnp.stack([jax.random.key(run.seed) for run in self._padded(padded)])
+
+    def _padded(self, padded: int) -> list[Run]:
+        return [self.runs[min(i, len(self.runs) - 1)] for i in range(padded)]
+
+
+def grid(
+    seeds: Sequence[int],
+    gap_list: Sequence[tuple[GapSetting, ...]],
+    hyper: Mapping[str, Sequence[float]],
+) -> tuple[Run, ...]:
+    """Every combination; seeds vary fastest, so that one setting's seeds are adjacent.
+
+    Args:
+        seeds: base seeds.
+        gap_list: simulators.
+        hyper: field of `Hyper` -> its values; names joined by `,` vary together.
+    """
+    settings = [
+        tuple(
+            (name, value)
+            for names, value in zip(hyper, values, strict=True)
+            for name in names.split(",")
+            if value != getattr(Hyper(), name)
+        )
+        for values in itertools.product(*hyper.values())
+    ]
+    return tuple(
+        Run(seed, gap, setting)
+        for gap in gap_list
+        for setting in settings
+        for seed in seeds
+    )

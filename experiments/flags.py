@@ -1,0 +1,311 @@
+"""Every flag of every command, and how flags become an `Experiment`."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from experiments.experiment import Experiment, grid
+from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.types import Hyper
+from h2o_jax.value_losses import BACKBONES
+
+FLAGS = flags.FLAGS
+
+# --- what is learned ---------------------------------------------------------------
+
+flags.DEFINE_enum(
+    "task", "halfcheetah", list(tasks.TASKS), "Robot and reward; the real system."
+)
+flags.DEFINE_enum("algorithm", "h2o_plus", list(ALGORITHMS), "Method.")
+flags.DEFINE_enum("backbone", "iql", list(BACKBONES), "Value loss on real data.")
+flags.DEFINE_string(
+    "dataset",
+    "",
+    "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, or "
+    "minari:NAME. Empty: collect one (see --collect_*) and keep it in --cache_dir.",
+)
+flags.DEFINE_bool(
+    "download", False, "Fetch a minari: dataset that is not on this machine."
+)
+flags.DEFINE_string(
+    "gap",
+    "gravity:2",
+    "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one simulator, "
+    "a,b is one run each; 'none' leaves it right. Names: "
+    + ", ".join(gaps.names())
+    + ".",
+)
+flags.DEFINE_string(
+    "real", "none", "How the real system differs from the stock model, as in --gap."
+)
+flags.DEFINE_enum(
+    "inertia",
+    "modern",
+    ["modern", "d4rl"],
+    "Capsule inertia of every model; d4rl is that of MuJoCo before 2.1.1, with which "
+    "the D4RL and ODRL logs were recorded.",
+)
+flags.DEFINE_string("seed", "0", "Base seeds: a list such as 0,1,2 or a range 0..4.")
+
+# --- networks and batches ----------------------------------------------------------
+
+flags.DEFINE_string("hidden", "256,256", "Widths of policy, critics and state value.")
+flags.DEFINE_string("discriminator_hidden", "256,256", "Widths of discriminators.")
+flags.DEFINE_string(
+    "learn_rows",
+    "",
+    "FIRST:END rows of each batch for value, critics and policy; empty: 0:128, or "
+    "0:256 for a method of one domain.",
+)
+flags.DEFINE_string(
+    "discriminate_rows",
+    "",
+    "FIRST:END rows of each batch for the discriminators; empty: 0:256.",
+)
+flags.DEFINE_bool(
+    "normalise", False, "Normalise observations by the dataset's mean and std."
+)
+flags.DEFINE_bool(
+    "relative_noise",
+    False,
+    "Discriminator noise in units of the dataset's std per dimension, not absolute.",
+)
+
+# --- float hyperparameters: a list spans one program --------------------------------
+
+flags.DEFINE_list(
+    "lambda",
+    None,
+    "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman target, "
+    "in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
+)
+_UNIT = (0.0, 1.0)
+_POSITIVE = (math.ulp(0.0), math.inf)
+_ANY = (-math.inf, math.inf)
+_RANGES = {
+    "discount": _UNIT,
+    "target_ema": _UNIT,
+    "lambda_real": _UNIT,
+    "lambda_sim": _UNIT,
+    "expectile": (math.ulp(0.0), 1.0 - 2**-24),
+    "exponential_tail": _UNIT,
+    "entropy_per_action": _ANY,
+    "discriminator_noise": (0.0, math.inf),
+}
+_HELP = {
+    "discount": "Discount factor gamma, in [0, 1].",
+    "target_ema": "Step of the target networks' moving average, in [0, 1].",
+    "lambda_real": "Share of V(s') in the target of real rows, in [0, 1].",
+    "lambda_sim": "Share of V(s') in the target of simulated rows, in [0, 1].",
+    "expectile": "tau of the iql backbone, in (0, 1).",
+    "sparse_alpha": "Scale of the sql backbone, > 0.",
+    "exponential_scale": "Scale of the eql and xql backbones, > 0.",
+    "exponential_clip": "Largest exponent of the eql and xql backbones, > 0.",
+    "exponential_tail": "1: linear above that clip; 0: flat, as published.",
+    "ratio_low": "Smallest weight of a simulated row, > 0.",
+    "ratio_high": "Largest weight; --ratio_low=1 --ratio_high=1 is no ratio.",
+    "discriminator_noise": "Std of noise on discriminator inputs, >= 0.",
+    "entropy_per_action": "Target entropy in nats per action dimension.",
+    "reward_scale": "Factor on rewards inside the update, > 0; reports stay unscaled.",
+    "policy_lr": "Adam step of the policy, > 0.",
+    "critic_lr": "Adam step of the critics, > 0.",
+    "value_lr": "Adam step of the state value, > 0.",
+    "log_alpha_lr": "Adam step of the log temperature, > 0.",
+    "discriminator_lr": "Adam step of the discriminators, > 0.",
+}
+for _field in dataclasses.fields(Hyper):
+    flags.DEFINE_list(_field.name, [str(_field.default)], _HELP[_field.name])
+
+# --- schedule ----------------------------------------------------------------------
+
+flags.DEFINE_integer("epochs", 1000, "Alternations of stepping and learning.", 1)
+flags.DEFINE_integer("steps", 1000, "Simulator steps per epoch and run.", 1)
+flags.DEFINE_integer("updates", 1000, "Updates per epoch and run.", 1)
+flags.DEFINE_integer("evaluate_every", 10, "Epochs between evaluations.", 1)
+flags.DEFINE_integer("episodes", 10, "Real episodes per evaluation and run.", 1)
+flags.DEFINE_integer(
+    "evaluation_seed", 10_000, "Seed of the first evaluation episode.", 0
+)
+
+# --- where things go ---------------------------------------------------------------
+
+flags.DEFINE_string(
+    "run_dir", "", "Folder of this run; empty: a fresh one under runs/."
+)
+flags.DEFINE_string(
+    "resume",
+    "",
+    "Folder of a run to continue bit for bit with its own flags; only --epochs, "
+    "evaluation and logging flags may be given besides.",
+)
+flags.DEFINE_string(
+    "results_dir", "", "Also store one small file per run here, for tables."
+)
+flags.DEFINE_string(
+    "cache_dir", "", "Collected data; empty: h2o_jax in the user's cache folder."
+)
+flags.DEFINE_integer(
+    "threads", 0, "CPU cores to use; 0: all. The bits of a run depend on it.", 0
+)
+
+# --- collecting a log ----------------------------------------------------------------
+
+flags.DEFINE_enum(
+    "collect_kind",
+    "medium-replay",
+    ["medium-replay", "medium"],
+    "medium-replay: all that SAC saw on its way to --collect_return; medium: rollouts "
+    "of the policy it reached.",
+)
+flags.DEFINE_float(
+    "collect_return",
+    None,
+    "Stop once SAC's deterministic return reaches this; default: a third of the "
+    "expert's (D4RL's recipe).",
+)
+flags.DEFINE_integer(
+    "collect_epochs", 500, "Stop after so many epochs of --steps at the latest.", 1
+)
+flags.DEFINE_integer("collect_rows", 200_000, "Transitions of a medium log.", 1)
+flags.DEFINE_integer("collect_seed", 0, "Seed of the collecting run.", 0)
+flags.DEFINE_string("out", "", "Where to write: a .hdf5 file or minari:NAME.")
+
+# A resumed run may only differ in these.
+CHANGEABLE = frozenset(
+    ["epochs", "evaluate_every", "episodes", "run_dir", "resume", "results_dir"]
+)
+
+
+def defined() -> list[flags.Flag]:
+    """Every flag of this module, by name."""
+    return sorted(FLAGS.flags_by_module_dict()[__name__], key=lambda flag: flag.name)
+
+
+def text() -> str:
+    """All flags as a flagfile that repeats this command."""
+    kept = [f for f in defined() if f.name not in ("resume", "run_dir")]
+    return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """Reads the command line; with `--resume`, on top of that run's own flags.
+
+    Raises:
+        ConfigError: an unknown flag or a value that does not parse.
+        CheckpointError: a resumed run's flag was given another value.
+    """
+    try:
+        rest = FLAGS(list(argv))
+        if FLAGS.resume:
+            _resume(argv)
+    except flags.Error as error:
+        raise ConfigError(" ".join(str(error).split())) from None
+    if rest[1:]:
+        raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
+    return rest
+
+
+def _resume(argv: Sequence[str]) -> None:
+    saved = pathlib.Path(FLAGS.resume) / "flags.flags"
+    if not saved.is_file():
+        raise CheckpointError(f"--resume={FLAGS.resume}: no run there (no {saved})")
+    asked = {f.name: f.value for f in defined() if f.present}
+    FLAGS.unparse_flags()
+    FLAGS([argv[0], f"--flagfile={saved}"])
+    for name, value in asked.items():
+        if name not in CHANGEABLE and FLAGS[name].value != value:
+            raise CheckpointError(
+                f"--resume={saved.parent}: --{name} was {FLAGS[name].value!r} there, "
+                f"is {value!r} now; drop the flag, or start a fresh run"
+            )
+        FLAGS[name].value = value
+
+
+def experiment() -> Experiment:
+    """The parsed flags as an experiment.
+
+    Raises:
+        ConfigError: a value is out of range, or two flags contradict each other.
+    """
+    robot = tasks.get(FLAGS.task).robot
+    return Experiment(
+        task=FLAGS.task,
+        algorithm=FLAGS.algorithm,
+        runs=grid(_seeds(), gaps.parse_list(FLAGS.gap, robot), _hyper()),
+        dataset=FLAGS.dataset,
+        real=gaps.parse(FLAGS.real, robot),
+        inertia=FLAGS.inertia,
+        backbone=FLAGS.backbone,
+        hidden=_integers("hidden", FLAGS.hidden.split(",")),
+        discriminator_hidden=_integers(
+            "discriminator_hidden", FLAGS.discriminator_hidden.split(",")
+        ),
+        learn_rows=_rows("learn_rows"),
+        discriminate_rows=_rows("discriminate_rows"),
+        normalise=FLAGS.normalise,
+        relative_noise=FLAGS.relative_noise,
+        epochs=FLAGS.epochs,
+        steps=FLAGS.steps,
+        updates=FLAGS.updates,
+        evaluate_every=FLAGS.evaluate_every,
+        episodes=FLAGS.episodes,
+        evaluation_seed=FLAGS.evaluation_seed,
+    )
+
+
+def _seeds() -> list[int]:
+    seeds: list[int] = []
+    for part in FLAGS.seed.split(","):
+        first, dots, last = part.partition("..")
+        low, *high = _integers("seed", [first, last] if dots else [first], lowest=0)
+        seeds += range(low, (high or [low])[0] + 1)
+    if len(set(seeds)) < max(len(seeds), 1):
+        raise ConfigError(f"--seed={FLAGS.seed}: empty, or a seed is given twice")
+    return seeds
+
+
+def _hyper() -> dict[str, list[float]]:
+    """Field of `Hyper` -> values; both lambdas share an axis when `--lambda` is set."""
+    axes = {f.name: _floats(f.name) for f in dataclasses.fields(Hyper)}
+    if FLAGS["lambda"].value is not None:
+        del axes["lambda_real"], axes["lambda_sim"]
+        axes["lambda_real,lambda_sim"] = _floats("lambda", _UNIT)
+    return axes
+
+
+def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]:
+    low, high = bounds or _RANGES.get(name, _POSITIVE)
+    values = []
+    for text in FLAGS[name].value or []:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ConfigError(f"--{name}={text}: not a number") from None
+        if not (low <= value <= high and math.isfinite(value)):
+            raise ConfigError(f"--{name}={text}: {_HELP.get(name, 'in [0, 1]')}")
+        values.append(value)
+    return values
+
+
+def _integers(name: str, texts: Sequence[str], lowest: int = 1) -> tuple[int, ...]:
+    try:
+        values = tuple(int(text) for text in texts)
+    except ValueError:
+        raise ConfigError(f"--{name}={FLAGS[name].value}: not whole numbers") from None
+    if min(values) < lowest:
+        raise ConfigError(f"--{name}={FLAGS[name].value}: must be {lowest} or more")
+    return values
+
+
+def _rows(name: str) -> tuple[int, int] | None:
+    if not FLAGS[name].value:
+        return None
+    bounds = _integers(name, str(FLAGS[name].value).split(":"), lowest=0)
+    if len(bounds) != 2 or bounds[0] >= bounds[1]:
+        raise ConfigError(f"--{name}={FLAGS[name].value}: give FIRST:END, FIRST < END")
+    return bounds[0], bounds[1]

@@ -1,0 +1,63 @@
+"""Figures, drawn with colours that colour-blind readers can tell apart."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Okabe and Ito, without the yellow that vanishes on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+
+
+def curve(
+    path: pathlib.Path,
+    lines: Sequence[Mapping[str, Any]],
+    title: str,
+    references: Mapping[str, float],
+) -> None:
+    """Real return over simulator steps: mean over seeds, each seed thin behind it.
+
+    Args:
+        path: PNG to write.
+        lines: those of metrics.jsonl.
+        title: above the axes.
+        references: label -> return, drawn as dashed lines.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    evaluated = [line for line in lines if "return" in line]
+    labels = list(dict.fromkeys(line["label"] for line in evaluated))
+    for i, label in enumerate(labels):
+        rows = [line for line in evaluated if line["label"] == label]
+        steps, returns = by_seed(rows)
+        colour = COLOURS[i % len(COLOURS)]
+        if len(returns) > 1:
+            axes.plot(steps, returns.T, color=colour, alpha=0.3, linewidth=0.8)
+        mean = returns.mean(axis=0)
+        axes.plot(steps, mean, color=colour, label=f"{label} ({len(returns)} seeds)")
+    for style, (label, value) in zip(
+        ("--", ":", "-."), references.items(), strict=False
+    ):
+        axes.axhline(value, color="0.4", linestyle=style, linewidth=1, label=label)
+    axes.set(xlabel="environment steps", ylabel="return in the real system")
+    axes.set_title(title, fontsize="medium")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize="small")
+    part = path.with_suffix(".part.png")
+    figure.savefig(part, dpi=150)
+    plt.close(figure)
+    part.replace(path)
+
+
+def by_seed(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Steps `[n]` and returns `[seeds, n]` of one setting's evaluations."""
+    steps = sorted({row["steps"] for row in rows})
+    seeds = sorted({row["seed"] for row in rows})
+    table = {(row["seed"], row["steps"]): row["return"] for row in rows}
+    returns = [[table.get((s, n), np.nan) for n in steps] for s in seeds]
+    return np.array(steps), np.array(returns)
