@@ -45,6 +45,7 @@ class Record:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise ConfigError(
                 f"--run_dir={folder}: another process is writing there; choose another"
             ) from None
@@ -107,18 +108,23 @@ def environment() -> dict[str, Any]:
 
 
 def store_results(
-    folder: pathlib.Path, cells: Iterable[tuple[pathlib.PurePath, Mapping[str, Any]]]
+    folder: pathlib.Path,
+    run_folder: pathlib.Path,
+    cells: Iterable[tuple[pathlib.PurePath, Mapping[str, Any]]],
 ) -> None:
     """Writes one small JSON file per cell of a result table.
 
     Args:
         folder: root of the results.
-        cells: path below it (task, gap, algorithm, seed, steps) and content.
+        run_folder: the run that the cells come from; its software is stored with them.
+        cells: path below `folder` (task, gap, algorithm, seed, steps) and content.
     """
+    software = json.loads((run_folder / "versions.json").read_text())
+    software = {key: software[key] for key in environment()}
     for place, content in cells:
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**content, **environment()}, indent=1) + "\n")
+        path.write_text(json.dumps({**content, **software}, indent=1) + "\n")
 
 
 def _commit() -> str | None:

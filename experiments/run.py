@@ -190,7 +190,8 @@ def _conclude(
         mean, best = dataset.episode_returns.mean(), dataset.episode_returns.max()
         print(f"{'the data itself':32s} {mean:9.1f} (best episode {best:.1f})")
     if flags.FLAGS.results_dir:
-        records.store_results(pathlib.Path(flags.FLAGS.results_dir), cells)
+        results = pathlib.Path(flags.FLAGS.results_dir)
+        records.store_results(results, folder, cells)
     print(
         f"\npolicy   {folder / 'policy'} (last), {folder / 'best'} (best evaluation)\n"
         f"curve    {folder / 'curve.png'}\nmetrics  {folder / 'metrics.jsonl'}"

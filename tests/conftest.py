@@ -1,15 +1,21 @@
-"""Shared settings: strict JAX, pinned threads, and where local data may lie."""
+"""Shared settings: strict JAX, two devices, a compile cache, where local data may lie."""
 
 import os
 import pathlib
+import tempfile
 
 # Bits depend on how XLA's thread pool splits its work; set before JAX is imported.
-os.environ.setdefault("NPROC", "2")
+os.environ.setdefault("NPROC", "1")
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
+jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Commands compile the same tiny programs again and again.
+_CACHE = tempfile.TemporaryDirectory(prefix="h2o_jax_test_cache_")
+jax.config.update("jax_compilation_cache_dir", _CACHE.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from experiments import collect, flags
+from h2o_jax.sim import datasets
+from tests.commands import TINY, call, parsed
+
+SMALL = (*TINY, "--collect_epochs=5", "--collect_return=1e6")
+
+
+def ensure(*arguments):
+    with parsed(*arguments):
+        return collect.ensure_dataset(flags.experiment())
+
+
+@pytest.fixture(scope="module")
+def replay(tmp_path_factory):
+    return ensure(*SMALL, f"--cache_dir={tmp_path_factory.mktemp('cache')}")
+
+
+def load(path):
+    return datasets.load(str(path), obs_dim=11, action_dim=3)
+
+
+def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
+    data = load(replay)
+    assert len(data.transition.r_t) == 5 * 60
+    monkeypatch.setattr(collect, "_collect", pytest.fail)
+    assert ensure(*SMALL, f"--cache_dir={replay.parent}") == replay
+    assert [p.name for p in replay.parent.iterdir()] == [replay.name]
+
+
+def test_other_settings_have_another_file(replay):
+    def key(*arguments):
+        with parsed(*SMALL, *arguments):
+            return collect._recipe(flags.experiment()).key
+
+    keys = [key(), key("--collect_seed=1"), key("--hidden=9,9"), key("--real=gravity")]
+    assert len(set(keys)) == 4
+    assert key() == key("--epochs=7", "--seed=3", "--gap=none")
+
+
+def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def stop(display, epoch):
+        if epoch == 5:
+            raise Stop
+
+    arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'a'}")
+    whole = load(ensure(*arguments))
+    arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'b'}")
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        saved = collect.saving.save
+
+        def save_then_stop(folder, experiment, state, worlds, dataset):
+            saved(folder, experiment, state, worlds, dataset)
+            stop(None, state.epoch)
+
+        patch.setattr(collect.saving, "save", save_then_stop)
+        ensure(*arguments)
+    again = load(ensure(*arguments))
+    for x, y in zip(whole.transition, again.transition, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_the_target_ends_it_early(tmp_path):
+    path = ensure(*TINY, "--collect_return=-1e6", f"--cache_dir={tmp_path}",
+                  "--collect_kind=medium", "--collect_rows=50")  # fmt: skip
+    assert len(load(path).transition.r_t) == 50
+
+
+def test_time_limits_by_hand():
+    # Ages 1 2 3 | 1 2(terminal) | 1 2 3; the limit is 3.
+    discount = np.array([1, 1, 1, 1, 0, 1, 1, 1])
+    wanted = [0, 0, 1, 0, 0, 0, 0, 1]
+    assert collect.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
+    # A terminal step that is also the last one allowed is a terminal.
+    assert not collect.time_limits(np.array([1, 1, 0]), 3).any()
+
+
+def test_command_writes_where_it_is_told(replay, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    for out in (str(tmp_path / "log.hdf5"), "minari:h2o/hopper-v0"):
+        arguments = (*SMALL, f"--cache_dir={replay.parent}", f"--out={out}")
+        call(collect.main, monkeypatch, *arguments)
+        source = out if out.startswith("minari:") else tmp_path / "log.hdf5"
+        again = load(source).transition
+        np.testing.assert_array_equal(again.s_tm1, load(replay).transition.s_tm1)
+    assert "wrote" in capsys.readouterr().out

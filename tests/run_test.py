@@ -1,0 +1,174 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import checkpoints, records, run
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
+from tests.commands import TINY, call, write_log
+
+H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, log):
+    """One run of four epochs and what it printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        call(
+            run.main,
+            patch,
+            *H2O,
+            f"--dataset={log}",
+            "--epochs=4",
+            f"--run_dir={folder / 'whole'}",
+            f"--results_dir={folder / 'results'}",
+        )
+    return folder
+
+
+def test_a_run_leaves_everything_it_promises(finished):
+    folder = finished / "whole"
+    names = {p.name for p in folder.iterdir()}
+    assert {
+        "flags.flags",
+        "versions.json",
+        "metrics.jsonl",
+        "curve.png",
+        "checkpoint",
+        "policy",
+        "best",
+    } <= names
+    lines = records.read(folder)
+    assert [line["epoch"] for line in lines] == sorted([0, 1, 2, 3, 4] * 3)
+    assert all(np.isfinite(line["return"]) for line in lines)
+    assert {line["seed"] for line in lines} == {0, 1, 2}
+    assert json.loads((folder / "versions.json").read_text())["jax"]
+    assert (folder / "curve.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_result_file_per_cell(finished):
+    cells = sorted((finished / "results" / "hopper" / "gravity:2").rglob("*.json"))
+    assert [c.name for c in cells] == [f"seed{i}-240.json" for i in range(3)]
+    cell = json.loads(cells[1].read_text())
+    own = [x for x in records.read(finished / "whole") if x["seed"] == 1]
+    assert cell["final"] == own[-1]["return"]
+    assert cell["last_ten"] == pytest.approx(np.mean([x["return"] for x in own]))
+
+
+def test_the_saved_policy_is_the_trained_one(finished):
+    state = checkpoints.read(finished / "whole" / "checkpoint").arrays
+    policy = checkpoints.read(finished / "whole" / "policy").arrays
+    layer = "['params']['MLP_0']['Dense_0']['kernel']"
+    # Three runs; the checkpoint also holds the one that fills the second device.
+    np.testing.assert_array_equal(
+        policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"][:3]
+    )
+
+
+def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
+    half = tmp_path / "half"
+    arguments = (*H2O, f"--dataset={log}", "--epochs=2", f"--run_dir={half}")
+    call(run.main, monkeypatch, *arguments)
+    call(run.main, monkeypatch, f"--resume={half}", "--epochs=4")
+    whole = checkpoints.read(finished / "whole" / "checkpoint")
+    resumed = checkpoints.read(half / "checkpoint")
+    assert resumed.epoch == whole.epoch == 4
+    assert resumed.arrays.keys() == whole.arrays.keys()
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(array, resumed.arrays[name], err_msg=name)
+
+    def timeless(folder):
+        return [{**x, "seconds": 0} for x in records.read(folder)]
+
+    assert timeless(half) == timeless(finished / "whole")
+
+
+def test_a_folder_in_use_is_refused(finished, log, monkeypatch):
+    arguments = (*H2O, f"--dataset={log}", f"--run_dir={finished / 'whole'}")
+    with pytest.raises(ConfigError, match=r"not an empty folder.*--resume="):
+        call(run.main, monkeypatch, *arguments)
+    record = records.Record(finished / "whole")
+    with pytest.raises(ConfigError, match="another process"):
+        records.Record(finished / "whole")
+    record.close()
+
+
+def test_another_dataset_is_refused_at_resume(log, tmp_path, monkeypatch):
+    other = write_log(tmp_path / "log.hdf5", rows=300)
+    folder = tmp_path / "run"
+    arguments = (*H2O, f"--dataset={other}", "--epochs=1", f"--run_dir={folder}")
+    call(run.main, monkeypatch, *arguments)
+    write_log(other, rows=350)
+    with pytest.raises(CheckpointError, match="dataset is another one"):
+        call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+
+
+def test_sac_needs_no_data(tmp_path, monkeypatch):
+    folder = tmp_path / "sac"
+    arguments = (*TINY, "--algorithm=sac", "--gap=none", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    assert records.read(folder)[-1]["label"] == "none"
+
+
+def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
+    call(
+        run.main,
+        monkeypatch,
+        *TINY,
+        "--discriminate_rows=0:16",
+        "--gap=gravity:2,joint_noise:1",
+        "--lambda=0,1",
+        "--epochs=1",
+        f"--dataset={log}",
+        f"--run_dir={tmp_path / 'grid'}",
+    )
+    labels = {line["label"] for line in records.read(tmp_path / "grid")}
+    assert len(labels) == 4
+    printed = capsys.readouterr().out
+    assert "joint_noise:1 lambda_real=1 lambda_sim=1" in printed
+    assert "the data itself" in printed
+
+
+def test_a_bad_log_stops_before_a_folder_is_made(tmp_path, monkeypatch):
+    (tmp_path / "log.hdf5").write_bytes(b"<html>not found</html>")
+    with pytest.raises(DatasetError, match=r"log\.hdf5"):
+        call(
+            run.main,
+            monkeypatch,
+            *H2O,
+            f"--dataset={tmp_path / 'log.hdf5'}",
+            f"--run_dir={tmp_path / 'run'}",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def command(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.run", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def test_an_error_is_one_line_and_a_code(tmp_path):
+    done = command("--dataset=absent.hdf5", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith("h2o_jax: error: absent.hdf5: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_flag(tmp_path):
+    done = command("--help", cwd=tmp_path)
+    for name in ("--dataset", "--gap", "--lambda", "--seed", "--resume", "--run_dir"):
+        assert name in done.stdout
+    assert "Trains a policy for a real system" in done.stdout
