@@ -1,6 +1,7 @@
 """From an experiment to its parts: method, simulators, program, first state."""
 
 import dataclasses
+import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.sim import gaps, models
 from h2o_jax.sim.datasets import Dataset
@@ -39,19 +41,29 @@ class State:
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
-    """The experiment's method for its task."""
-    task = experiment.model
-    settings: dict[str, Any] = {
-        "hidden": experiment.hidden,
-        "discriminator_hidden": experiment.discriminator_hidden,
+    """The experiment's method for its task.
+
+    Raises:
+        ConfigError: a setting was given that the method does not have.
+    """
+    build = ALGORITHMS[experiment.algorithm]
+    rows = {
+        "learn_rows": experiment.learn_rows,
+        "discriminate_rows": experiment.discriminate_rows,
     }
-    if experiment.learn_rows:
-        settings["learn_rows"] = slice(*experiment.learn_rows)
-    if experiment.algorithm == "h2o_plus":
-        settings["backbone"] = experiment.backbone
-        if experiment.discriminate_rows:
-            settings["discriminate_rows"] = slice(*experiment.discriminate_rows)
-    return ALGORITHMS[experiment.algorithm](task.obs_dim, task.action_dim, **settings)
+    given: dict[str, Any] = {n: slice(*bounds) for n, bounds in rows.items() if bounds}
+    if experiment.backbone is not None:
+        given["backbone"] = experiment.backbone
+    for name in given:
+        if name not in inspect.signature(build).parameters:
+            raise ConfigError(f"--{name}: {experiment.algorithm} has none; drop it")
+    return build(
+        experiment.model.obs_dim,
+        experiment.model.action_dim,
+        hidden=experiment.hidden,
+        discriminator_hidden=experiment.discriminator_hidden,
+        **given,
+    )
 
 
 def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import h2o_jax
-from experiments import build, console, flags, loop, saving
+from experiments import build, console, flags, from_flags, loop, saving
 from experiments.build import State
 from experiments.experiment import Experiment, Run
 from h2o_jax import replay
@@ -54,7 +54,7 @@ class Recipe:
 
 def main() -> None:
     """The command, with parsed flags."""
-    experiment = flags.experiment()
+    experiment = from_flags.experiment()
     console.use_cores(flags.FLAGS.threads, runs=1)
     path = ensure_dataset(experiment)
     task = experiment.model

@@ -42,7 +42,8 @@ class Experiment:
     real: tuple[GapSetting, ...] = ()
     """How the real system differs from the unmodified model."""
     inertia: Literal["modern", "d4rl"] = "modern"
-    backbone: str = "iql"
+    backbone: str | None = None
+    """Of the method; None for its default, as with the rows."""
     hidden: tuple[int, ...] = (256, 256)
     discriminator_hidden: tuple[int, ...] = (256, 256)
     learn_rows: tuple[int, int] | None = None

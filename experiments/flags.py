@@ -1,4 +1,4 @@
-"""Every flag of every command, and how flags become an `Experiment`."""
+"""Every flag of every command; `from_flags` turns them into an `Experiment`."""
 
 import dataclasses
 import math
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from experiments.experiment import Experiment, grid
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import gaps, tasks
@@ -22,7 +21,9 @@ flags.DEFINE_enum(
     "task", "halfcheetah", list(tasks.TASKS), "Robot and reward; the real system."
 )
 flags.DEFINE_enum("algorithm", "h2o_plus", list(ALGORITHMS), "Method.")
-flags.DEFINE_enum("backbone", "iql", list(BACKBONES), "Value loss on real data.")
+flags.DEFINE_enum(
+    "backbone", None, list(BACKBONES), "Value loss on real data; default: iql."
+)
 flags.DEFINE_string(
     "dataset",
     "",
@@ -84,20 +85,20 @@ flags.DEFINE_list(
     "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman target, "
     "in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
 )
-_UNIT = (0.0, 1.0)
-_POSITIVE = (math.ulp(0.0), math.inf)
+UNIT = (0.0, 1.0)
+POSITIVE = (math.ulp(0.0), math.inf)
 _ANY = (-math.inf, math.inf)
-_RANGES = {
-    "discount": _UNIT,
-    "target_ema": _UNIT,
-    "lambda_real": _UNIT,
-    "lambda_sim": _UNIT,
+RANGES = {
+    "discount": UNIT,
+    "target_ema": UNIT,
+    "lambda_real": UNIT,
+    "lambda_sim": UNIT,
     "expectile": (math.ulp(0.0), 1.0 - 2**-24),
-    "exponential_tail": _UNIT,
+    "exponential_tail": UNIT,
     "entropy_per_action": _ANY,
     "discriminator_noise": (0.0, math.inf),
 }
-_HELP = {
+HELP = {
     "discount": "Discount factor gamma, in [0, 1].",
     "target_ema": "Step of the target networks' moving average, in [0, 1].",
     "lambda_real": "Share of V(s') in the target of real rows, in [0, 1].",
@@ -119,7 +120,7 @@ _HELP = {
     "discriminator_lr": "Adam step of the discriminators, > 0.",
 }
 for _field in dataclasses.fields(Hyper):
-    flags.DEFINE_list(_field.name, [str(_field.default)], _HELP[_field.name])
+    flags.DEFINE_list(_field.name, [str(_field.default)], HELP[_field.name])
 
 # --- schedule ----------------------------------------------------------------------
 
@@ -224,88 +225,3 @@ def _resume(argv: Sequence[str]) -> None:
                 f"is {value!r} now; drop the flag, or start a fresh run"
             )
         FLAGS[name].value = value
-
-
-def experiment() -> Experiment:
-    """The parsed flags as an experiment.
-
-    Raises:
-        ConfigError: a value is out of range, or two flags contradict each other.
-    """
-    robot = tasks.get(FLAGS.task).robot
-    return Experiment(
-        task=FLAGS.task,
-        algorithm=FLAGS.algorithm,
-        runs=grid(_seeds(), gaps.parse_list(FLAGS.gap, robot), _hyper()),
-        dataset=FLAGS.dataset,
-        real=gaps.parse(FLAGS.real, robot),
-        inertia=FLAGS.inertia,
-        backbone=FLAGS.backbone,
-        hidden=_integers("hidden", FLAGS.hidden.split(",")),
-        discriminator_hidden=_integers(
-            "discriminator_hidden", FLAGS.discriminator_hidden.split(",")
-        ),
-        learn_rows=_rows("learn_rows"),
-        discriminate_rows=_rows("discriminate_rows"),
-        normalise=FLAGS.normalise,
-        relative_noise=FLAGS.relative_noise,
-        epochs=FLAGS.epochs,
-        steps=FLAGS.steps,
-        updates=FLAGS.updates,
-        evaluate_every=FLAGS.evaluate_every,
-        episodes=FLAGS.episodes,
-        evaluation_seed=FLAGS.evaluation_seed,
-    )
-
-
-def _seeds() -> list[int]:
-    seeds: list[int] = []
-    for part in FLAGS.seed.split(","):
-        first, dots, last = part.partition("..")
-        low, *high = _integers("seed", [first, last] if dots else [first], lowest=0)
-        seeds += range(low, (high or [low])[0] + 1)
-    if len(set(seeds)) < max(len(seeds), 1):
-        raise ConfigError(f"--seed={FLAGS.seed}: empty, or a seed is given twice")
-    return seeds
-
-
-def _hyper() -> dict[str, list[float]]:
-    """Field of `Hyper` -> values; both lambdas share an axis when `--lambda` is set."""
-    axes = {f.name: _floats(f.name) for f in dataclasses.fields(Hyper)}
-    if FLAGS["lambda"].value is not None:
-        del axes["lambda_real"], axes["lambda_sim"]
-        axes["lambda_real,lambda_sim"] = _floats("lambda", _UNIT)
-    return axes
-
-
-def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]:
-    low, high = bounds or _RANGES.get(name, _POSITIVE)
-    values = []
-    for text in FLAGS[name].value or []:
-        try:
-            value = float(text)
-        except ValueError:
-            raise ConfigError(f"--{name}={text}: not a number") from None
-        if not (low <= value <= high and math.isfinite(value)):
-            raise ConfigError(f"--{name}={text}: {_HELP.get(name, 'in [0, 1]')}")
-        values.append(value)
-    return values
-
-
-def _integers(name: str, texts: Sequence[str], lowest: int = 1) -> tuple[int, ...]:
-    try:
-        values = tuple(int(text) for text in texts)
-    except ValueError:
-        raise ConfigError(f"--{name}={FLAGS[name].value}: not whole numbers") from None
-    if min(values) < lowest:
-        raise ConfigError(f"--{name}={FLAGS[name].value}: must be {lowest} or more")
-    return values
-
-
-def _rows(name: str) -> tuple[int, int] | None:
-    if not FLAGS[name].value:
-        return None
-    bounds = _integers(name, str(FLAGS[name].value).split(":"), lowest=0)
-    if len(bounds) != 2 or bounds[0] >= bounds[1]:
-        raise ConfigError(f"--{name}={FLAGS[name].value}: give FIRST:END, FIRST < END")
-    return bounds[0], bounds[1]

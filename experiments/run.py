@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import build, console, flags, loop, plots, records, saving
+from experiments import build, console, flags, from_flags, loop, plots, records, saving
 from experiments.build import Worlds
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
@@ -25,7 +25,7 @@ from h2o_jax.types import Algorithm
 
 def main() -> None:
     """The command, with parsed flags."""
-    experiment = flags.experiment()
+    experiment = from_flags.experiment()
     console.use_cores(flags.FLAGS.threads, len(experiment.runs))
     folder = _folder(experiment)
     method = build.algorithm(experiment)

@@ -203,7 +203,7 @@ def _draw(key: jax.Array, stage: Stage) -> Noise:
     for loss in stage.values():
         shapes |= loss.noise(loss.rows.stop - loss.rows.start)
     sizes = [math.prod(shape) for shape in shapes.values()]
-    normals = jax.random.normal(key, (sum(sizes),))
+    normals = jax.random.normal(key, (sum(sizes),), jnp.float32)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return {
         name: normals[end - size : end].reshape(shape)

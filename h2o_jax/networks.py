@@ -62,8 +62,9 @@ class Policy(nn.Module):
     def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         output = MLP(self.hidden, 2 * self.action_dim)(obs)
         mean, raw = jnp.split(output, 2, axis=-1)
-        scale = self.param("log_std_scale", nn.initializers.ones, ())
-        offset = self.param("log_std_offset", nn.initializers.constant(-1.0), ())
+        scale = self.param("log_std_scale", nn.initializers.ones, (), jnp.float32)
+        minus_one = nn.initializers.constant(-1.0)
+        offset = self.param("log_std_offset", minus_one, (), jnp.float32)
         return mean, jnp.clip(scale * raw + offset, *LOG_STD_RANGE)
 
 
@@ -123,7 +124,7 @@ def make_networks(
             "critic": init_critics,
             "value": lambda key: value.init(key, obs),
             "discriminator": lambda key: discriminator.init(key, obs, action, obs),
-            "log_alpha": lambda key: jnp.zeros(()),
+            "log_alpha": lambda key: jnp.zeros((), jnp.float32),
         },
         policy=policy.apply,
         critic=apply_critics,

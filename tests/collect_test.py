@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments import collect, flags
+from experiments import collect, from_flags
 from h2o_jax.sim import datasets
 from tests.commands import TINY, call, parsed
 
@@ -10,7 +10,7 @@ SMALL = (*TINY, "--collect_epochs=5", "--collect_return=1e6")
 
 def ensure(*arguments):
     with parsed(*arguments):
-        return collect.ensure_dataset(flags.experiment())
+        return collect.ensure_dataset(from_flags.experiment())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
 def test_other_settings_have_another_file(replay):
     def key(*arguments):
         with parsed(*SMALL, *arguments):
-            return collect._recipe(flags.experiment()).key
+            return collect._recipe(from_flags.experiment()).key
 
     keys = [key(), key("--collect_seed=1"), key("--hidden=9,9"), key("--real=gravity")]
     assert len(set(keys)) == 4

@@ -6,7 +6,6 @@ heavy as the real one: a controller tuned there pushes the real cart too hard, a
 overshoots.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax

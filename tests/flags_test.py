@@ -4,7 +4,7 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 
-from experiments import flags
+from experiments import build, flags, from_flags
 from experiments.experiment import grid
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import gaps
@@ -25,7 +25,7 @@ def test_every_hyperparameter_has_a_flag_of_its_name_and_default(field):
 def test_flagfiles_parse_and_begin_with_a_comment(path):
     assert path.read_text().startswith("# ")
     with parsed(f"--flagfile={path}"):
-        assert flags.experiment().runs
+        assert from_flags.experiment().runs
 
 
 def test_table_one_has_a_file_for_each_published_gap():
@@ -36,7 +36,7 @@ def test_table_one_has_a_file_for_each_published_gap():
 
 def test_lists_span_a_grid_with_seeds_fastest():
     with parsed("--gap=gravity:2,friction:0.3", "--seed=0..1", "--lambda=0,0.5"):
-        runs = flags.experiment().runs
+        runs = from_flags.experiment().runs
     assert [(r.label, r.seed) for r in runs] == [
         ("gravity:2 lambda_real=0 lambda_sim=0", 0),
         ("gravity:2 lambda_real=0 lambda_sim=0", 1),
@@ -51,14 +51,14 @@ def test_lists_span_a_grid_with_seeds_fastest():
 
 def test_plus_joins_gaps_in_one_run():
     with parsed("--gap=gravity:2+friction:0.3"):
-        (run,) = flags.experiment().runs
+        (run,) = from_flags.experiment().runs
     assert gaps.to_text(run.gap) == "gravity:2+friction:0.3"
 
 
 def test_later_flags_win_over_a_flagfile(tmp_path):
     (tmp_path / "a.flags").write_text("--seed=0..4\n--lambda=0.3\n")
     with parsed(f"--flagfile={tmp_path / 'a.flags'}", "--seed=7"):
-        (run,) = flags.experiment().runs
+        (run,) = from_flags.experiment().runs
     assert run.seed == 7
     assert dict(run.hyper) == {"lambda_real": 0.3, "lambda_sim": 0.3}
 
@@ -66,7 +66,7 @@ def test_later_flags_win_over_a_flagfile(tmp_path):
 def test_hyper_leaves_follow_the_runs_and_the_padding():
     runs = grid([0, 1], [()], {"expectile": [0.5, 0.9]})
     with parsed():
-        experiment = dataclasses.replace(flags.experiment(), runs=runs)
+        experiment = dataclasses.replace(from_flags.experiment(), runs=runs)
     assert experiment.hyper(5).expectile.tolist() == pytest.approx(
         [0.5, 0.5, 0.9, 0.9, 0.9]
     )
@@ -74,10 +74,10 @@ def test_hyper_leaves_follow_the_runs_and_the_padding():
 
 def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
     with parsed("--seed=1,3", "--lambda=0,1", "--normalise", "--gap=friction"):
-        wanted, text = flags.experiment(), flags.text()
+        wanted, text = from_flags.experiment(), flags.text()
     (tmp_path / "again.flags").write_text(text)
     with parsed(f"--flagfile={tmp_path / 'again.flags'}"):
-        assert flags.experiment() == wanted
+        assert from_flags.experiment() == wanted
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,20 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
 )
 def test_bad_flags_are_named(argument, message):
     with pytest.raises(ConfigError, match=message), parsed(argument):
-        flags.experiment()
+        from_flags.experiment()
+
+
+def test_a_setting_that_the_method_lacks_is_refused():
+    with parsed("--algorithm=sac", "--backbone=sql"):
+        experiment = from_flags.experiment()
+    with pytest.raises(ConfigError, match="--backbone: sac has none"):
+        build.algorithm(experiment)
 
 
 def test_resume_takes_the_flags_of_the_run(tmp_path):
     (tmp_path / "flags.flags").write_text("--seed=3\n--epochs=5\n")
     with parsed(f"--resume={tmp_path}", "--epochs=9"):
-        experiment = flags.experiment()
+        experiment = from_flags.experiment()
     assert (experiment.runs[0].seed, experiment.epochs) == (3, 9)
 
 

@@ -179,7 +179,7 @@ def test_a_missing_batch_is_named(domain):
 
 # --- H2O+ -----------------------------------------------------------------------------
 
-O, A = 3, 2
+OBS, A = 3, 2
 LEARN, DISCRIMINATE = 4, 10
 GROUPS = ("discriminator", "value", "critic", "policy", "log_alpha")
 
@@ -193,7 +193,7 @@ def transitions(seed):
     n = DISCRIMINATE
     going = (rng.uniform(size=n) > 0.2).astype(np.float32)
     return Transition(
-        normal(n, O), np.tanh(normal(n, A)), normal(n), going, normal(n, O)
+        normal(n, OBS), np.tanh(normal(n, A)), normal(n), going, normal(n, OBS)
     )
 
 
@@ -204,7 +204,7 @@ class H2OPlus:
 
     def __init__(self):
         self.algorithm = h2o_jax.h2o_plus(
-            O,
+            OBS,
             A,
             hidden=(8, 8),
             discriminator_hidden=(8, 8),
@@ -298,7 +298,7 @@ def test_reward_scale_equals_scaled_rewards(h2o_plus):
 
 def test_scales_normalise_observations(h2o_plus):
     """(s - mean) / std before every network."""
-    scales = unit_scales(O, A)._replace(
+    scales = unit_scales(OBS, A)._replace(
         obs_mean=np.array([0.5, 0, -1], "f4"), obs_std=np.array([2, 1, 0.25], "f4")
     )
 
@@ -317,8 +317,8 @@ def test_scales_normalise_observations(h2o_plus):
 
 
 def test_discriminator_noise_is_scaled_per_dimension(h2o_plus):
-    half = unit_scales(O, A)._replace(
-        noise_obs=jnp.full(O, 0.5), noise_action=jnp.full(A, 0.5)
+    half = unit_scales(OBS, A)._replace(
+        noise_obs=jnp.full(OBS, 0.5), noise_action=jnp.full(A, 0.5)
     )
     scaled = h2o_plus(scales=half, discriminator_noise=0.4)[0]
     plain = h2o_plus(discriminator_noise=0.2)[0]
@@ -426,5 +426,5 @@ def test_act(h2o_plus):
     one, other = act(actor, obs, jax.random.key(0)), act(actor, obs, jax.random.key(1))
     assert (one != other).all() and (np.abs(one) <= 1).all()
     np.testing.assert_array_equal(one, act(actor, obs, jax.random.key(0)))
-    centre = Actor(actor.policy, actor.scales._replace(obs_mean=jnp.ones(O)))
+    centre = Actor(actor.policy, actor.scales._replace(obs_mean=jnp.ones(OBS)))
     np.testing.assert_allclose(act(centre, obs + 1), mode, atol=1e-5)

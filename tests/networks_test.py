@@ -7,14 +7,14 @@ import pytest
 
 from h2o_jax.networks import make_networks
 
-O, A, K, WIDTH, N = 11, 3, 3, 64, 5
+OBS, A, K, WIDTH, N = 11, 3, 3, 64, 5
 LAYERS = ("Dense_0", "Dense_1", "Dense_2")
 
 
 @pytest.fixture(scope="module")
 def networks():
     return make_networks(
-        O, A, hidden=(WIDTH, WIDTH), discriminator_hidden=(32, 32), critics=K
+        OBS, A, hidden=(WIDTH, WIDTH), discriminator_hidden=(32, 32), critics=K
     )
 
 
@@ -29,7 +29,7 @@ def params(networks):
 @pytest.fixture(scope="module")
 def batch():
     keys = jax.random.split(jax.random.key(1), 3)
-    shapes = (N, O), (N, A), (N, O)
+    shapes = (N, OBS), (N, A), (N, OBS)
     return [10 * jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True)]
 
 
@@ -44,7 +44,7 @@ def perceptrons(params):
     }
 
 
-INPUTS = {"policy": O, "value": O, "sa": O + A, "sas": 2 * O + A}
+INPUTS = {"policy": OBS, "value": OBS, "sa": OBS + A, "sas": 2 * OBS + A}
 OUTPUTS = {"policy": 2 * A, "sa": 2, "sas": 2}
 
 
@@ -57,7 +57,7 @@ def test_shapes(networks, params, batch):
     sa, sas = networks.discriminator(params["discriminator"], s, a, s_t)
     assert sa.shape == sas.shape == (N, 2)
     assert networks.value(params["value"], s[0]).shape == ()
-    assert (networks.obs_dim, networks.action_dim) == (O, A)
+    assert (networks.obs_dim, networks.action_dim) == (OBS, A)
 
 
 def test_layers_have_the_stated_widths(params):
@@ -65,7 +65,7 @@ def test_layers_have_the_stated_widths(params):
         assert tuple(sorted(layers)) == LAYERS
         width = 32 if name in ("sa", "sas") else WIDTH
         shapes = [layers[layer]["kernel"].shape for layer in LAYERS]
-        ends = INPUTS.get(name, O + A), OUTPUTS.get(name, 1)
+        ends = INPUTS.get(name, OBS + A), OUTPUTS.get(name, 1)
         assert shapes == [(ends[0], width), (width, width), (width, ends[1])]
 
 

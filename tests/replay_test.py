@@ -10,14 +10,14 @@ import pytest
 from h2o_jax import replay
 from h2o_jax.types import Transition
 
-O, A, CAPACITY = 3, 2, 7
+OBS, A, CAPACITY = 3, 2, 7
 extend = jax.jit(replay.extend)
 sample = jax.jit(replay.sample, static_argnums=2)
 
 
 def steps(*shape):
     """Every number differs."""
-    sizes = (O,), (A,), (), (), (O,)
+    sizes = (OBS,), (A,), (), (), (OBS,)
     shapes = [(*shape, *size) for size in sizes]
     starts = np.cumsum([0, *map(np.prod, shapes)])
     return Transition(
@@ -31,21 +31,21 @@ def steps(*shape):
 def numbered(first, n):
     """Packed rows whose every column is the row's number."""
     rows = np.arange(first, first + n, dtype=np.float32)[:, None]
-    return np.tile(rows, replay.width(O, A))
+    return np.tile(rows, replay.width(OBS, A))
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
 def test_pack_and_unpack_are_inverse(shape):
     batch = steps(*shape)
     rows = replay.pack(batch)
-    assert rows.shape == (*shape, replay.width(O, A)) == (*shape, 2 * O + A + 2)
-    for ours, given in zip(replay.unpack(rows, O, A), batch, strict=True):
+    assert rows.shape == (*shape, replay.width(OBS, A)) == (*shape, 2 * OBS + A + 2)
+    for ours, given in zip(replay.unpack(rows, OBS, A), batch, strict=True):
         np.testing.assert_array_equal(ours, given)
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])
 def test_wraps_around_like_a_deque(n):
-    memory = replay.init(O, A, CAPACITY)
+    memory = replay.init(OBS, A, CAPACITY)
     slow = collections.deque(maxlen=CAPACITY)
     for first in range(1, 12 * n, n):
         memory = extend(memory, numbered(first, n))
@@ -60,7 +60,7 @@ def test_wraps_around_like_a_deque(n):
 
 
 def test_draws_only_written_rows_and_all_of_them():
-    memory = replay.init(O, A, CAPACITY)
+    memory = replay.init(OBS, A, CAPACITY)
     for count, expected in (
         (3, {1, 2, 3}),
         (6, set(range(1, 7))),
@@ -96,13 +96,15 @@ def test_sampled_rows_are_pinned():
 
 def test_too_many_rows_are_refused():
     with pytest.raises(ValueError, match="8 rows do not fit a capacity of 7"):
-        replay.extend(replay.init(O, A, CAPACITY), numbered(0, 8))
+        replay.extend(replay.init(OBS, A, CAPACITY), numbered(0, 8))
 
 
 def test_maps_over_runs():
     """Runs whose buffers are filled unequally stay apart."""
-    one = extend(replay.init(O, A, CAPACITY), numbered(1, 3))
-    two = extend(extend(replay.init(O, A, CAPACITY), numbered(11, 3)), numbered(14, 3))
+    one = extend(replay.init(OBS, A, CAPACITY), numbered(1, 3))
+    two = extend(
+        extend(replay.init(OBS, A, CAPACITY), numbered(11, 3)), numbered(14, 3)
+    )
     both = jax.tree.map(lambda *x: jnp.stack(x), one, two)
     rows = jnp.stack([numbered(4, 3), numbered(17, 3)])
     both = jax.jit(jax.vmap(replay.extend))(both, rows)

@@ -38,6 +38,10 @@ class Interface:
     """Std of the normal noise on each observation; empty for none."""
     sensor_quantum: tuple[float, ...] = ()
     """Resolution of each observation, 0 for exact; empty for all exact."""
+    push_probability: float = 0.0
+    """Chance per control step that somebody pushes the robot."""
+    push_impulse: float = 0.0
+    """N s along +x or -x on the root body, spread over the control period."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -54,6 +58,8 @@ class Interface:
             "strength must be finite": np.isfinite(self.strength),
             "substeps must be 1 <= fewest <= most": 1 <= low <= high,
             "stall_probability must lie in [0, 1]": 0 <= self.stall_probability <= 1,
+            "push_probability must lie in [0, 1]": 0 <= self.push_probability <= 1,
+            "push_impulse must be finite": np.isfinite(self.push_impulse),
             "stall_seconds must be 0 <= shortest <= longest": 0
             <= short
             <= long
@@ -75,7 +81,8 @@ class Draws(NamedTuple):
     sensor: Array
     """`[k, O]` standard normals."""
     uniform: Array
-    """`[k, 3]` in [0, 1): control period, whether it stalls, for how long."""
+    """`[k, 5]` in [0, 1): control period, whether it stalls, for how long, whether
+    it is pushed, which way."""
 
 
 class Channel:
@@ -104,6 +111,11 @@ class Channel:
         self._stall_substeps = np.rint(
             np.array([i.stall_seconds for i in interfaces]) / timestep
         ).astype(int)
+        self._pushes = np.array([i.push_probability for i in interfaces])
+        self._impulse = np.array([i.push_impulse for i in interfaces])
+        self.pushes = bool(np.any(self._pushes * self._impulse))
+        """Whether any environment is ever pushed."""
+        self._timestep = timestep
         self._noise = np.stack(
             [_per_sensor(i.sensor_noise, obs_dim) for i in interfaces]
         )
@@ -113,7 +125,7 @@ class Channel:
         self.queue = np.zeros((n, self._latency.max() + 1, action_dim))
         """`[n, L, A]` ring of the last commands; the only state of a channel."""
         self._normals = np.zeros((n, _BLOCK, action_dim + obs_dim))
-        self._uniforms = np.zeros((n, _BLOCK, 3))
+        self._uniforms = np.zeros((n, _BLOCK, 5))
         self._drawn_seed = np.zeros(n, np.uint64)
         self._drawn_block = np.full(n, -1)
 
@@ -156,6 +168,12 @@ class Channel:
         period = _uniform_integers(self._substeps[ids], draws.uniform[:, 0])
         stall = _uniform_integers(self._stall_substeps[ids], draws.uniform[:, 2])
         return period + stall * (draws.uniform[:, 1] < self._stalls[ids])
+
+    def push(self, draws: Draws, substeps: Array, ids: Array) -> Array:
+        """Horizontal force `[k]` in N on the root body during the control period."""
+        impulse = np.where(draws.uniform[:, 4] < 0.5, -1, 1) * self._impulse[ids]
+        pushed = draws.uniform[:, 3] < self._pushes[ids]
+        return pushed * impulse / (substeps * self._timestep)
 
     def sense(self, observations: Array, draws: Draws, ids: Array) -> Array:
         """Observations `[k, O]` as the sensors report them: noise, then rounding."""

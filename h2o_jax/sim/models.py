@@ -9,7 +9,6 @@ import numpy as np
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gaps import GAPS, GapSetting
-from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.world import World
 
@@ -115,7 +114,8 @@ def check_effect(
     actions = np.random.default_rng(0).uniform(-1, 1, (steps, task.action_dim))
     for gap in gaps:
         models = [plain, compile_model(task, [gap], inertia)]
-        world = World(task, models, [Interface(), gaps_lib.interface([gap])], [0, 0])
+        interfaces = [task.interface, gaps_lib.interface([gap], task.interface)]
+        world = World(task, models, interfaces, [0, 0])
         same = all(_same_step(world, action) for action in actions)
         if same and gap.factor != GAPS[gap.name].neutral:
             raise ConfigError(

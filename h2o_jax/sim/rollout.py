@@ -1,12 +1,12 @@
 """Experience from simulators: rows to learn from, and returns to report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from h2o_jax.errors import DivergenceError
-from h2o_jax.sim.world import World
+from h2o_jax.sim.world import Step, World
 from h2o_jax.types import Transition
 
 Array = np.ndarray
@@ -40,6 +40,30 @@ class Evaluation(NamedTuple):
     """`[P, E]` float64, per policy and episode."""
     lengths: Array
     """`[P, E]` control steps."""
+    seconds: Array
+    """`[P, E]` float64, simulated time."""
+    fell: Array
+    """`[P, E]` whether the episode ended before the time limit."""
+
+
+class Trace(NamedTuple):
+    """What `trace` brings back: `[P, E, T, ...]` float64, NaN once an episode ended.
+
+    Row t is what held when action t was chosen; an episode's last row has none.
+    """
+
+    time: Array
+    """`[P, E, T]` simulated seconds since the reset."""
+    qpos: Array
+    """`[P, E, T, nq]` true positions."""
+    qvel: Array
+    """`[P, E, T, nv]` true velocities."""
+    observations: Array
+    """`[P, E, T, O]` what the policy saw."""
+    actions: Array
+    """`[P, E, T, A]`."""
+    evaluation: Evaluation
+    """The scores of the same episodes."""
 
 
 def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rollout:
@@ -96,19 +120,43 @@ def evaluate(
     Raises:
         DivergenceError: an action is not finite.
     """
-    if world.n % episodes:
-        raise ValueError(f"{world.n} environments are no multiple of {episodes}")
-    shape = (world.n // episodes, episodes)
-    world.reset(seeds=[seed + e for _ in range(shape[0]) for e in range(episodes)])
-    alive = np.arange(world.n)
-    while len(alive):
-        observations = world.observations.astype(np.float32)
-        actions = np.asarray(act(observations.reshape(*shape, -1)))
-        step = world.step(actions.reshape(world.n, -1)[alive], alive)
-        limit = world.age[alive] >= world.task.horizon
-        alive = alive[~(step.terminated | step.unstable | limit)]
-    return Evaluation(
-        world.returns.reshape(shape).copy(), world.age.reshape(shape).copy()
+    fell = np.zeros(world.n, bool)
+    for alive, _, step in _whole_episodes(world, act, episodes, seed):
+        fell[alive] = step.terminated | step.unstable
+    return _evaluation(world, fell, episodes)
+
+
+def trace(
+    world: World, act: Callable[[Array], Array], episodes: int, seed: int
+) -> Trace:
+    """Runs the episodes of `evaluate` and keeps the true motion, to draw or to score.
+
+    Args:
+        world: `P * E` environments, those of one policy next to each other.
+        act: as for `evaluate`.
+        episodes: `E`, per policy.
+        seed: of the first episode.
+
+    Raises:
+        DivergenceError: an action is not finite.
+    """
+    fell = np.zeros(world.n, bool)
+    rows: list[tuple[Array, ...]] = []
+    for alive, actions, step in _whole_episodes(world, act, episodes, seed):
+        if not rows:
+            # The reset is the past by now, so its row is taken from a second one.
+            first = world.state()
+            world.reset(seeds=_seeds(world, episodes, seed))
+            rows.append(_snapshot(world, np.arange(world.n)))
+            world.restore(first)
+        rows[-1][-1][alive] = actions
+        rows.append(_snapshot(world, alive))
+        fell[alive] = step.terminated | step.unstable
+    shape = (world.n // episodes, episodes, len(rows))
+    columns = [np.stack(column, axis=1) for column in zip(*rows, strict=True)]
+    return Trace(
+        *(x.reshape(*shape, *x.shape[2:]) for x in columns),
+        evaluation=_evaluation(world, fell, episodes),
     )
 
 

@@ -81,7 +81,8 @@ class World:
             self._batch.set_models(self._models)
         self._all = np.arange(n)
         self._qpos, self._qvel = self._batch.qpos, self._batch.qvel
-        self._ctrl = self._batch.ctrl
+        self._ctrl, self._force = self._batch.ctrl, self._batch.xfrc_applied
+        self._time = self._batch.time
         self._warnings = self._batch.warning[..., 1]
         self._reach = np.stack(
             [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
@@ -95,6 +96,21 @@ class World:
         self.returns = np.zeros(n)
         self.unstable = np.zeros(n, int)
         self.reset()
+
+    @property
+    def qpos(self) -> Array:
+        """`[n, nq]` true positions, as a copy."""
+        return self._qpos.copy()
+
+    @property
+    def qvel(self) -> Array:
+        """`[n, nv]` true velocities, as a copy."""
+        return self._qvel.copy()
+
+    @property
+    def time(self) -> Array:
+        """`[n]` simulated seconds since the reset, as a copy."""
+        return self._time.copy()
 
     def reset(
         self, ids: Array | None = None, seeds: Sequence[int] | None = None
@@ -170,6 +186,9 @@ class World:
         command = self._reach[ids] * _clip(channel.disturb(actions, draws, ids))
         self._ctrl[ids] = channel.deliver(command, age, ids)
         substeps = channel.substeps(draws, ids)
+        if channel.pushes:
+            # Body 0 is the floor, body 1 a robot's root.
+            self._force[ids, 1, 0] = channel.push(draws, substeps, ids)
         for count in np.unique(substeps):
             self._batch.step(ids[substeps == count], nstep=int(count))
         return command, draws

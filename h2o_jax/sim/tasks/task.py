@@ -17,6 +17,7 @@ import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim.interface import Interface
 
 Array = np.ndarray
 
@@ -69,8 +70,12 @@ class Task:
     For quantities that a robot integrates from its sensors, such as odometry; it
     may change `measured` in place.
     """
+    interface: Interface = Interface()
+    """How the unmodified robot's policy reaches its motors and sensors."""
     horizon: int = 1000
     """Control steps after which an episode is cut, which is no terminal state."""
+    evaluation_seconds: float | None = None
+    """Simulated time after which an evaluation is cut; None: at the horizon."""
     reference: tuple[float, float] | None = None
     """Returns of a random and of an expert policy."""
 

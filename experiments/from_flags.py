@@ -1,0 +1,102 @@
+"""The parsed flags as an `Experiment`; every value is checked here."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from experiments import flags
+from experiments.experiment import Experiment, grid
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.types import Hyper
+
+
+def experiment() -> Experiment:
+    """The parsed flags as an experiment.
+
+    Raises:
+        ConfigError: a value is out of range, or two flags contradict each other.
+    """
+    robot = tasks.get(flags.FLAGS.task).robot
+    return Experiment(
+        task=flags.FLAGS.task,
+        algorithm=flags.FLAGS.algorithm,
+        runs=grid(_seeds(), gaps.parse_list(flags.FLAGS.gap, robot), _hyper()),
+        dataset=flags.FLAGS.dataset,
+        real=gaps.parse(flags.FLAGS.real, robot),
+        inertia=flags.FLAGS.inertia,
+        backbone=flags.FLAGS.backbone,
+        hidden=_integers("hidden", flags.FLAGS.hidden.split(",")),
+        discriminator_hidden=_integers(
+            "discriminator_hidden", flags.FLAGS.discriminator_hidden.split(",")
+        ),
+        learn_rows=_rows("learn_rows"),
+        discriminate_rows=_rows("discriminate_rows"),
+        normalise=flags.FLAGS.normalise,
+        relative_noise=flags.FLAGS.relative_noise,
+        epochs=flags.FLAGS.epochs,
+        steps=flags.FLAGS.steps,
+        updates=flags.FLAGS.updates,
+        evaluate_every=flags.FLAGS.evaluate_every,
+        episodes=flags.FLAGS.episodes,
+        evaluation_seed=flags.FLAGS.evaluation_seed,
+    )
+
+
+def _seeds() -> list[int]:
+    seeds: list[int] = []
+    for part in flags.FLAGS.seed.split(","):
+        first, dots, last = part.partition("..")
+        low, *high = _integers("seed", [first, last] if dots else [first], lowest=0)
+        seeds += range(low, (high or [low])[0] + 1)
+    if len(set(seeds)) < max(len(seeds), 1):
+        raise ConfigError(f"--seed={flags.FLAGS.seed}: empty, or a seed is given twice")
+    return seeds
+
+
+def _hyper() -> dict[str, list[float]]:
+    """Field of `Hyper` -> values; both lambdas share an axis when `--lambda` is set."""
+    axes = {f.name: _floats(f.name) for f in dataclasses.fields(Hyper)}
+    if flags.FLAGS["lambda"].value is not None:
+        del axes["lambda_real"], axes["lambda_sim"]
+        axes["lambda_real,lambda_sim"] = _floats("lambda", flags.UNIT)
+    return axes
+
+
+def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]:
+    low, high = bounds or flags.RANGES.get(name, flags.POSITIVE)
+    values = []
+    for text in flags.FLAGS[name].value or []:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ConfigError(f"--{name}={text}: not a number") from None
+        if not (low <= value <= high and math.isfinite(value)):
+            raise ConfigError(f"--{name}={text}: {flags.HELP.get(name, 'in [0, 1]')}")
+        values.append(value)
+    return values
+
+
+def _integers(name: str, texts: Sequence[str], lowest: int = 1) -> tuple[int, ...]:
+    try:
+        values = tuple(int(text) for text in texts)
+    except ValueError:
+        raise ConfigError(
+            f"--{name}={flags.FLAGS[name].value}: not whole numbers"
+        ) from None
+    if min(values) < lowest:
+        raise ConfigError(
+            f"--{name}={flags.FLAGS[name].value}: must be {lowest} or more"
+        )
+    return values
+
+
+def _rows(name: str) -> tuple[int, int] | None:
+    if not flags.FLAGS[name].value:
+        return None
+    bounds = _integers(name, str(flags.FLAGS[name].value).split(":"), lowest=0)
+    if len(bounds) != 2 or bounds[0] >= bounds[1]:
+        raise ConfigError(
+            f"--{name}={flags.FLAGS[name].value}: give FIRST:END, FIRST < END"
+        )
+    return bounds[0], bounds[1]
