@@ -30,7 +30,8 @@ def command(main: Callable[[], None], describe: str) -> None:
     """
     sys.modules["__main__"].__doc__ = describe
     absl_flags.FLAGS.set_gnu_getopt(True)
-    absl_flags.adopt_module_key_flags(flags)
+    for flag in flags.defined():  # what --help shows
+        absl_flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def run(_: Sequence[str]) -> None:
         # orbax reports every step it takes at the level above.

@@ -174,7 +174,11 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("collect_rows", 200_000, "Transitions of a medium log.", 1)
 flags.DEFINE_integer("collect_seed", 0, "Seed of the collecting run.", 0)
-flags.DEFINE_string("out", "", "Where to write: a .hdf5 file or minari:NAME.")
+flags.DEFINE_string(
+    "out",
+    "",
+    "Where to write: a .hdf5 file or minari:NAME (collect), a .png (compare).",
+)
 
 # A resumed run may only differ in these.
 CHANGEABLE = frozenset(
@@ -191,6 +195,18 @@ def text() -> str:
     """All flags as a flagfile that repeats this command."""
     kept = [f for f in defined() if f.name not in ("resume", "run_dir")]
     return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
+
+
+_PLACES = ("dataset", "run_dir", "resume", "results_dir", "cache_dir", "out")
+
+
+def choices() -> list[str]:
+    """The flags that are not at their default, but for places on this machine."""
+    return [
+        flag.serialize()
+        for flag in defined()
+        if flag.value != flag.default and flag.name not in _PLACES
+    ]
 
 
 def parse(argv: Sequence[str]) -> list[str]:

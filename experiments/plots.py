@@ -44,7 +44,7 @@ def curve(
         ("--", ":", "-."), references.items(), strict=False
     ):
         axes.axhline(value, color="0.4", linestyle=style, linewidth=1, label=label)
-    axes.set(xlabel="environment steps", ylabel="return in the real system")
+    axes.set(xlabel="simulator steps", ylabel="return in the real system")
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize="small")

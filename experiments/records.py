@@ -52,10 +52,15 @@ class Record:
         self._metrics: IO[str] | None = None
 
     def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
-        """Writes what was asked and with what software."""
+        """Writes what was asked and with what software; keeps what a run began with."""
         (self.folder / "flags.flags").write_text(flags_text)
-        versions = json.dumps({**environment(), **facts}, indent=1)
-        (self.folder / "versions.json").write_text(versions + "\n")
+        path = self.folder / "versions.json"
+        if path.is_file():
+            versions = json.loads(path.read_text())
+            versions.setdefault("resumed", []).append(environment())
+        else:
+            versions = {**environment(), **facts}
+        path.write_text(json.dumps(versions, indent=1) + "\n")
 
     def keep_until(self, epoch: int) -> None:
         """Drops lines after `epoch`, which a resumed run will write again."""

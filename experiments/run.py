@@ -100,8 +100,22 @@ def _folder(experiment: Experiment) -> pathlib.Path:
 def _facts(experiment: Experiment, dataset: Dataset | None) -> dict[str, Any]:
     return {
         "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
-        "dataset": dataset and {"source": dataset.source, "sha256": dataset.sha256},
+        "data": _data_facts(dataset),
     }
+
+
+def _data_facts(dataset: Dataset | None) -> dict[str, Any] | None:
+    """What identifies a log, and its episodes' returns."""
+    if dataset is None:
+        return None
+    facts: dict[str, Any] = {
+        "name": pathlib.PurePath(dataset.source).name,
+        "sha256": dataset.sha256,
+    }
+    if len(dataset.episode_returns):
+        facts["mean"] = float(dataset.episode_returns.mean())
+        facts["best"] = float(dataset.episode_returns.max())
+    return facts
 
 
 # --- reporting -----------------------------------------------------------------------
@@ -147,10 +161,8 @@ def _progress(experiment: Experiment, report: loop.Report) -> str:
 def _draw(
     folder: pathlib.Path, experiment: Experiment, dataset: Dataset | None
 ) -> None:
-    references = {}
-    if dataset is not None and len(dataset.episode_returns):
-        references["data, mean"] = float(np.mean(dataset.episode_returns))
-        references["data, best"] = float(np.max(dataset.episode_returns))
+    facts = _data_facts(dataset) or {}
+    references = {f"data, {x}": facts[x] for x in ("mean", "best") if x in facts}
     real = gaps.to_text(experiment.real)
     title = f"{experiment.algorithm} on {experiment.task}"
     if experiment.real:
@@ -186,9 +198,10 @@ def _conclude(
             f"{label:32s} {final.mean():9.1f} +- {final.std():5.1f} "
             f"{last.mean():11.1f} +- {last.std():5.1f}"
         )
-    if dataset is not None and len(dataset.episode_returns):
-        mean, best = dataset.episode_returns.mean(), dataset.episode_returns.max()
-        print(f"{'the data itself':32s} {mean:9.1f} (best episode {best:.1f})")
+    data = _data_facts(dataset) or {}
+    if "mean" in data:
+        print(f"{'the data itself':32s} {data['mean']:9.1f}", end=" ")
+        print(f"(best episode {data['best']:.1f})")
     if flags.FLAGS.results_dir:
         results = pathlib.Path(flags.FLAGS.results_dir)
         records.store_results(results, folder, cells)
@@ -221,9 +234,8 @@ def _cell(
         "steps": steps,
         **summary,
         "curve": curve,
-        "dataset": dataset and pathlib.PurePath(dataset.source).name,
-        "dataset_sha256": dataset and dataset.sha256,
-        "flags": flags.text().splitlines(),
+        "data": _data_facts(dataset),
+        "flags": flags.choices(),
     }
     return place, content
 

@@ -1,4 +1,4 @@
-"""Shared settings: strict JAX, two devices, a compile cache, where local data may lie."""
+"""Shared settings: strict JAX, two devices, a compile cache, local data."""
 
 import os
 import pathlib

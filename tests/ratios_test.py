@@ -70,6 +70,12 @@ def test_clip_of_one_switches_the_ratio_off():
     np.testing.assert_array_equal(weight(x, 1.0, 1.0), np.ones(5))
 
 
+def test_weight_is_constant_under_differentiation():
+    raw = jnp.array([[0.1, 0.6], [-1.0, 0.2]])
+    assert (weight(log_ratio(raw), 1e-5, 1.0) < 1).all()
+    assert not jax.grad(lambda x: weight(log_ratio(x), 1e-5, 1.0).sum())(raw).any()
+
+
 def test_saturated_ratio_is_finite_and_has_no_gradient():
     x = jnp.array([-jnp.inf, -1e4, 1e4, jnp.inf])
     np.testing.assert_allclose(weight(x, 1e-5, 1.0), [1e-5, 1e-5, 1, 1], rtol=1e-6)

@@ -72,7 +72,7 @@ def _perturb(batch: Transition, view: View, noise: Noise, domain: str) -> Transi
 def _successor_known(batch: Transition) -> jax.Array:
     """`[n]` 0 for terminal rows whose successor was never logged, else 1."""
     placeholder = jnp.all(batch.s_t == batch.s_tm1, axis=-1) & (batch.discount_t == 0)
-    return 1.0 - placeholder
+    return (~placeholder).astype(jnp.float32)
 
 
 def dynamics_weight(networks: Networks, view: View, domain: str) -> jax.Array:

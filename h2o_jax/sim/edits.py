@@ -97,6 +97,44 @@ def joint_stiffness(*joints: str) -> Edit:
     return edit
 
 
+def joint_friction(*joints: str) -> Edit:
+    """Dry friction of joints, N m."""
+
+    def edit(spec: mujoco.MjSpec, factor: float) -> None:
+        for name in joints:
+            spec.joint(name).frictionloss *= factor
+
+    return edit
+
+
+def numeric(name: str) -> Edit:
+    """A custom field of the model, such as the spread of its resets."""
+
+    def edit(spec: mujoco.MjSpec, factor: float) -> None:
+        spec.numeric(name).data = factor * np.asarray(spec.numeric(name).data)
+
+    return edit
+
+
+def towards(*targets: tuple[str, str, str, tuple[float, ...] | float]) -> Edit:
+    r"""Moves fields `(kind, name, field, target)` a share of the way to targets.
+
+    .. math:: x + share \, (target - x)
+    """
+
+    def edit(spec: mujoco.MjSpec, share: float) -> None:
+        for kind, name, field, target in targets:
+            element = getattr(spec, kind)(name)
+            value = np.array(getattr(element, field), float)
+            # A target may be shorter than the field, whose other entries stay.
+            moved = np.atleast_1d(value.copy())
+            moved[: np.size(target)] = target
+            moved = (1 - share) * value + share * moved.reshape(value.shape)
+            setattr(element, field, moved[()])
+
+    return edit
+
+
 def both(first: Edit, second: Edit) -> Edit:
     """One edit after the other, by the same factor."""
 

@@ -102,7 +102,11 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
 
 
 def evaluate(
-    world: World, act: Callable[[Array], Array], episodes: int, seed: int
+    world: World,
+    act: Callable[[Array], Array],
+    episodes: int,
+    seed: int,
+    watch: Callable[[Array, Array], None] | None = None,
 ) -> Evaluation:
     """Runs every policy for some whole episodes, all at once.
 
@@ -116,14 +120,28 @@ def evaluate(
             is asked about ended episodes too, so that the shape never changes.
         episodes: `E`, per policy.
         seed: of the first episode.
+        watch: called as `(alive [k], actions [k, A])` before each step of the
+            environments `alive`.
 
     Raises:
         DivergenceError: an action is not finite.
     """
-    fell = np.zeros(world.n, bool)
-    for alive, _, step in _whole_episodes(world, act, episodes, seed):
+    if world.n % episodes:
+        raise ValueError(f"{world.n} environments are no multiple of {episodes}")
+    shape = (world.n // episodes, episodes)
+    world.reset(seeds=[seed + e for _ in range(shape[0]) for e in range(episodes)])
+    alive, fell = np.arange(world.n), np.zeros(world.n, bool)
+    while len(alive):
+        observations = world.observations.astype(np.float32)
+        actions = np.asarray(act(observations.reshape(*shape, -1)))
+        actions = actions.reshape(world.n, -1)[alive]
+        if watch is not None:
+            watch(alive, actions)
+        step = world.step(actions, alive)
         fell[alive] = step.terminated | step.unstable
-    return _evaluation(world, fell, episodes)
+        alive = alive[~(fell[alive] | _time_is_up(world, alive))]
+    found = (world.returns.copy(), world.age.copy(), world.time, fell)
+    return Evaluation(*(x.reshape(shape) for x in found))
 
 
 def trace(
@@ -140,24 +158,46 @@ def trace(
     Raises:
         DivergenceError: an action is not finite.
     """
-    fell = np.zeros(world.n, bool)
     rows: list[tuple[Array, ...]] = []
-    for alive, actions, step in _whole_episodes(world, act, episodes, seed):
-        if not rows:
-            # The reset is the past by now, so its row is taken from a second one.
-            first = world.state()
-            world.reset(seeds=_seeds(world, episodes, seed))
-            rows.append(_snapshot(world, np.arange(world.n)))
-            world.restore(first)
-        rows[-1][-1][alive] = actions
-        rows.append(_snapshot(world, alive))
-        fell[alive] = step.terminated | step.unstable
-    shape = (world.n // episodes, episodes, len(rows))
+
+    def watch(alive: Array, actions: Array) -> None:
+        rows.append(_snapshot(world, alive, actions))
+
+    evaluation = evaluate(world, act, episodes, seed, watch)
+    rows.append(_snapshot(world, np.zeros(0, int), np.nan))
     columns = [np.stack(column, axis=1) for column in zip(*rows, strict=True)]
+    # Ended environments are not stepped, so the world still holds their last state.
+    every = np.arange(world.n)
+    end = _snapshot(world, every, np.nan)
+    for column, last in zip(columns, end, strict=True):
+        column[every, world.age] = last
+    shape = (*evaluation.lengths.shape, len(rows))
     return Trace(
-        *(x.reshape(*shape, *x.shape[2:]) for x in columns),
-        evaluation=_evaluation(world, fell, episodes),
+        *(column.reshape(*shape, *column.shape[2:]) for column in columns),
+        evaluation=evaluation,
     )
+
+
+def _time_is_up(world: World, ids: Array) -> Array:
+    """Whether the evaluation of `ids [k]` has run for as long as it may."""
+    seconds = world.task.evaluation_seconds
+    if seconds is None:
+        return world.age[ids] >= world.task.horizon
+    # Half a physics step is for the rounding of a sum of many.
+    return world.time[ids] > seconds - world.task.timestep / 2
+
+
+def _snapshot(world: World, ids: Array, actions: Array | float) -> tuple[Array, ...]:
+    """A row of a trace, `[n, ...]` each, NaN for all but `ids`."""
+    chosen = np.full((world.n, world.task.action_dim), np.nan)
+    chosen[ids] = actions
+    others = np.ones(world.n, bool)
+    others[ids] = False
+    seen = world.observations.copy()
+    row = (world.time, world.qpos, world.qvel, seen, chosen)
+    for field in row:
+        field[others] = np.nan
+    return row
 
 
 def _collect_row(

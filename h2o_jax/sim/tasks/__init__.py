@@ -3,8 +3,9 @@
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.tasks.locomotion import LOCOMOTION
 from h2o_jax.sim.tasks.task import Motion, Task
+from h2o_jax.sim.tasks.wheel_legged import WHEEL_LEGGED
 
-TASKS: dict[str, Task] = {task.name: task for task in LOCOMOTION}
+TASKS: dict[str, Task] = {task.name: task for task in (*LOCOMOTION, *WHEEL_LEGGED)}
 
 
 def get(name: str) -> Task:

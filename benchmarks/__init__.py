@@ -1,0 +1,1 @@
+"""Speed, against the targets that this project set itself; see README.md here."""

@@ -1,0 +1,89 @@
+"""Compares stored results: a table, and a figure of the learning curves.
+
+Reads the cells below --results_dir that belong to --task and --gap (one gap), prints
+the mean and spread over seeds of every method, and draws them to --out (PNG).
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from experiments import console, flags, plots
+from h2o_jax.errors import ConfigError
+
+
+def main() -> None:
+    """The command, with parsed flags."""
+    cells = load(
+        pathlib.Path(flags.FLAGS.results_dir or "results"),
+        flags.FLAGS.task,
+        flags.FLAGS.gap,
+    )
+    print(table(cells))
+    if flags.FLAGS.out:
+        draw(pathlib.Path(flags.FLAGS.out), cells)
+        print(f"\nwrote    {flags.FLAGS.out}")
+
+
+def load(folder: pathlib.Path, task: str, gap: str) -> list[dict[str, Any]]:
+    """Cells of one task and gap.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    paths = sorted((folder / task / gap).rglob("*.json"))
+    if not paths:
+        raise ConfigError(
+            f"--results_dir={folder}: nothing for --task={task} --gap={gap}; store "
+            "cells with experiments.run --results_dir"
+        )
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def table(cells: list[dict[str, Any]]) -> str:
+    """Mean and standard deviation over seeds, per method and length."""
+    lines = [
+        "| method | steps | seeds | final return | last 10 evaluations |",
+        "|---|---|---|---|---|",
+    ]
+    keys = dict.fromkeys((c["algorithm"], c["steps"]) for c in cells)
+    for algorithm, steps in keys:
+        own = [c for c in cells if (c["algorithm"], c["steps"]) == (algorithm, steps)]
+        columns = [
+            f"{np.mean([c[k] for c in own]):.0f} ± {np.std([c[k] for c in own]):.0f}"
+            for k in ("final", "last_ten")
+        ]
+        columns = [algorithm, f"{steps:,}", str(len(own)), *columns]
+        lines.append("| " + " | ".join(columns) + " |")
+    for name, data in _data(cells).items():
+        lines.append(f"| {name}, mean (best episode) | - | - |"
+                     f" {data['mean']:.0f} ({data['best']:.0f}) | - |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def draw(path: pathlib.Path, cells: list[dict[str, Any]]) -> None:
+    """Learning curves of every method, the data's returns dashed."""
+    lines = [
+        {"label": c["algorithm"], "seed": c["seed"], "steps": steps, "return": value}
+        for c in cells
+        for steps, value in c["curve"]
+    ]
+    references = {
+        f"{name}, {kind}": data[kind]
+        for name, data in _data(cells).items()
+        for kind in ("mean", "best")
+    }
+    title = f"{cells[0]['task']}, simulator with {cells[0]['gap']}"
+    plots.curve(path, lines, title, references)
+
+
+def _data(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Logs that the cells learned from, by name."""
+    logs = [c["data"] for c in cells if c["data"] and "mean" in c["data"]]
+    return {log["name"]: log for log in logs}
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "")

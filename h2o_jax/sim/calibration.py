@@ -1,0 +1,174 @@
+r"""How well the simulated robot reproduces the log of the true one.
+
+Two questions, both of rows that the fit has not seen. *Open loop*: from a row's state,
+under the log's own torques, how much of the change over the next k rows does the model
+predict? *Closed loop*: does the scripted operator shake the model as much as the person
+and the balancing law shook the robot?
+
+The log's own command is replayed with the delay that fits it best, 1.29 rows, at 6.1 ms
+per row; in closed loop a command waits two control steps, as the row that it is written
+in is one row late already (see `robot_log`).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from mujoco import batch
+
+from h2o_jax.sim import gaps, models, operator, robot_log, tasks
+from h2o_jax.sim.robot_log import PERIOD, Log
+from h2o_jax.sim.tasks.task import Array
+from h2o_jax.sim.tasks.wheel_legged import RADIUS
+
+DELAY = 1.29
+"""Rows between a logged command and its effect."""
+HORIZONS = (1, 4, 8, 12)
+"""Rows ahead at which predictions are scored."""
+HELD_OUT = 11_000
+"""First row that no fit has used."""
+STRICT_JUMP = robot_log.STALL_JUMP / 2
+"""rad; also leaves out windows with the short stalls that `robot_log` lets pass."""
+SETTLED = 150
+"""Rows before a fall that say nothing on how the robot balances."""
+_SUBSTEPS = 6
+_SIGNALS = ("x", "v", "theta", "theta_dot", "u")
+
+
+class Variant(NamedTuple):
+    """A model and the timing that the log is replayed with."""
+
+    gap: str
+    """As `--gap`; `none` for the real variant."""
+    delay: float = DELAY
+    """Rows."""
+    period: float = PERIOD
+    """Seconds per row."""
+
+
+VARIANTS = {
+    "real": Variant("none"),
+    "real, no dry friction": Variant("deadband:0"),
+    "idealised, same timing": Variant("idealised"),
+    "idealised, 5 ms, no delay": Variant("idealised", 0.0, 0.005),
+}
+
+
+def windows(
+    log: Log,
+    first: int = HELD_OUT,
+    stride: int = 4,
+    jump: float = robot_log.STALL_JUMP,
+    rows: int = max(HORIZONS),
+) -> Array:
+    """First rows of windows without stall or fall, from row `first` on, `[W]`.
+
+    Args:
+        log: the robot's.
+        first: row.
+        stride: rows from one window to the next.
+        jump: what counts as a stall, see `robot_log.stalls`.
+        rows: length of a window.
+    """
+    hangs = robot_log.stalls(log, jump)
+    hangs[-SETTLED // 10 :] |= log.done.any()
+    count = np.append(0, np.cumsum(hangs))
+    starts = np.arange(first, len(log.torque) - rows, stride)
+    # Torques of up to three rows before still act within a window.
+    return starts[count[starts + rows] == count[starts - 3]]
+
+
+def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
+    """Simulates windows under the log's own torques.
+
+    Args:
+        log: the robot's.
+        variant: the model.
+        starts: `[W]` rows that windows begin at, with the state of that row.
+        rows: length of a window.
+
+    Returns:
+        `[W, rows, 3]` theta, theta_dot and v after 1, 2, ... rows.
+    """
+    task = tasks.get("wheel_legged_stand")
+    settings = gaps.parse(variant.gap, task.robot)
+    strength = gaps.interface(settings, task.interface).strength
+    model = models.compile_model(task, settings)
+    model.opt.timestep = variant.period / _SUBSTEPS
+    # The log's robot went beyond the limit that policies have.
+    model.actuator_ctrllimited[:] = 0
+    physics = batch.Batch(model, len(starts), 1)
+    physics.reset(stage=mujoco.mjtStage.mjSTAGE_NONE)
+    _, v, theta, theta_dot = log.states[starts].T
+    physics.qpos[:, 2] = theta
+    rolling = v + RADIUS * theta_dot
+    physics.qvel[:] = np.stack([rolling, 0 * v, theta_dot, v / RADIUS], axis=1)
+    # A command holds for a row; a substep gets its mean torque.
+    impulse = np.append(0.0, np.cumsum(log.torque))
+    row = np.arange(len(impulse))
+    found = []
+    for i in range(rows * _SUBSTEPS):
+        begin = starts + i / _SUBSTEPS - variant.delay
+        ends = np.interp([begin, begin + 1 / _SUBSTEPS], row, impulse)
+        physics.ctrl[:, 0] = strength * _SUBSTEPS * (ends[1] - ends[0])
+        physics.step()
+        if i % _SUBSTEPS == _SUBSTEPS - 1:
+            speed = RADIUS * physics.qvel[:, 3]
+            found.append((physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed))
+    return np.moveaxis(np.array(found), 2, 0)
+
+
+def skill(
+    log: Log,
+    variant: Variant,
+    starts: Array,
+    horizons: Sequence[int] = HORIZONS,
+) -> dict[int, Array]:
+    r"""Explained share of the change over k rows, `k -> [3]` theta, theta_dot, v.
+
+    .. math:: R^2 = 1 - \sum (\hat y - y)^2 / \sum (y - \bar y)^2
+    """
+    measured = log.states[:, [2, 3, 1]]
+    predicted = replay(log, variant, starts, max(horizons))
+    found = {}
+    for k in horizons:
+        change = measured[starts + k] - measured[starts]
+        error = predicted[:, k - 1] - measured[starts + k]
+        spread = change - change.mean(axis=0)
+        found[k] = 1 - np.square(error).sum(axis=0) / np.square(spread).sum(axis=0)
+    return found
+
+
+def spread(log: Log) -> dict[str, float]:
+    """Standard deviations of x, v, theta, theta_dot and u while balancing."""
+    balancing = np.ones(len(log.done), bool)
+    for end in np.flatnonzero(log.done):
+        balancing[max(0, end - SETTLED) : end + 1] = False
+    columns = np.column_stack([log.states, log.torque])[balancing]
+    return dict(zip(_SIGNALS, columns.std(axis=0).tolist(), strict=True))
+
+
+def closed_loop(
+    gap: str = "none", seeds: Sequence[int] = range(8), rows: int = operator.ROWS
+) -> dict[str, tuple[float, float]]:
+    """The scripted operator's `spread`: mean and std over seeds, and falls per log."""
+    settings = gaps.parse(gap, "wheel_legged")
+    logs = operator.drive(rows, seeds, settings)
+    table = [spread(log) | {"falls": float(log.done.sum())} for log in logs]
+    return {
+        name: (float(np.mean(column)), float(np.std(column)))
+        for name in table[0]
+        for column in [[row[name] for row in table]]
+    }
+
+
+def spectrum(signal: Array, rows: int = 1024) -> tuple[Array, Array]:
+    """Power of a signal with one sample per row by frequency in Hz, Welch's method."""
+    taper = np.hanning(rows)
+    starts = range(0, len(signal) - rows + 1, rows // 2)
+    pieces = np.stack([signal[i : i + rows] for i in starts])
+    pieces = (pieces - pieces.mean(axis=1, keepdims=True)) * taper
+    power = np.square(np.abs(np.fft.rfft(pieces))).mean(axis=0)
+    density = 2 * PERIOD * power / np.square(taper).sum()
+    return np.fft.rfftfreq(rows, PERIOD), density

@@ -1,0 +1,69 @@
+r"""The best linear balancing law for a model of the wheel-legged robot.
+
+A yardstick for learned policies: what a designer with the simulator's equations would
+have written. About upright rest one control step is linear, and the standing reward is
+a quadratic cost, so the law solves a Riccati equation:
+
+.. math:: \min \sum |s_t|^2 + \tau^2, \quad s_t = A s_{t-1} + B \tau, \quad
+          \tau = -K s
+"""
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from h2o_jax.sim import models, tasks
+from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.tasks.task import Array
+from h2o_jax.sim.tasks.wheel_legged import RADIUS, TORQUE_LIMIT
+
+_STEP = 1e-3
+"""Half the width of the finite differences, in SI units."""
+
+
+def gains(settings: Sequence[GapSetting]) -> Array:
+    """Actions per unit of theta, theta_dot, x and v, `[4]`: act with `obs @ gains`.
+
+    Args:
+        settings: gaps of the simulator that the law is designed in; of these, only
+            the model counts: no latency, no noise.
+    """
+    system = linearise(models.compile_model(tasks.get("wheel_legged_stand"), settings))
+    return -riccati(*system) / TORQUE_LIMIT
+
+
+def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
+    """`A [4, 4]` and `B [4, 1]` of one 5 ms step about upright rest."""
+    task, data = tasks.get("wheel_legged_stand"), mujoco.MjData(model)
+
+    def advance(state: Array, torque: float) -> Array:
+        theta, theta_dot, x, v = state
+        mujoco.mj_resetData(model, data)
+        data.qpos[:] = x, 0.0, theta, 0.0
+        data.qvel[:] = v + RADIUS * theta_dot, 0.0, theta_dot, v / RADIUS
+        data.ctrl[:] = torque
+        mujoco.mj_step(model, data, task.frame_skip)
+        _, _, theta, _ = data.qpos
+        _, _, theta_dot, wheel = data.qvel
+        return np.array([theta, theta_dot, data.qpos[0], RADIUS * wheel])
+
+    moves = _STEP * np.eye(5)
+    columns = [
+        (advance(move[:4], move[4]) - advance(-move[:4], -move[4])) / (2 * _STEP)
+        for move in moves
+    ]
+    system = np.stack(columns, axis=1)
+    return system[:, :4], system[:, 4:]
+
+
+def riccati(a: Array, b: Array, iterations: int = 20_000) -> Array:
+    """Gains `K [S]` for unit costs of state and torque, by value iteration."""
+    value = np.eye(len(a))
+    for _ in range(iterations):
+        gain = np.linalg.solve(1 + b.T @ value @ b, b.T @ value @ a)
+        new = np.eye(len(a)) + a.T @ value @ (a - b @ gain)
+        if np.allclose(new, value, rtol=1e-10, atol=0):
+            break
+        value = new
+    return gain[0]
