@@ -6,6 +6,7 @@ does not need is not counted either: that of a first layer's inputs, of the weig
 critics under the policy, of targets.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -91,7 +92,7 @@ def products(passes: Iterator[Pass], hidden: Sequence[int]) -> list[Product]:
     found = []
     for one in passes:
         widths = (one.inputs, *hidden, one.outputs)
-        shapes = [(one.rows, a, b) for a, b in zip(widths, widths[1:], strict=False)]
+        shapes = [(one.rows, a, b) for a, b in itertools.pairwise(widths)]
         layers = [((one.network, i), *shape) for i, shape in enumerate(shapes)]
         found += [Product("forward", *layer) for layer in layers]
         if one.back == "nothing":
@@ -144,7 +145,7 @@ def _rows(p: Product) -> list[tuple[str, int, int]]:
 def _multiply(p: Product, rows: _Arrays, weight: jax.Array) -> jax.Array:
     first, *second = (rows[key] for key in _rows(p))
     if p.kind == "weights":
-        return first.T @ second[0]
+        return second[0].T @ first  # transposed, as JAX computes it
     return first @ (weight if p.kind == "forward" else weight.T)
 
 

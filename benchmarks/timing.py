@@ -4,6 +4,7 @@ Machines drift and are shared, so that only figures taken in turn can be compare
 measurement is done once per round, and what counts is the median over the rounds.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -29,6 +30,26 @@ class Ratio(NamedTuple):
     """`<=` or `>=`, and the number; None where nothing was promised."""
 
 
+def arguments(parser: argparse.ArgumentParser, rounds: int) -> argparse.Namespace:
+    """Parses the command line, with what all benchmarks let one choose.
+
+    Args:
+        parser: with the benchmark's own arguments.
+        rounds: default number of rounds.
+    """
+    most = available_cores()
+    parser.add_argument("--cores", type=int, default=min(2, most), help=f"1 to {most}")
+    parser.add_argument("--rounds", type=int, help=f"measurements of each ({rounds})")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: only shows that all works"
+    )
+    args = parser.parse_args()
+    args.rounds = args.rounds or (2 if args.quick else rounds)
+    if not 1 <= args.cores <= most:
+        parser.error(f"--cores={args.cores}: this process may use 1 to {most}")
+    return args
+
+
 def use_cores(cores: int) -> None:
     """Keeps this process and its later threads on so many cores, where it is known how.
 
@@ -45,15 +66,12 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def interleave(
-    measures: Mapping[Key, Measure], rounds: int, report: Callable[[str], None]
-) -> dict[Key, np.ndarray]:
+def interleave(measures: Mapping[Key, Measure], rounds: int) -> dict[Key, np.ndarray]:
     """Takes every measurement once per round, in turn from either end.
 
     Args:
         measures: by name.
         rounds: how often each is taken, after one round that does not count.
-        report: told after each round, for a person who waits.
 
     Returns:
         `[rounds]` rates by name.
@@ -63,14 +81,14 @@ def interleave(
     for i in range(rounds + 1):
         for name in names if i % 2 else reversed(names):
             samples[name].append(measures[name]())
-        report(f"round {i} of {rounds}")
+        _progress(f"round {i} of {rounds}" if i < rounds else "")
     return {name: np.array(rates[1:]) for name, rates in samples.items()}
 
 
-def progress(text: str) -> None:
+def _progress(text: str) -> None:
     """Overwrites one line, if somebody is watching."""
     if sys.stderr.isatty():
-        print(f"\r{text:20s}", end="", file=sys.stderr, flush=True)
+        print(f"\r{text:20s}\r", end="", file=sys.stderr, flush=True)
 
 
 # --- tables ---------------------------------------------------------------------------

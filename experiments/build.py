@@ -80,7 +80,7 @@ def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
         sim = World(
             task,
             [compiled[run.gap] for run in experiment.runs],
-            [gaps.interface(run.gap) for run in experiment.runs],
+            [gaps.interface(run.gap, task.interface) for run in experiment.runs],
             [run.seed for run in experiment.runs],
             threads,
         )
@@ -88,7 +88,7 @@ def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
     real = World(
         task,
         [models.compile_model(task, experiment.real, inertia)] * n,
-        [gaps.interface(experiment.real)] * n,
+        [gaps.interface(experiment.real, task.interface)] * n,
         [0] * n,
         threads,
     )
@@ -112,7 +112,7 @@ def state(
 ) -> State:
     """The state before the first epoch."""
     learner = compiled.init(
-        experiment.keys(compiled.runs),
+        experiment.keys(compiled.runs)[0],
         experiment.hyper(compiled.runs),
         data_scales(experiment, dataset),
     )
@@ -146,8 +146,3 @@ def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
         noise_obs = scales.noise_obs if experiment.normalise else obs_std
         scales = scales._replace(noise_obs=noise_obs, noise_action=action_std)
     return scales
-
-
-def place_like(tree: Any, like: Any) -> Any:
-    """Puts restored NumPy arrays where the arrays of `like` are."""
-    return jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), tree, like)

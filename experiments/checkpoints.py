@@ -145,8 +145,9 @@ def _manager(folder: pathlib.Path) -> ocp.CheckpointManager:
 
 
 def _digest(array: np.ndarray) -> str:
-    header = f"{array.dtype}{array.shape}".encode()
-    return hashlib.sha256(header + array.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _line(error: BaseException) -> str:

@@ -19,16 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 
 import h2o_jax
-from experiments import build, console, flags, from_flags, loop, saving
+from experiments import build, console, flags, from_flags, loop, records, saving
 from experiments.build import State
 from experiments.experiment import Experiment, Run
 from h2o_jax import replay
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
-from h2o_jax.sim import datasets, gaps, models, rollout
+from h2o_jax.sim import datasets, gaps, hdf5, models, rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
+_BLOCK = 1000
+"""Steps and updates per epoch of SAC, whatever the later run uses."""
 _ROLLOUTS = 10
 """Environments that record a `medium` log side by side."""
 
@@ -55,13 +57,17 @@ class Recipe:
 def main() -> None:
     """The command, with parsed flags."""
     experiment = from_flags.experiment()
+    out = flags.FLAGS.out
+    if out and not out.startswith("minari:") and not out.endswith((".hdf5", ".h5")):
+        raise ConfigError(f"--out={out}: give a path ending in .hdf5, or minari:NAME")
     console.use_cores(flags.FLAGS.threads, runs=1)
     path = ensure_dataset(experiment)
     task = experiment.model
     data = datasets.load(str(path), obs_dim=task.obs_dim, action_dim=task.action_dim)
     print(datasets.summary(data))
-    if flags.FLAGS.out:
-        write(flags.FLAGS.out, data.transition, task.horizon, task.name)
+    if out:
+        write(out, path, data.transition)
+        print(f"wrote    {out}")
 
 
 def ensure_dataset(experiment: Experiment) -> pathlib.Path:
@@ -69,12 +75,16 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
     recipe = _recipe(experiment)
     name = f"{experiment.task}-{recipe.kind}-{recipe.key}"
     path = cache_folder() / f"{name}.hdf5"
-    if not path.is_file():
-        work = path.with_suffix(".work")
-        rows = _collect(recipe, work)
-        limits = time_limits(rows.discount_t, experiment.model.horizon)
+    if path.is_file():
+        return path
+    work = path.with_suffix(".work")
+    record = records.Record(work)  # holds the folder's lock
+    try:
+        rows, limits = _collect(recipe, work)
         datasets.write_d4rl(path, rows, limits, _attributes(recipe))
-        shutil.rmtree(work)
+    finally:
+        record.close()
+    shutil.rmtree(work)
     return path
 
 
@@ -90,29 +100,24 @@ def cache_folder() -> pathlib.Path:
     return path
 
 
-def write(out: str, rows: Transition, horizon: int, task: str) -> None:
-    """Writes a log where a user asked for it.
-
-    Raises:
-        ConfigError: neither a .hdf5 path nor minari:NAME.
-    """
-    limits = time_limits(rows.discount_t, horizon)
+def write(out: str, path: pathlib.Path, rows: Transition) -> None:
+    """Writes the cached log `path` where a user asked for it, with its origin."""
     if out.startswith("minari:"):
+        limits = hdf5.read(path, None)["timeouts"].astype(bool)
         datasets.write_minari(out.removeprefix("minari:"), rows, limits)
-    elif out.endswith((".hdf5", ".h5")):
-        datasets.write_d4rl(pathlib.Path(out), rows, limits, {"task": task})
     else:
-        raise ConfigError(f"--out={out}: give a path ending in .hdf5, or minari:NAME")
-    print(f"wrote    {out}")
+        part = pathlib.Path(out + ".part")
+        shutil.copyfile(path, part)
+        part.replace(out)
 
 
 def time_limits(discount_t: np.ndarray, horizon: int) -> np.ndarray:
-    """`[N]` bool, rows of one environment's record at which the time limit struck."""
+    """Where one environment's record `[T]` was cut: at the time limit or its end."""
     limits = np.zeros(len(discount_t), bool)
     age = 0
     for i, goes_on in enumerate(discount_t > 0):
         age += 1
-        limits[i] = goes_on and age == horizon
+        limits[i] = goes_on and (age == horizon or i == len(limits) - 1)
         if age == horizon or not goes_on:
             age = 0
     return limits
@@ -121,11 +126,10 @@ def time_limits(discount_t: np.ndarray, horizon: int) -> np.ndarray:
 def _recipe(experiment: Experiment) -> Recipe:
     target = flags.FLAGS.collect_return
     if target is None:
-        if experiment.model.reference is None:
-            raise ConfigError(
-                f"--collect_return: give one, {experiment.task} has no expert's return"
-            )
-        target = experiment.model.reference[1] / 3
+        target = experiment.model.medium_return
+    if target is None:
+        raise ConfigError(f"--collect_return: give one, {experiment.task} has none")
+    batch = flags.FLAGS.collect_batch
     collecting = Experiment(
         task=experiment.task,
         algorithm="sac",
@@ -133,11 +137,11 @@ def _recipe(experiment: Experiment) -> Recipe:
         dataset="",
         real=experiment.real,
         inertia=experiment.inertia,
-        hidden=experiment.hidden,
-        learn_rows=experiment.learn_rows,
+        hidden=from_flags.integers("collect_hidden"),
+        learn_rows=(0, batch),
         epochs=flags.FLAGS.collect_epochs,
-        steps=experiment.steps,
-        updates=experiment.updates,
+        steps=_BLOCK,
+        updates=_BLOCK,
         evaluate_every=5,
         episodes=5,
     )
@@ -145,55 +149,69 @@ def _recipe(experiment: Experiment) -> Recipe:
     return Recipe(collecting, kind, target, rows if kind == "medium" else 0)
 
 
-def _collect(recipe: Recipe, work: pathlib.Path) -> Transition:
-    """Trains SAC until the target, then gives its replay or its rollouts."""
+def _collect(recipe: Recipe, work: pathlib.Path) -> tuple[Transition, np.ndarray]:
+    """Trains SAC until the target, then gives its replay or its rollouts.
+
+    Returns:
+        Rows `[N, ...]`, and `[N]` where an episode was cut, not terminated.
+    """
     experiment = recipe.experiment
     method = build.algorithm(experiment)
     worlds = build.worlds(experiment, method, flags.FLAGS.threads)
     program = build.program(experiment, method)
     state = build.state(experiment, method, program, None)
     if (work / "checkpoint").is_dir():
-        saving.restore(work, state, worlds, None)
+        saving.restore(work, experiment, program, state, worlds, None)
     print(f"collecting {recipe.kind} of {experiment.task}: SAC to {recipe.target:.0f}")
     with console.Display("collect", experiment.epochs) as display:
-        for report in loop.train(experiment, program, worlds, None, state):
-            display.epoch(report.epoch)
-            if report.returns is None:
-                continue
-            mean = report.returns.mean()
-            display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
-            saving.save(work, experiment, state, worlds, None)
-            if mean >= recipe.target:
-                break
+        # A restored state may have reached the target already.
+        if state.best_return[0] < recipe.target:
+            for report in loop.train(experiment, program, worlds, None, state):
+                display.epoch(report.epoch)
+                if report.returns is None:
+                    continue
+                mean = report.returns.mean()
+                display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
+                saving.save(work, experiment, state, worlds, None)
+                if mean >= recipe.target:
+                    break
+        if state.best_return[0] < recipe.target:
+            display.line("stopped short of the target by --collect_epochs")
     if recipe.kind == "medium":
         return _rollouts(recipe, program, state)
     return _replay(recipe, state)
 
 
-def _replay(recipe: Recipe, state: State) -> Transition:
+def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     """All that SAC saw, in order."""
     assert state.memory is not None
-    rows = state.memory.rows[0][: int(state.memory.added[0])]
     task = recipe.experiment.model
-    return jax.tree.map(np.asarray, replay.unpack(rows, task.obs_dim, task.action_dim))
+    written = state.memory.rows[0][: int(state.memory.added[0])]
+    rows = replay.unpack(written, task.obs_dim, task.action_dim)
+    rows = jax.tree.map(np.asarray, rows)
+    return rows, time_limits(rows.discount_t, task.horizon)
 
 
-def _rollouts(recipe: Recipe, program: Program, state: State) -> Transition:
-    """Stochastic rollouts of the policy that SAC reached."""
-    experiment = recipe.experiment
-    model = models.compile_model(experiment.model, experiment.real, experiment.inertia)
-    interface = gaps.interface(experiment.real)
+def _rollouts(
+    recipe: Recipe, program: Program, state: State
+) -> tuple[Transition, np.ndarray]:
+    """Stochastic rollouts of the policy that SAC reached, one robot's after another."""
+    experiment, task = recipe.experiment, recipe.experiment.model
+    model = models.compile_model(task, experiment.real, experiment.inertia)
+    interface = gaps.interface(experiment.real, task.interface)
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
-    world = World(experiment.model, [model] * _ROLLOUTS, [interface] * _ROLLOUTS, seeds)
+    world = World(task, [model] * _ROLLOUTS, [interface] * _ROLLOUTS, seeds)
     one = loop.actors(state, 1)
     actors = jax.tree.map(lambda x: jnp.repeat(x, _ROLLOUTS, axis=0), one)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    collected = rollout.collect(
+    rows = rollout.collect(
         world,
         lambda obs, t: np.asarray(program.explore(actors, obs, keys, t)),
         -(-recipe.rows // _ROLLOUTS),
-    )
-    return Transition(*(x.reshape(-1, *x.shape[2:]) for x in collected.transitions))
+    ).transitions
+    limits = [time_limits(d, task.horizon) for d in rows.discount_t]
+    flat = Transition(*(x.reshape(-1, *x.shape[2:]) for x in rows))
+    return flat, np.concatenate(limits)
 
 
 def _attributes(recipe: Recipe) -> dict[str, str]:

@@ -12,14 +12,16 @@ import numpy as np
 
 from experiments import console, flags, plots
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import gaps, tasks
 
 
 def main() -> None:
     """The command, with parsed flags."""
+    robot = tasks.get(flags.FLAGS.task).robot
     cells = load(
         pathlib.Path(flags.FLAGS.results_dir or "results"),
         flags.FLAGS.task,
-        flags.FLAGS.gap,
+        gaps.to_text(gaps.parse(flags.FLAGS.gap, robot)),
     )
     print(table(cells))
     if flags.FLAGS.out:

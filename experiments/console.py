@@ -70,10 +70,17 @@ def use_cores(cores: int, runs: int) -> None:
         cores: how many to use; 0 for all.
         runs: how many runs share them.
     """
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or usable_cores()
     devices = min(cores, runs)
     os.environ.setdefault("NPROC", str(cores // devices))
     jax.config.update("jax_num_cpu_devices", devices)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Display:
@@ -87,11 +94,10 @@ class Display:
             MofNCompleteColumn(),
             TextColumn("epochs"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(title, total=total, note="")
+        self._task = self._bar.add_task(title, total=total)
 
     def __enter__(self) -> "Display":
         self._bar.start()

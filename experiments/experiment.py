@@ -8,6 +8,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
@@ -27,7 +28,9 @@ class Run:
     @property
     def label(self) -> str:
         """What sets this run apart from others, but for its seed."""
-        settings = [f"{name}={value:g}" for name, value in self.hyper]
+        settings = [
+            f"{name}={value!r}".removesuffix(".0") for name, value in self.hyper
+        ]
         return " ".join([gaps.to_text(self.gap), *settings])
 
 
@@ -73,9 +76,11 @@ class Experiment:
         rows = [Hyper().replace(**dict(run.hyper)) for run in self._padded(padded)]
         return jax.tree.map(lambda *xs: jnp.asarray(xs, jnp.float32), *rows)
 
-    def keys(self, padded: int) -> jax.Array:
-        """Base keys `[padded]`; they depend on the seeds alone."""
-        return jnp.stack([jax.random.key(run.seed) for run in self._padded(padded)])
+    def keys(self, padded: int) -> tuple[jax.Array, jax.Array]:
+        """Keys `[padded]` of learning and of exploration; the seeds alone decide."""
+        roots = jnp.stack([jax.random.key(run.seed) for run in self._padded(padded)])
+        both = jax.vmap(jax.random.split)(roots)
+        return both[:, 0], both[:, 1]
 
     def _padded(self, padded: int) -> list[Run]:
         return [self.runs[min(i, len(self.runs) - 1)] for i in range(padded)]
@@ -92,6 +97,9 @@ def grid(
         seeds: base seeds.
         gap_list: simulators.
         hyper: field of `Hyper` -> its values; names joined by `,` vary together.
+
+    Raises:
+        ConfigError: a combination occurs twice.
     """
     settings = [
         tuple(
@@ -102,9 +110,13 @@ def grid(
         )
         for values in itertools.product(*hyper.values())
     ]
-    return tuple(
+    runs = tuple(
         Run(seed, gap, setting)
         for gap in gap_list
         for setting in settings
         for seed in seeds
     )
+    for run in runs:
+        if runs.count(run) > 1:
+            raise ConfigError(f"{run.label}, seed {run.seed} is asked for twice")
+    return runs

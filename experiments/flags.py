@@ -34,6 +34,21 @@ flags.DEFINE_bool(
     "download", False, "Fetch a minari: dataset that is not on this machine."
 )
 flags.DEFINE_string(
+    "columns",
+    "",
+    "Names in the log where they are not D4RL's, such as "
+    "'observations=x,y,q_0..q_5;rewards=reward'.",
+)
+flags.DEFINE_string(
+    "action_bounds", "", "LOW:HIGH of the log's actions, mapped to [-1, 1]."
+)
+flags.DEFINE_integer(
+    "max_episode_steps",
+    None,
+    "Time limit of a log that has neither timeouts nor next observations.",
+    1,
+)
+flags.DEFINE_string(
     "gap",
     "gravity:2",
     "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one simulator, "
@@ -166,14 +181,15 @@ flags.DEFINE_enum(
 flags.DEFINE_float(
     "collect_return",
     None,
-    "Stop once SAC's deterministic return reaches this; default: a third of the "
-    "expert's (D4RL's recipe).",
+    "Stop once SAC's deterministic return reaches this; default: as D4RL's recipe.",
 )
 flags.DEFINE_integer(
     "collect_epochs", 500, "Stop after so many epochs of --steps at the latest.", 1
 )
 flags.DEFINE_integer("collect_rows", 200_000, "Transitions of a medium log.", 1)
 flags.DEFINE_integer("collect_seed", 0, "Seed of the collecting run.", 0)
+flags.DEFINE_string("collect_hidden", "256,256", "Widths of the collecting SAC.")
+flags.DEFINE_integer("collect_batch", 256, "Rows per update of the collecting SAC.", 1)
 flags.DEFINE_string(
     "out",
     "",
@@ -182,7 +198,7 @@ flags.DEFINE_string(
 
 # A resumed run may only differ in these.
 CHANGEABLE = frozenset(
-    ["epochs", "evaluate_every", "episodes", "run_dir", "resume", "results_dir"]
+    ["epochs", "evaluate_every", "episodes", "resume", "results_dir"]
 )
 
 

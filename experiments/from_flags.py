@@ -18,6 +18,8 @@ def experiment() -> Experiment:
         ConfigError: a value is out of range, or two flags contradict each other.
     """
     robot = tasks.get(flags.FLAGS.task).robot
+    if max(_floats("ratio_low")) > min(_floats("ratio_high")):
+        raise ConfigError("--ratio_low is above --ratio_high; lower it")
     return Experiment(
         task=flags.FLAGS.task,
         algorithm=flags.FLAGS.algorithm,
@@ -26,10 +28,8 @@ def experiment() -> Experiment:
         real=gaps.parse(flags.FLAGS.real, robot),
         inertia=flags.FLAGS.inertia,
         backbone=flags.FLAGS.backbone,
-        hidden=_integers("hidden", flags.FLAGS.hidden.split(",")),
-        discriminator_hidden=_integers(
-            "discriminator_hidden", flags.FLAGS.discriminator_hidden.split(",")
-        ),
+        hidden=integers("hidden"),
+        discriminator_hidden=integers("discriminator_hidden"),
         learn_rows=_rows("learn_rows"),
         discriminate_rows=_rows("discriminate_rows"),
         normalise=flags.FLAGS.normalise,
@@ -58,7 +58,10 @@ def _hyper() -> dict[str, list[float]]:
     """Field of `Hyper` -> values; both lambdas share an axis when `--lambda` is set."""
     axes = {f.name: _floats(f.name) for f in dataclasses.fields(Hyper)}
     if flags.FLAGS["lambda"].value is not None:
-        del axes["lambda_real"], axes["lambda_sim"]
+        for name in ("lambda_real", "lambda_sim"):
+            if flags.FLAGS[name].value != flags.FLAGS[name].default:
+                raise ConfigError(f"--lambda sets --{name} too; give one of them")
+            del axes[name]
         axes["lambda_real,lambda_sim"] = _floats("lambda", flags.UNIT)
     return axes
 
@@ -74,7 +77,36 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
         if not (low <= value <= high and math.isfinite(value)):
             raise ConfigError(f"--{name}={text}: {flags.HELP.get(name, 'in [0, 1]')}")
         values.append(value)
+    if not values:
+        raise ConfigError(f"--{name}=: empty; give a number")
     return values
+
+
+def integers(name: str) -> tuple[int, ...]:
+    """A flag's comma-separated whole numbers, each at least 1."""
+    return _integers(name, str(flags.FLAGS[name].value).split(","))
+
+
+def columns() -> dict[str, str] | None:
+    """`--columns` as D4RL's name -> names in the log."""
+    if not flags.FLAGS.columns:
+        return None
+    pairs = [part.partition("=") for part in flags.FLAGS.columns.split(";")]
+    if not all(equals and name and value for name, equals, value in pairs):
+        raise ConfigError(f"--columns={flags.FLAGS.columns}: give NAME=COLUMNS;...")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def action_bounds() -> tuple[float, float] | None:
+    """`--action_bounds` as numbers."""
+    text = flags.FLAGS.action_bounds
+    if not text:
+        return None
+    try:
+        low, high = (float(x) for x in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--action_bounds={text}: give LOW:HIGH") from None
+    return low, high
 
 
 def _integers(name: str, texts: Sequence[str], lowest: int = 1) -> tuple[int, ...]:

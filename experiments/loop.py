@@ -157,9 +157,8 @@ def _like(flags: np.ndarray, x: Any) -> np.ndarray:
 
 def _exploration_keys(experiment: Experiment) -> Callable[[int], jax.Array]:
     """Keys of the action noise, a function of seed and epoch alone."""
-    base = [jax.random.fold_in(jax.random.key(r.seed), 1) for r in experiment.runs]
-    stacked = jnp.stack(base)
-    return lambda epoch: jax.vmap(jax.random.fold_in, in_axes=(0, None))(stacked, epoch)
+    _, base = experiment.keys(len(experiment.runs))
+    return lambda epoch: jax.vmap(jax.random.fold_in, in_axes=(0, None))(base, epoch)
 
 
 def _check_finite(

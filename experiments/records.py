@@ -10,6 +10,7 @@ policy/, best/  actors of all runs: the last, and each run's best so far
 
 import fcntl
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -53,7 +54,9 @@ class Record:
 
     def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
         """Writes what was asked and with what software; keeps what a run began with."""
-        (self.folder / "flags.flags").write_text(flags_text)
+        part = self.folder / "flags.flags.part"
+        part.write_text(flags_text)
+        part.replace(self.folder / "flags.flags")
         path = self.folder / "versions.json"
         if path.is_file():
             versions = json.loads(path.read_text())
@@ -105,6 +108,7 @@ def environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in _PACKAGES},
+        "nproc": os.environ.get("NPROC"),
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "processor": _processor(),

@@ -6,6 +6,8 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 --run_dir.
 """
 
+import hashlib
+import json
 import pathlib
 import re
 from collections.abc import Mapping
@@ -50,7 +52,7 @@ def _train(
     program = build.program(experiment, method)
     state = build.state(experiment, method, program, dataset)
     if flags.FLAGS.resume:
-        saving.restore(record.folder, state, worlds, dataset)
+        saving.restore(record.folder, experiment, program, state, worlds, dataset)
         record.keep_until(state.epoch)
     record.begin(flags.text(), _facts(experiment, dataset))
     with console.Display(experiment.algorithm, experiment.epochs) as display:
@@ -73,6 +75,9 @@ def load_dataset(experiment: Experiment, method: Algorithm) -> Dataset | None:
         experiment.dataset or str(ensure_dataset(experiment)),
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,
+        columns=from_flags.columns(),
+        action_bounds=from_flags.action_bounds(),
+        max_episode_steps=flags.FLAGS.max_episode_steps,
         min_rows=method.batch_size,
         download=flags.FLAGS.download,
     )
@@ -99,6 +104,11 @@ def _folder(experiment: Experiment) -> pathlib.Path:
 
 def _facts(experiment: Experiment, dataset: Dataset | None) -> dict[str, Any]:
     return {
+        "policy": {
+            "obs_dim": experiment.model.obs_dim,
+            "action_dim": experiment.model.action_dim,
+            "hidden": experiment.hidden,
+        },
         "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
         "data": _data_facts(dataset),
     }
@@ -136,7 +146,7 @@ def report_lines(experiment: Experiment, report: loop.Report) -> list[dict[str, 
             line["return"] = mean
             line["return_std"] = float(report.returns[i].std())
             line["length"] = float(report.lengths[i].mean())
-            if experiment.model.reference is not None:
+            if experiment.model.reference is not None and not experiment.real:
                 line["score"] = float(experiment.model.normalised(mean))
         finite = {k: float(v[i]) for k, v in report.metrics.items()}
         line |= {k: v for k, v in finite.items() if np.isfinite(v)}
@@ -222,9 +232,13 @@ def _cell(
     """Place and content of one cell of the result tables."""
     steps = experiment.epochs * experiment.steps
     setting = re.sub(r"[^\w.:+=-]+", "_", label)
-    place = pathlib.PurePath(
-        experiment.task, setting, experiment.algorithm, f"seed{seed}-{steps}.json"
-    )
+    data = _data_facts(dataset)
+    # What else sets cells apart: network sizes, backbone, preset, log.
+    chosen = [x for x in flags.choices() if not x.startswith(("--seed", "--threads"))]
+    text = json.dumps([chosen, data and data["sha256"]])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    name = f"seed{seed}-{steps}-{digest}.json"
+    place = pathlib.PurePath(experiment.task, setting, experiment.algorithm, name)
     curve = [[x["steps"], x["return"]] for x in lines if "return" in x]
     content = {
         "task": experiment.task,
@@ -234,7 +248,7 @@ def _cell(
         "steps": steps,
         **summary,
         "curve": curve,
-        "data": _data_facts(dataset),
+        "data": data,
         "flags": flags.choices(),
     }
     return place, content

@@ -3,13 +3,18 @@
 import pathlib
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from experiments import build, checkpoints, loop
+from experiments import checkpoints, loop
 from experiments.build import State, Worlds
 from experiments.experiment import Experiment
-from h2o_jax.errors import CheckpointError
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.program import Program
 from h2o_jax.sim.datasets import Dataset
+
+_ROWS = "['memory']['rows']"
 
 
 def save(
@@ -21,65 +26,72 @@ def save(
 ) -> None:
     """Writes the checkpoint and the policies of a run folder.
 
-    Of the replay only the rows written so far are stored.
+    Neither the runs that only fill devices nor unwritten rows of the replay are stored.
     """
-    tree = _tree(state, worlds)
+    runs = len(experiment.runs)
+    tree = _tree(state, worlds, runs)
     if state.memory is not None:
         written = min(int(state.memory.added[0]), state.memory.rows.shape[1])
-        tree["memory"] = state.memory._replace(rows=state.memory.rows[:, :written])
+        rows = np.asarray(state.memory.rows)[:runs, :written]
+        tree["memory"] = {"rows": rows, "added": state.memory.added[:runs]}
     info = {"sha256": dataset and dataset.sha256}
     checkpoints.save(folder / "checkpoint", state.epoch, tree, info)
-    final = loop.actors(state, len(experiment.runs))
-    checkpoints.save(folder / "policy", state.epoch, final, info)
+    checkpoints.save(folder / "policy", state.epoch, loop.actors(state, runs), info)
     checkpoints.save(folder / "best", state.epoch, state.best, info)
 
 
 def restore(
-    folder: pathlib.Path, state: State, worlds: Worlds, dataset: Dataset | None
+    folder: pathlib.Path,
+    experiment: Experiment,
+    program: Program,
+    state: State,
+    worlds: Worlds,
+    dataset: Dataset | None,
 ) -> None:
     """Fills `state` and the simulators from the checkpoint of a run folder.
 
     Raises:
         CheckpointError: see `checkpoints`; or the dataset has changed.
+        ConfigError: fewer epochs are asked for than the run has done.
     """
     arrays, epoch, info = checkpoints.read(folder / "checkpoint")
     if info["sha256"] != (dataset and dataset.sha256):
         raise CheckpointError(f"--resume={folder}: the dataset is another one now")
+    if epoch > experiment.epochs:
+        raise ConfigError(
+            f"--epochs={experiment.epochs}: the run is at epoch {epoch}; give at least "
+            "that many"
+        )
     if state.memory is not None:
-        arrays["['memory'].rows"] = _grown(arrays, state.memory.rows.shape[1])
-    tree = checkpoints.fit(arrays, _tree(state, worlds))
+        unwritten = state.memory.rows.shape[1] - arrays[_ROWS].shape[1]
+        arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
+    tree = checkpoints.fit(arrays, _tree(state, worlds, len(experiment.runs)))
+
+    def padded(stored: Any) -> Any:
+        return program.place(jax.tree.map(lambda x: _fill(x, program.runs), stored))
+
     state.epoch = epoch
-    state.learner, state.memory = build.place_like(
-        (tree["learner"], tree["memory"]), (state.learner, state.memory)
-    )
+    state.learner = padded(tree["learner"])
+    if state.memory is not None:
+        state.memory = state.memory._replace(**padded(tree["memory"]))
     state.best, state.best_return = tree["best"], tree["best_return"]
     if worlds.sim is not None:
         worlds.sim.restore(tree["sim"])
 
 
-def _tree(state: State, worlds: Worlds) -> dict[str, Any]:
+def _tree(state: State, worlds: Worlds, runs: int) -> dict[str, Any]:
     """Everything that a continuation depends on, besides the flags and the data."""
+    learner, memory = jax.tree.map(lambda x: x[:runs], (state.learner, state.memory))
     return {
-        "learner": state.learner,
-        "memory": state.memory,
+        "learner": learner,
+        "memory": memory and memory._asdict(),
         "best": state.best,
         "best_return": state.best_return,
         "sim": worlds.sim and worlds.sim.state(),
     }
 
 
-def _grown(arrays: dict[str, np.ndarray], capacity: int) -> np.ndarray:
-    """Stored rows `[R', n, D]` at the head of a replay of this run's capacity.
-
-    Raises:
-        CheckpointError: the replay has come round, so that its oldest row is not the
-            first, and is now to be larger.
-    """
-    rows, added = arrays["['memory'].rows"], int(arrays["['memory'].added"].max())
-    missing = capacity - rows.shape[1]
-    if missing > 0 and added > rows.shape[1]:
-        raise CheckpointError(
-            f"--epochs: the replay of {rows.shape[1]} rows has come round and cannot "
-            "grow; choose the number of epochs when the run begins"
-        )
-    return np.pad(rows, ((0, 0), (0, max(missing, 0)), (0, 0)))
+def _fill(x: Any, runs: int) -> Any:
+    """`[R, ...]` -> `[R', ...]`: the last run fills the devices, as at first."""
+    x = jnp.asarray(x)
+    return jnp.concatenate([x] + [x[-1:]] * (runs - len(x)))

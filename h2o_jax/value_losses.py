@@ -103,6 +103,13 @@ def exponential(
     return jnp.exp(z - m) - (z + 1) * jnp.exp(-m) + tail * slope * excess
 
 
+def clipped(
+    q_tm1: jax.Array, v_tm1: jax.Array, scale: chex.Numeric, clip: chex.Numeric
+) -> jax.Array:
+    """`[...]` bool, rows whose exponent in `exponential` lies above the clip."""
+    return (q_tm1 - v_tm1) / scale > clip
+
+
 ValueLoss = Callable[[jax.Array, jax.Array, Hyper], jax.Array]
 
 

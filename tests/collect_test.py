@@ -2,10 +2,18 @@ import numpy as np
 import pytest
 
 from experiments import collect, from_flags
-from h2o_jax.sim import datasets
+from h2o_jax.sim import datasets, hdf5
 from tests.commands import TINY, call, parsed
 
-SMALL = (*TINY, "--collect_epochs=5", "--collect_return=1e6")
+SAC = (*TINY, "--collect_hidden=8,8", "--collect_batch=8")
+SMALL = (*SAC, "--collect_epochs=5", "--collect_return=1e6")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect, "_BLOCK", 60)
+        yield
 
 
 def ensure(*arguments):
@@ -35,9 +43,10 @@ def test_other_settings_have_another_file(replay):
         with parsed(*SMALL, *arguments):
             return collect._recipe(from_flags.experiment()).key
 
-    keys = [key(), key("--collect_seed=1"), key("--hidden=9,9"), key("--real=gravity")]
-    assert len(set(keys)) == 4
-    assert key() == key("--epochs=7", "--seed=3", "--gap=none")
+    others = ("--collect_seed=1", "--collect_hidden=9,9", "--real=gravity")
+    assert len({key(), *map(key, others)}) == 4
+    # What the learner is told does not change its data.
+    assert key() == key("--epochs=7", "--seed=3", "--gap=none", "--hidden=9,9")
 
 
 def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
@@ -65,10 +74,22 @@ def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
         np.testing.assert_array_equal(x, y)
 
 
-def test_the_target_ends_it_early(tmp_path):
-    path = ensure(*TINY, "--collect_return=-1e6", f"--cache_dir={tmp_path}",
-                  "--collect_kind=medium", "--collect_rows=50")  # fmt: skip
-    assert len(load(path).transition.r_t) == 50
+def test_the_target_ends_it_early_and_rollouts_stay_apart(tmp_path):
+    path = ensure(
+        *SAC,
+        "--collect_return=-1e6",
+        f"--cache_dir={tmp_path}",
+        "--collect_kind=medium",
+        "--collect_rows=200",
+    )
+    rows = load(path).transition
+    assert len(rows.r_t) == 200
+    cut = hdf5.read(path, None)["timeouts"].astype(bool)
+    # Ten robots' records follow each other; each one's last row is cut or terminal.
+    ends = np.arange(19, 200, 20)
+    assert np.all(cut[ends] | (rows.discount_t[ends] == 0))
+    joined = np.all(rows.s_t[:-1] == rows.s_tm1[1:], axis=1)
+    assert np.all(joined | cut[:-1] | (rows.discount_t[:-1] == 0))
 
 
 def test_time_limits_by_hand():
@@ -78,6 +99,8 @@ def test_time_limits_by_hand():
     assert collect.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
     # A terminal step that is also the last one allowed is a terminal.
     assert not collect.time_limits(np.array([1, 1, 0]), 3).any()
+    # A record that stops in the middle of an episode is cut there.
+    assert collect.time_limits(np.array([1, 1]), 3).tolist() == [False, True]
 
 
 def test_command_writes_where_it_is_told(replay, tmp_path, monkeypatch, capsys):

@@ -97,10 +97,21 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("--gap=gravty", "gravity, friction"),
         ("--gap=friction:-1", "> 0"),
         ("stray", "'stray' is no flag"),
+        ("--critic_lr=", "--critic_lr=: empty"),
+        ("--gap=gravity,gravity:2", "asked for twice"),
+        ("--ratio_low=2", "--ratio_low is above"),
     ],
 )
 def test_bad_flags_are_named(argument, message):
     with pytest.raises(ConfigError, match=message), parsed(argument):
+        from_flags.experiment()
+
+
+def test_lambda_excludes_its_parts():
+    with (
+        pytest.raises(ConfigError, match="--lambda sets --lambda_real too"),
+        parsed("--lambda=0.5", "--lambda_real=0.2"),
+    ):
         from_flags.experiment()
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import checkpoints, records, run
+from experiments import checkpoints, compare, policies, records, run
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from tests.commands import TINY, call, write_log
 
@@ -56,7 +56,7 @@ def test_a_run_leaves_everything_it_promises(finished):
 
 def test_a_result_file_per_cell(finished):
     cells = sorted((finished / "results" / "hopper" / "gravity:2").rglob("*.json"))
-    assert [c.name for c in cells] == [f"seed{i}-240.json" for i in range(3)]
+    assert [c.name[:9] for c in cells] == [f"seed{i}-240" for i in range(3)]
     cell = json.loads(cells[1].read_text())
     own = [x for x in records.read(finished / "whole") if x["seed"] == 1]
     assert cell["final"] == own[-1]["return"]
@@ -67,10 +67,71 @@ def test_the_saved_policy_is_the_trained_one(finished):
     state = checkpoints.read(finished / "whole" / "checkpoint").arrays
     policy = checkpoints.read(finished / "whole" / "policy").arrays
     layer = "['params']['MLP_0']['Dense_0']['kernel']"
-    # Three runs; the checkpoint also holds the one that fills the second device.
+    # Three runs: the one that only fills the second device is not stored.
+    assert len(policy[f".policy{layer}"]) == 3
     np.testing.assert_array_equal(
-        policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"][:3]
+        policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"]
     )
+
+
+def test_a_saved_policy_loads_and_acts(finished):
+    act = policies.load(finished / "whole", run=2)
+    actions = act(np.zeros((4, 11)))
+    assert actions.shape == (4, 3)
+    assert np.all(np.abs(actions) <= 1)
+    assert not np.array_equal(
+        actions, policies.load(finished / "whole")(np.zeros((4, 11)))
+    )
+    with pytest.raises(CheckpointError, match="run 3 of 3"):
+        policies.load(finished / "whole", run=3)
+
+
+def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
+    with pytest.raises(ConfigError, match="--epochs=2: the run is at epoch 4"):
+        call(run.main, monkeypatch, f"--resume={finished / 'whole'}", "--epochs=2")
+
+
+def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    arguments = (*H2O, f"--dataset={log}", "--epochs=3", "--evaluate_every=2")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_conclude", stop)
+        real = run.saving.save
+        patch.setattr(
+            run.saving,
+            "save",
+            lambda *a: real(*a) if a[2].epoch < 3 else stop(),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            call(run.main, patch, *arguments, f"--run_dir={folder}")
+    assert max(x["epoch"] for x in records.read(folder)) == 3
+    call(run.main, monkeypatch, f"--resume={folder}")
+    assert [x["epoch"] for x in records.read(folder)] == sorted([0, 1, 2, 3] * 3)
+
+
+def test_compare_reads_what_run_stores(finished, monkeypatch, capsys):
+    call(
+        compare.main,
+        monkeypatch,
+        "--task=hopper",
+        "--gap=gravity",
+        f"--results_dir={finished / 'results'}",
+        f"--out={finished / 'figure.png'}",
+    )
+    printed = capsys.readouterr().out
+    assert "| h2o_plus | 240 | 3 |" in printed
+    assert (finished / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(ConfigError, match="nothing for --task=walker2d"):
+        call(
+            compare.main,
+            monkeypatch,
+            "--task=walker2d",
+            f"--results_dir={finished / 'results'}",
+        )
 
 
 def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):

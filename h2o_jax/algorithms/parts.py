@@ -9,9 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from h2o_jax import critic_losses, distributions, policy_losses, ratios, targets
+from h2o_jax import (
+    critic_losses,
+    distributions,
+    policy_losses,
+    ratios,
+    targets,
+    value_losses,
+)
 from h2o_jax.types import Loss, Metrics, Networks, Noise, Transition, View
-from h2o_jax.value_losses import BACKBONES
 
 Target = Callable[[Networks, View, str, jax.Array], jax.Array]
 """`(networks, view, domain, noise [n, A]) -> [n]` value of the next states."""
@@ -96,7 +102,7 @@ def unit_weight(networks: Networks, view: View, domain: str) -> jax.Array:
 
 def value(networks: Networks, rows: slice, backbone: str) -> Loss:
     """Trains V on real rows against the smallest target critic (H2O+, Eq. 4)."""
-    value_loss = BACKBONES[backbone]
+    value_loss = value_losses.BACKBONES[backbone]
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
@@ -105,7 +111,12 @@ def value(networks: Networks, rows: slice, backbone: str) -> Loss:
         )
         v_tm1 = networks.value(view.params["value"], batch.s_tm1)
         loss = jnp.mean(value_loss(q_tm1, v_tm1, view.hyper))
-        return loss, {"value/loss": loss, "value/v": jnp.mean(v_tm1)}
+        metrics = {"value/loss": loss, "value/v": jnp.mean(v_tm1)}
+        if backbone in ("eql", "xql"):
+            scale, clip = view.hyper.exponential_scale, view.hyper.exponential_clip
+            above = value_losses.clipped(q_tm1, v_tm1, scale, clip)
+            metrics["value/clipped"] = jnp.mean(above.astype(jnp.float32))
+        return loss, metrics
 
     return Loss(apply, rows, lambda n: {})
 

@@ -4,7 +4,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
-from h2o_jax.errors import ConfigError
 from h2o_jax.sim import edits, wheel_legged_gaps
 from h2o_jax.sim.edits import Edit
 from h2o_jax.sim.interface import Interface
@@ -32,6 +31,8 @@ class Gap:
     """Smallest factor that makes sense."""
     highest: float = math.inf
     """Largest factor that makes sense."""
+    whole: bool = False
+    """Whether the factor must be a whole number."""
     synthetic: bool = False
     """Invented to see where a method breaks: neither published nor measured."""
 
@@ -70,17 +71,9 @@ _FOOT_RANGE: Mapping[str, Edit] = {
 }
 
 
-def _late(base: Interface, steps: float) -> Interface:
-    if steps != int(steps):
-        raise ConfigError(f"gap latency:{steps}: give a whole number of control steps")
-    return dataclasses.replace(base, latency=int(steps))
-
-
 def _pushed(base: Interface, impulse: float) -> Interface:
     probability = 0.005 if impulse else 0.0
-    return dataclasses.replace(
-        base, push_probability=probability, push_impulse=impulse
-    )
+    return dataclasses.replace(base, push_probability=probability, push_impulse=impulse)
 
 
 ALL = (
@@ -167,11 +160,12 @@ ALL = (
     ),
     Gap(
         "latency",
-        "control steps that a command waits, a whole number (synthetic)",
+        "control steps that a command waits (synthetic)",
         3.0,
-        interface=_late,
+        interface=lambda base, steps: dataclasses.replace(base, latency=int(steps)),
         neutral=0.0,
         lowest=0.0,
+        whole=True,
         synthetic=True,
     ),
     Gap(
@@ -185,7 +179,7 @@ ALL = (
     Gap(
         "push",
         "impulse in N s that hits the robot once in 200 control steps (synthetic)",
-        1.0,
+        2.0,
         interface=_pushed,
         neutral=0.0,
         lowest=0.0,
@@ -202,5 +196,3 @@ ALL = (
 )
 
 GAPS: dict[str, Gap] = {gap.name: gap for gap in ALL}
-
-

@@ -99,11 +99,13 @@ def _find(name: str, robot: str | None) -> Gap:
 
 
 def _check_factor(setting: GapSetting) -> None:
-    lowest, highest = GAPS[setting.name].lowest, GAPS[setting.name].highest
-    if not (math.isfinite(setting.factor) and lowest <= setting.factor <= highest):
-        least = ">= 0" if lowest == 0 else "> 0"
-        most = f", <= {highest:g}" if math.isfinite(highest) else ""
+    gap, factor = GAPS[setting.name], setting.factor
+    if not (math.isfinite(factor) and gap.lowest <= factor <= gap.highest):
+        least = ">= 0" if gap.lowest == 0 else "> 0"
+        most = f", <= {gap.highest:g}" if math.isfinite(gap.highest) else ""
         raise ConfigError(f"gap {setting}: the factor must be finite and {least}{most}")
+    if gap.whole and factor != int(factor):
+        raise ConfigError(f"gap {setting}: the factor must be a whole number")
 
 
 # --- use ------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """Experience from simulators: rows to learn from, and returns to report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from h2o_jax.errors import DivergenceError
-from h2o_jax.sim.world import Step, World
+from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 Array = np.ndarray
@@ -172,10 +172,10 @@ def trace(
     for column, last in zip(columns, end, strict=True):
         column[every, world.age] = last
     shape = (*evaluation.lengths.shape, len(rows))
-    return Trace(
-        *(column.reshape(*shape, *column.shape[2:]) for column in columns),
-        evaluation=evaluation,
+    time, qpos, qvel, observations, actions = (
+        column.reshape(*shape, *column.shape[2:]) for column in columns
     )
+    return Trace(time, qpos, qvel, observations, actions, evaluation)
 
 
 def _time_is_up(world: World, ids: Array) -> Array:

@@ -134,6 +134,7 @@ _CHEETAH = Task(
     terminated=_never,
     reward=functools.partial(_run, dt=0.01 * 5, effort=0.1, bonus=_no_bonus),
     reference=(-280.178953, 12135.0),
+    medium_return=4770.0,
 )
 
 
@@ -151,6 +152,7 @@ def _walker(name: str, spec: Callable, bonus: Callable) -> Task:
         terminated=_walker_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
         reference=(1.629008, 4592.3),
+        medium_return=2900.0,
     )
 
 
@@ -168,6 +170,7 @@ def _hopper(name: str, bonus: Callable) -> Task:
         terminated=_hopper_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
         reference=(-20.272305, 3234.3),
+        medium_return=1400.0,
     )
 
 

@@ -70,7 +70,7 @@ class Task:
     For quantities that a robot integrates from its sensors, such as odometry; it
     may change `measured` in place.
     """
-    interface: Interface = Interface()
+    interface: Interface = dataclasses.field(default_factory=Interface)
     """How the unmodified robot's policy reaches its motors and sensors."""
     horizon: int = 1000
     """Control steps after which an episode is cut, which is no terminal state."""
@@ -78,6 +78,8 @@ class Task:
     """Simulated time after which an evaluation is cut; None: at the horizon."""
     reference: tuple[float, float] | None = None
     """Returns of a random and of an expert policy."""
+    medium_return: float | None = None
+    """Return at which D4RL's recipe stops training for its medium logs."""
 
     @property
     def dt(self) -> float:

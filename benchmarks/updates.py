@@ -1,0 +1,171 @@
+"""What `update_time` measures, in the process that measures it."""
+
+import dataclasses
+import functools
+import inspect
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from benchmarks import floor
+from benchmarks.timing import Measure
+from experiments import build
+from experiments.experiment import Experiment, Run
+from h2o_jax import replay
+from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.types import LearnerState
+
+CAPACITY = 100_000  # rows of the log, and of each run's replay
+UPDATES = 50  # at least so many between two looks at the clock
+FLOOR = "matrix products alone"
+ONE_CALL = "1 update a call, batches passed in, 1 run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What one process measures."""
+
+    algorithm: str
+    cores: int
+    runs: tuple[int, ...]
+    """Numbers of runs in one program; 1 comes with all that is measured on one run."""
+    blocks: tuple[int, int] = (10, 100)
+    """Updates a call, few and many; several runs take the former."""
+    hidden: tuple[int, ...] = (256, 256)
+    learn_rows: int | None = None
+    """Rows of a batch that train, from the first; None for the method's own."""
+    discriminate_rows: int | None = None
+
+
+def block(updates: int, runs: int) -> str:
+    """Name of the measurement of a scanned block."""
+    return f"{updates} updates a call, {runs} run{'s' * (runs > 1)}"
+
+
+def measures(plan: Plan) -> dict[str, Measure]:
+    """Everything that a plan asks for, by name."""
+    few, many = plan.blocks
+    found = {block(few, runs): _block(plan, few, runs) for runs in plan.runs}
+    if 1 in plan.runs:
+        found[block(many, 1)] = _block(plan, many, 1)
+        found[ONE_CALL] = _one_call(plan)
+        if plan.algorithm in floor.PASSES:
+            found[FLOOR] = _floor(plan)
+    return found
+
+
+def products(plan: Plan) -> list[floor.Product]:
+    """The matrix products of one update."""
+    asked = experiment(plan)
+    given = inspect.signature(ALGORITHMS[plan.algorithm]).parameters
+    learn = plan.learn_rows or given["learn_rows"].default.stop
+    # The discriminators' batch is the larger one, where there are any.
+    batch = build.algorithm(asked).batch_size
+    passes = floor.PASSES[plan.algorithm]
+    task = asked.model
+    return floor.products(
+        passes(task.obs_dim, task.action_dim, learn, batch), plan.hidden
+    )
+
+
+def experiment(plan: Plan, updates: int = 1, runs: int = 1) -> Experiment:
+    """What `experiments.run` would be asked, with as many simulator rows as updates."""
+
+    def rows(n: int | None) -> tuple[int, int] | None:
+        return None if n is None else (0, n)
+
+    return Experiment(
+        task="halfcheetah",
+        algorithm=plan.algorithm,
+        runs=tuple(Run(seed, ()) for seed in range(runs)),
+        dataset="",
+        hidden=plan.hidden,
+        discriminator_hidden=plan.hidden,
+        learn_rows=rows(plan.learn_rows),
+        discriminate_rows=rows(plan.discriminate_rows),
+        steps=updates,
+        updates=updates,
+    )
+
+
+def _block(plan: Plan, updates: int, runs: int) -> Measure:
+    """The training command's own program: stores rows, samples, updates."""
+    asked = experiment(plan, updates, runs)
+    method = build.algorithm(asked)
+    program = build.program(asked, method)
+
+    def every_run(one: Any) -> Any:
+        return program.place(
+            jax.tree.map(lambda x: jnp.broadcast_to(x, (program.runs, *x.shape)), one)
+        )
+
+    learner = every_run(_init(plan))
+    data = memory = rows = None
+    if "real" in method.domains:
+        # On every device once: training moves it once per thousand updates.
+        everywhere = NamedSharding(learner.step.sharding.mesh, PartitionSpec())
+        data = jax.device_put(_rows(asked, CAPACITY), everywhere)
+    if "sim" in method.domains:
+        memory = every_run(replay.full(_rows(asked, CAPACITY)))
+        rows = every_run(_rows(asked, updates))
+    calls = -(-UPDATES // (updates * runs))
+
+    def measure() -> float:
+        nonlocal learner, memory
+        began = time.perf_counter()
+        for _ in range(calls):
+            learner, memory, metrics = program.learn(learner, memory, rows, data)
+        jax.block_until_ready((learner, memory, metrics))
+        return calls * updates * runs / (time.perf_counter() - began)
+
+    return measure
+
+
+def _one_call(plan: Plan) -> Measure:
+    """`Algorithm.update` as other people's training code calls it, fed by NumPy."""
+    asked = experiment(plan)
+    method, task = build.algorithm(asked), asked.model
+    state = _init(plan)
+    packed = np.asarray(_rows(asked, UPDATES, method.batch_size))
+    batches = [replay.unpack(rows, task.obs_dim, task.action_dim) for rows in packed]
+
+    def measure() -> float:
+        nonlocal state
+        began = time.perf_counter()
+        for batch in batches:
+            given = {f"{domain}_batch": batch for domain in method.domains}
+            state, metrics = method.update(state, **given)
+        jax.block_until_ready((state, metrics))
+        return UPDATES / (time.perf_counter() - began)
+
+    return measure
+
+
+def _floor(plan: Plan) -> Measure:
+    program = floor.program(products(plan), UPDATES)
+
+    def measure() -> float:
+        began = time.perf_counter()
+        jax.block_until_ready(program())
+        return UPDATES / (time.perf_counter() - began)
+
+    return measure
+
+
+@functools.cache
+def _init(plan: Plan) -> LearnerState:
+    """A first state; compiled once, for all measurements."""
+    return jax.jit(build.algorithm(experiment(plan)).init)(jax.random.key(0))
+
+
+def _rows(asked: Experiment, *shape: int) -> jax.Array:
+    """Packed rows `[*shape, D]` of noise, none of them terminal."""
+    task = asked.model
+    width = replay.width(task.obs_dim, task.action_dim)
+    rows = np.random.default_rng(0).standard_normal((*shape, width), np.float32)
+    rows[..., task.obs_dim + task.action_dim + 1] = 1.0
+    return jnp.asarray(rows)

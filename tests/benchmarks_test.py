@@ -1,0 +1,106 @@
+"""The benchmarks run and say what they are meant to; how fast is not tested."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks import floor, updates
+from experiments import build
+from h2o_jax import replay
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RATE = r"[\d.]+ \([\d.]+-[\d.]+\)"
+SHARE = r"[\d.]+"
+
+
+def tables(module, *arguments):
+    """Cells of a benchmark's tables, by the first of their row."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", "--quick", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+    return {first: rest for first, *rest in rows}
+
+
+def matches(pattern, *cells):
+    return all(re.fullmatch(pattern, cell) for cell in cells)
+
+
+def test_update_time():
+    found = tables("update_time", "--cores=2")
+    assert found["updates x runs per second"] == [
+        "1 core",
+        "all cores together",
+        "one device per core",
+    ]
+    for name in (
+        "1 update a call, batches passed in, 1 run",
+        "2 updates a call, 1 run",
+        "3 updates a call, 1 run",
+        "matrix products alone",
+    ):
+        one, together, shared = found[name]
+        assert matches(RATE, one, together) and shared == "-"
+    one, together, shared = found["2 updates a call, 2 runs"]
+    assert matches(RATE, one, shared) and together == "-"
+    one, together, shared = found["2 updates a call, 6 runs"]
+    assert one == together == "-" and matches(RATE, shared)
+    for ratio, target in {
+        "matrix products alone / 2 updates a call, 1 run, 1 core": "<= 1.25",
+        "2 updates a call, 6 runs / 2 updates a call, 1 run, 2 cores": ">= 1.1",
+    }.items():
+        assert matches(SHARE, found[ratio][0])
+        assert found[ratio][2] == target
+
+
+def test_rollout_rate():
+    found = tables("rollout_rate")
+    assert found["thousand steps per second"] == ["halfcheetah", "walker2d"]
+    physics = "mj_step loop, 1 thread"
+    for name in (
+        physics,
+        "gymnasium's env.step, 1 thread",
+        *(f"World.step, {n}" for n in ("1 environment", "5 environments")),
+        *(f"collect with policy and storing, {n}" for n in ("1 run", "5 runs")),
+    ):
+        assert matches(RATE, *found[name])
+    for task in ("halfcheetah", "walker2d"):
+        ratio = found[f"collect with policy and storing, 5 runs / {physics}, {task}"]
+        assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1"
+
+
+@pytest.mark.parametrize("algorithm", floor.PASSES)
+def test_floor_is_what_the_compiled_update_multiplies(algorithm):
+    plan = updates.Plan(algorithm, cores=1, runs=(1,))
+    asked = updates.experiment(plan)
+    method, task = build.algorithm(asked), asked.model
+    state = jax.eval_shape(method.init, jax.random.key(0))
+    width = replay.width(task.obs_dim, task.action_dim)
+    rows = jax.ShapeDtypeStruct((method.batch_size, width), jnp.float32)
+
+    def update(state, **packed):
+        batches = {
+            domain: replay.unpack(rows, task.obs_dim, task.action_dim)
+            for domain, rows in packed.items()
+        }
+        return method.update(state, **batches)
+
+    packed = {f"{domain}_batch": rows for domain in method.domains}
+    compiled = jax.jit(update).lower(state, **packed).compile()
+    flop = compiled.cost_analysis()["flops"]
+    by_hand = sum(product.flop for product in updates.products(plan))
+    # The rest is elementwise: activations, Adam, averages.
+    assert by_hand < flop < 1.04 * by_hand

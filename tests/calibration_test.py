@@ -1,0 +1,94 @@
+"""Replaying logs: exact on the model's own, and as good as the analysis on the true."""
+
+import json
+
+import numpy as np
+import pytest
+
+from h2o_jax.sim import calibration, robot_log
+from h2o_jax.sim.robot_log import Log
+
+
+def simulated(rows=160):
+    """A log that the real variant produces under its own replay."""
+    rng = np.random.default_rng(0)
+    torque = np.repeat(rng.uniform(-0.5, 0.5, rows // 4 + 1), 4)[:rows]
+    log = Log(np.zeros((rows, 4)), torque, np.zeros(rows, bool))
+    start = np.array([4])
+    found = calibration.replay(log, calibration.VARIANTS["real"], start, rows - 5)[0]
+    log.states[5:, [2, 3, 1]] = found
+    return log
+
+
+def test_the_models_own_log_is_explained():
+    log = simulated()
+    starts = np.arange(10, 40, 3)
+    found = calibration.skill(log, calibration.VARIANTS["real"], starts)
+    for k in calibration.HORIZONS:
+        assert (found[k] > 0.99).all()
+    other = calibration.skill(
+        log, calibration.VARIANTS["idealised, same timing"], starts
+    )
+    assert (other[12] < 0.9).all()
+
+
+def test_windows_avoid_stalls_and_falls():
+    states = np.zeros((100, 4))
+    states[:, 2] = np.where(np.arange(100) > 40, 0.1, 0.0)
+    states[:, 3] = 0.01
+    log = Log(states, np.zeros(100), np.arange(100) == 99)
+    starts = calibration.windows(log, first=5, stride=1)
+    # The stall is between rows 40 and 41, torques count from three rows before.
+    assert 28 in starts
+    assert not set(range(29, 44)) & set(starts)
+    assert 44 in starts
+    assert max(starts) + 12 <= 99 - 15
+
+
+def test_spread_leaves_falls_out():
+    states = np.zeros((400, 4))
+    states[250:, 2] = 0.5
+    states[::2, 1] = 1.0
+    log = Log(states, np.zeros(400), np.arange(400) == 399)
+    found = calibration.spread(log)
+    assert found["theta"] == 0
+    assert found["v"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_spectrum_finds_an_oscillation():
+    seconds = robot_log.PERIOD * np.arange(8000)
+    frequency, power = calibration.spectrum(np.sin(2 * np.pi * 3.0 * seconds))
+    assert frequency[np.argmax(power)] == pytest.approx(3.0, abs=0.1)
+    # Parseval: the area below the density is the variance, 1/2.
+    assert np.sum(power) * frequency[1] == pytest.approx(0.5, rel=0.05)
+
+
+def test_held_out_skill_on_the_published_log(shared_file):
+    log, _ = robot_log.read(shared_file("robot/log.txt"))
+    starts = calibration.windows(log, stride=16, jump=calibration.STRICT_JUMP)
+    real = calibration.skill(log, calibration.VARIANTS["real"], starts)
+    ideal = calibration.skill(
+        log, calibration.VARIANTS["idealised, same timing"], starts
+    )
+    # The analysis found .87 .89 .91, and .54 .18 .31 for the ideal simulator.
+    assert (real[12] > [0.85, 0.88, 0.90]).all()
+    assert (ideal[12] < [0.70, 0.50, 0.50]).all()
+
+
+def test_the_operator_shakes_the_model_like_the_robot(shared_file):
+    log, _ = robot_log.read(shared_file("robot/log.txt"))
+    robot = calibration.spread(log)
+    real = calibration.closed_loop(seeds=range(4), rows=3000)
+    for name in ("v", "theta", "theta_dot", "u"):
+        assert real[name][0] == pytest.approx(robot[name], rel=0.3)
+
+
+@pytest.mark.slow
+def test_the_command_writes_table_and_figure(shared_file, tmp_path, capsys):
+    from experiments import calibrate
+
+    calibrate.main(["calibrate", str(shared_file("robot/log.txt")), str(tmp_path)])
+    found = json.loads((tmp_path / "calibration.json").read_text())
+    assert found["log_sha256"].startswith("088ab5c7")
+    assert (tmp_path / "calibration.png").stat().st_size > 50_000
+    assert "idealised, 5 ms, no delay" in capsys.readouterr().out

@@ -1,0 +1,98 @@
+"""The scripted operator: its law, its log, both pairings, a file that reloads."""
+
+import numpy as np
+import pytest
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import datasets, gaps, operator, robot_log, tasks
+
+STAND = tasks.get("wheel_legged_stand")
+FORWARD = tasks.get("wheel_legged_forward")
+
+
+@pytest.fixture(scope="module")
+def logs():
+    return operator.drive(1200, [0, 1])
+
+
+def test_a_row_holds_the_command_of_the_row_before(logs):
+    for seed, log in enumerate(logs):
+        joystick = operator._joystick(1200, seed)
+        x, v, theta, theta_dot = log.states.T
+        wanted = 15.4 * theta + 0.82 * theta_dot + 2 * v + 0.6 * x + joystick
+        follows = ~log.done[:-1]
+        np.testing.assert_allclose(
+            log.torque[1:][follows], np.clip(wanted, -3, 3)[:-1][follows], atol=1e-12
+        )
+        assert log.torque[0] == 0
+
+
+def test_logs_do_not_depend_on_their_company(logs):
+    [alone] = operator.drive(300, [1])
+    np.testing.assert_array_equal(alone.states, logs[1].states[:300])
+    assert (logs[0].states[0] != logs[1].states[0]).any()
+
+
+def test_a_fall_ends_an_episode():
+    [log] = operator.drive(600, [0], gaps.parse("push:6"))
+    lying = np.abs(log.states[:, 2]) > np.pi / 6
+    falls = np.flatnonzero(log.done)
+    assert len(falls) > 1
+    np.testing.assert_array_equal(lying, log.done)
+    # The next row is a new episode's first: upright, no command yet, odometry zero.
+    begins = falls[falls < 599] + 1
+    assert not log.torque[begins].any()
+    assert not log.states[begins, 0].any()
+    data = robot_log.dataset(log, STAND, "realigned", "here")
+    assert np.sum(data.transition.discount_t == 0) == len(falls)
+    assert len(data.episode_lengths) == len(falls)
+    chained = (data.transition.s_t[:-1] == data.transition.s_tm1[1:]).all(axis=1)
+    assert not chained[data.transition.discount_t[:-1] == 0].any()
+
+
+@pytest.mark.parametrize("task", [STAND, FORWARD], ids=lambda task: task.name)
+@pytest.mark.parametrize("pairing", robot_log.PAIRINGS)
+def test_records_as_many_transitions_as_asked(task, pairing, logs):
+    data = operator.record(task, 500, seed=1, pairing=pairing)
+    rows = data.transition
+    assert [len(x) for x in rows] == [500] * 5
+    assert all(x.dtype == np.float32 for x in rows)
+    again = operator.record(task, 500, seed=1, pairing=pairing)
+    np.testing.assert_array_equal(rows.r_t, again.transition.r_t)
+    # The first pair of the log, whose command is the one before or the one after.
+    torque = logs[1].torque[1 if pairing == "realigned" else 0]
+    np.testing.assert_allclose(rows.a_tm1[0], torque / 3, rtol=1e-6)
+    assert pairing in data.notes[0]
+
+
+def test_the_realigned_action_depends_on_its_state():
+    gain = operator.GAINS[[2, 3, 0, 1]]
+    explained = {}
+    for pairing in robot_log.PAIRINGS:
+        rows = operator.record(STAND, 1500, pairing=pairing).transition
+        wanted = rows.s_tm1 @ gain / 3
+        explained[pairing] = np.corrcoef(wanted, rows.a_tm1[:, 0])[0, 1] ** 2
+    assert explained["realigned"] > explained["official"] + 0.1
+
+
+def test_the_log_reloads_from_a_file(tmp_path):
+    data = operator.record(STAND, 400)
+    path = tmp_path / "log.hdf5"
+    datasets.write_d4rl(
+        path, data.transition, np.zeros(400, bool), {"task": STAND.name}
+    )
+    loaded = datasets.load(str(path), obs_dim=4, action_dim=1)
+    for a, b in zip(loaded.transition, data.transition, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_joystick_is_slow():
+    joystick = operator._joystick(200_000, 0)
+    assert joystick.std() == pytest.approx(0.44, rel=0.05)
+    later = np.mean(joystick[:-45] * joystick[45:]) / joystick.var()
+    assert later == pytest.approx(np.exp(-1), abs=0.04)
+
+
+def test_unknown_pairing():
+    with pytest.raises(ConfigError, match="'shifted'; choose from official, realigned"):
+        operator.record(STAND, 20, pairing="shifted")
