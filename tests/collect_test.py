@@ -5,6 +5,7 @@ from experiments import collect, from_flags
 from h2o_jax.sim import datasets, hdf5
 from tests.commands import TINY, call, parsed
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 SAC = (*TINY, "--collect_hidden=8,8", "--collect_batch=8")
 SMALL = (*SAC, "--collect_epochs=5", "--collect_return=1e6")
 

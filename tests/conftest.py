@@ -31,3 +31,11 @@ def shared_file():
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def fast_compile():
+    """Compiles quickly and runs slowly: for commands that run a few tiny updates."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -9,6 +9,7 @@ from experiments import checkpoints, compare, policies, records, run
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from tests.commands import TINY, call, write_log
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
 
 
