@@ -2,9 +2,10 @@
 
 SAC trains in the unmodified simulator until its return reaches --collect_return
 (default: a third of the expert's). All that it saw is the `medium-replay` log;
-rollouts of the policy it reached are the `medium` log. The result is kept in
---cache_dir; --out also writes it as a .hdf5 file in D4RL's layout or as minari:NAME.
-A command that was stopped goes on where its last evaluation was.
+rollouts of the policy it reached are the `medium` log. A wheel-legged robot is driven
+by a scripted operator instead. The result is kept in --cache_dir; --out also writes it
+as a .hdf5 file in D4RL's layout or as minari:NAME. A command that was stopped goes on
+where its last evaluation was.
 """
 
 import dataclasses
@@ -25,12 +26,13 @@ from experiments.experiment import Experiment, Run
 from h2o_jax import replay
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
-from h2o_jax.sim import datasets, gaps, hdf5, models, rollout
+from h2o_jax.sim import datasets, gaps, hdf5, models, operator, rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 _BLOCK = 1000
 """Steps and updates per epoch of SAC, whatever the later run uses."""
+_MEDIUM_ROWS = 200_000
 _ROLLOUTS = 10
 """Environments that record a `medium` log side by side."""
 
@@ -50,8 +52,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """Digest of all that the log depends on, our version included."""
-        text = repr((dataclasses.astuple(self), h2o_jax.__version__))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _digest(dataclasses.astuple(self))
 
 
 def main() -> None:
@@ -72,6 +73,8 @@ def main() -> None:
 
 def ensure_dataset(experiment: Experiment) -> pathlib.Path:
     """Path of the log that the `--collect_*` flags describe, collected if need be."""
+    if experiment.model.robot == "wheel_legged":
+        return _operate(experiment)
     recipe = _recipe(experiment)
     name = f"{experiment.task}-{recipe.kind}-{recipe.key}"
     path = cache_folder() / f"{name}.hdf5"
@@ -86,6 +89,28 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
         record.close()
     shutil.rmtree(work)
     return path
+
+
+def _operate(experiment: Experiment) -> pathlib.Path:
+    """Path of a wheel-legged robot's log, driven by the scripted operator if absent."""
+    seed, pairing = flags.FLAGS.collect_seed, flags.FLAGS.pairing
+    rows = flags.FLAGS.collect_rows or operator.ROWS
+    settings = (rows, seed, pairing, experiment.real)
+    name = f"{experiment.task}-operator-{_digest(settings)}.hdf5"
+    path = cache_folder() / name
+    if not path.is_file():
+        task = experiment.model
+        data = operator.record(task, rows, seed, pairing, experiment.real)
+        limits = time_limits(data.transition.discount_t, task.horizon)
+        origin = "; ".join([data.source, *data.notes])
+        datasets.write_d4rl(path, data.transition, limits, {"origin": origin})
+    return path
+
+
+def _digest(settings: object) -> str:
+    """Digest of all that a log depends on, our version included."""
+    text = repr((settings, h2o_jax.__version__))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def cache_folder() -> pathlib.Path:
@@ -145,7 +170,7 @@ def _recipe(experiment: Experiment) -> Recipe:
         evaluate_every=5,
         episodes=5,
     )
-    kind, rows = flags.FLAGS.collect_kind, flags.FLAGS.collect_rows
+    kind, rows = flags.FLAGS.collect_kind, flags.FLAGS.collect_rows or _MEDIUM_ROWS
     return Recipe(collecting, kind, target, rows if kind == "medium" else 0)
 
 

@@ -9,7 +9,7 @@ from absl import flags
 
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, robot_log, tasks
 from h2o_jax.types import Hyper
 from h2o_jax.value_losses import BACKBONES
 
@@ -27,8 +27,9 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
     "dataset",
     "",
-    "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, or "
-    "minari:NAME. Empty: collect one (see --collect_*) and keep it in --cache_dir.",
+    "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, minari:NAME, "
+    "or a wheel-legged robot's .txt. Empty: collect one (see --collect_*) and keep it "
+    "in --cache_dir.",
 )
 flags.DEFINE_bool(
     "download", False, "Fetch a minari: dataset that is not on this machine."
@@ -111,6 +112,7 @@ RANGES = {
     "expectile": (math.ulp(0.0), 1.0 - 2**-24),
     "exponential_tail": UNIT,
     "entropy_per_action": _ANY,
+    "reward_shift": _ANY,
     "discriminator_noise": (0.0, math.inf),
 }
 HELP = {
@@ -127,6 +129,7 @@ HELP = {
     "ratio_high": "Largest weight; --ratio_low=1 --ratio_high=1 is no ratio.",
     "discriminator_noise": "Std of noise on discriminator inputs, >= 0.",
     "entropy_per_action": "Target entropy in nats per action dimension.",
+    "reward_shift": "Added to rewards inside the update, before --reward_scale.",
     "reward_scale": "Factor on rewards inside the update, > 0; reports stay unscaled.",
     "policy_lr": "Adam step of the policy, > 0.",
     "critic_lr": "Adam step of the critics, > 0.",
@@ -186,8 +189,20 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
     "collect_epochs", 500, "Stop after so many epochs of --steps at the latest.", 1
 )
-flags.DEFINE_integer("collect_rows", 200_000, "Transitions of a medium log.", 1)
+flags.DEFINE_integer(
+    "collect_rows",
+    None,
+    "Transitions of a medium log (200000) or of a wheel-legged operator's (16588).",
+    1,
+)
 flags.DEFINE_integer("collect_seed", 0, "Seed of the collecting run.", 0)
+flags.DEFINE_enum(
+    "pairing",
+    "official",
+    robot_log.PAIRINGS,
+    "Which command of a wheel-legged log goes with a state: that of the same row, as "
+    "published, or that of the row after, which was computed from it.",
+)
 flags.DEFINE_string("collect_hidden", "256,256", "Widths of the collecting SAC.")
 flags.DEFINE_integer("collect_batch", 256, "Rows per update of the collecting SAC.", 1)
 flags.DEFINE_string(

@@ -15,9 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments import build, console, flags, from_flags, loop, plots, records, saving
+from experiments import (
+    build,
+    console,
+    data,
+    flags,
+    from_flags,
+    loop,
+    plots,
+    records,
+    saving,
+)
 from experiments.build import Worlds
-from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import datasets, gaps
@@ -31,7 +40,7 @@ def main() -> None:
     console.use_cores(flags.FLAGS.threads, len(experiment.runs))
     folder = _folder(experiment)
     method = build.algorithm(experiment)
-    dataset = load_dataset(experiment, method)
+    dataset = data.load(experiment, method)
     if dataset is not None:
         print(datasets.summary(dataset))
     worlds = build.worlds(experiment, method, flags.FLAGS.threads)
@@ -64,23 +73,6 @@ def _train(
                 saving.save(record.folder, experiment, state, worlds, dataset)
                 _draw(record.folder, experiment, dataset)
     _conclude(record.folder, experiment, dataset)
-
-
-def load_dataset(experiment: Experiment, method: Algorithm) -> Dataset | None:
-    """The log that `--dataset` names, or a collected one; None if none is needed."""
-    if "real" not in method.domains:
-        return None
-    task = experiment.model
-    return datasets.load(
-        experiment.dataset or str(ensure_dataset(experiment)),
-        obs_dim=task.obs_dim,
-        action_dim=task.action_dim,
-        columns=from_flags.columns(),
-        action_bounds=from_flags.action_bounds(),
-        max_episode_steps=flags.FLAGS.max_episode_steps,
-        min_rows=method.batch_size,
-        download=flags.FLAGS.download,
-    )
 
 
 def _folder(experiment: Experiment) -> pathlib.Path:

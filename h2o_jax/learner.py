@@ -157,7 +157,7 @@ def _prepare(batch: Transition | None, state: LearnerState, domain: str) -> Tran
     return batch._replace(
         s_tm1=_normalise(batch.s_tm1, state.scales),
         s_t=_normalise(batch.s_t, state.scales),
-        r_t=batch.r_t * state.hyper.reward_scale,
+        r_t=(batch.r_t + state.hyper.reward_shift) * state.hyper.reward_scale,
     )
 
 

@@ -67,6 +67,8 @@ class Hyper(struct.PyTreeNode):
     """Std of the noise on the discriminators' training inputs."""
     entropy_per_action: Any = -1.0
     """Target entropy of the policy, per action dimension."""
+    reward_shift: Any = 0.0
+    """Added to both domains' rewards inside `update`, before `reward_scale`."""
     reward_scale: Any = 1.0
     """Factor on both domains' rewards inside `update`; reports stay unscaled."""
     policy_lr: Any = 3e-4

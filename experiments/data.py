@@ -1,0 +1,34 @@
+"""The log that an experiment learns from: read, or made when none is given."""
+
+from experiments import flags, from_flags
+from experiments.collect import ensure_dataset
+from experiments.experiment import Experiment
+from h2o_jax.sim import datasets, robot_log
+from h2o_jax.sim.datasets import Dataset
+from h2o_jax.types import Algorithm
+
+
+def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
+    """The log that `--dataset` names, or a collected one; None if none is needed.
+
+    A method that learns from the simulator alone needs one only for `--normalise`,
+    so that all methods see the same observations.
+
+    Raises:
+        DatasetError: in one line, the file, the finding and the fix.
+    """
+    if "real" not in method.domains and not experiment.normalise:
+        return None
+    task, rows = experiment.model, method.batch_size
+    if task.robot == "wheel_legged" and experiment.dataset.endswith(".txt"):
+        return robot_log.load(experiment.dataset, task, flags.FLAGS.pairing, rows)
+    return datasets.load(
+        experiment.dataset or str(ensure_dataset(experiment)),
+        obs_dim=task.obs_dim,
+        action_dim=task.action_dim,
+        columns=from_flags.columns(),
+        action_bounds=from_flags.action_bounds(),
+        max_episode_steps=flags.FLAGS.max_episode_steps,
+        min_rows=rows,
+        download=flags.FLAGS.download,
+    )
