@@ -17,6 +17,9 @@ from h2o_jax.sim.datasets import Dataset
 from h2o_jax.sim.world import World
 from h2o_jax.types import Actor, Algorithm, LearnerState, Scales, unit_scales
 
+_PUBLISHED_BATCH = 128
+"""Rows of each of two domains that the methods' defaults are made for."""
+
 
 class Worlds(NamedTuple):
     """The environments of all runs."""
@@ -47,16 +50,17 @@ def algorithm(experiment: Experiment) -> Algorithm:
         ConfigError: a setting was given that the method does not have.
     """
     build = ALGORITHMS[experiment.algorithm]
-    rows = {
-        "learn_rows": experiment.learn_rows,
-        "discriminate_rows": experiment.discriminate_rows,
+    parameters = inspect.signature(build).parameters
+    # A preset names the rows of discriminators for methods that have none, too.
+    given: dict[str, Any] = {
+        name: _rows(experiment, name, parameters[name].default)
+        for name in ("learn_rows", "discriminate_rows")
+        if name in parameters
     }
-    given: dict[str, Any] = {n: slice(*bounds) for n, bounds in rows.items() if bounds}
     if experiment.backbone is not None:
+        if "backbone" not in parameters:
+            raise ConfigError(f"--backbone: {experiment.algorithm} has none; drop it")
         given["backbone"] = experiment.backbone
-    for name in given:
-        if name not in inspect.signature(build).parameters:
-            raise ConfigError(f"--{name}: {experiment.algorithm} has none; drop it")
     return build(
         experiment.model.obs_dim,
         experiment.model.action_dim,
@@ -64,6 +68,14 @@ def algorithm(experiment: Experiment) -> Algorithm:
         discriminator_hidden=experiment.discriminator_hidden,
         **given,
     )
+
+
+def _rows(experiment: Experiment, name: str, published: slice) -> slice:
+    """Rows of a method's batch: as asked for, or the published ones scaled."""
+    bounds = getattr(experiment, name)
+    if bounds is not None:
+        return slice(*bounds)
+    return slice(0, published.stop * experiment.batch // _PUBLISHED_BATCH)
 
 
 def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:

@@ -50,14 +50,14 @@ def table(cells: list[dict[str, Any]]) -> str:
         "| method | steps | seeds | final return | last 10 evaluations |",
         "|---|---|---|---|---|",
     ]
-    keys = dict.fromkeys((c["algorithm"], c["steps"]) for c in cells)
-    for algorithm, steps in keys:
-        own = [c for c in cells if (c["algorithm"], c["steps"]) == (algorithm, steps)]
+    keys = dict.fromkeys((_method(c), c["steps"]) for c in cells)
+    for method, steps in keys:
+        own = [c for c in cells if (_method(c), c["steps"]) == (method, steps)]
         columns = [
             f"{np.mean([c[k] for c in own]):.0f} ± {np.std([c[k] for c in own]):.0f}"
             for k in ("final", "last_ten")
         ]
-        columns = [algorithm, f"{steps:,}", str(len(own)), *columns]
+        columns = [method, f"{steps:,}", str(len(own)), *columns]
         lines.append("| " + " | ".join(columns) + " |")
     for name, data in _data(cells).items():
         lines.append(f"| {name}, mean (best episode) | - | - |"
@@ -68,7 +68,7 @@ def table(cells: list[dict[str, Any]]) -> str:
 def draw(path: pathlib.Path, cells: list[dict[str, Any]]) -> None:
     """Learning curves of every method, the data's returns dashed."""
     lines = [
-        {"label": c["algorithm"], "seed": c["seed"], "steps": steps, "return": value}
+        {"label": _method(c), "seed": c["seed"], "steps": steps, "return": value}
         for c in cells
         for steps, value in c["curve"]
     ]
@@ -79,6 +79,12 @@ def draw(path: pathlib.Path, cells: list[dict[str, Any]]) -> None:
     }
     title = f"{cells[0]['task']}, simulator with {cells[0]['gap']}"
     plots.curve(path, lines, title, references)
+
+
+def _method(cell: dict[str, Any]) -> str:
+    """Algorithm, and the name of its settings if they have one."""
+    preset = cell.get("preset")
+    return f"{cell['algorithm']} ({preset})" if preset else cell["algorithm"]
 
 
 def _data(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

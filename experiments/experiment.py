@@ -24,12 +24,14 @@ class Run:
     """How the simulator differs from the unmodified model."""
     hyper: tuple[tuple[str, float], ...] = ()
     """Float hyperparameters of this run that are not the default."""
+    swept: tuple[tuple[str, float], ...] = ()
+    """Those that differ between the runs of the grid."""
 
     @property
     def label(self) -> str:
-        """What sets this run apart from others, but for its seed."""
+        """What sets this run apart from others of its grid, but for its seed."""
         settings = [
-            f"{name}={value!r}".removesuffix(".0") for name, value in self.hyper
+            f"{name}={value!r}".removesuffix(".0") for name, value in self.swept
         ]
         return " ".join([gaps.to_text(self.gap), *settings])
 
@@ -49,6 +51,8 @@ class Experiment:
     """Of the method; None for its default, as with the rows."""
     hidden: tuple[int, ...] = (256, 256)
     discriminator_hidden: tuple[int, ...] = (256, 256)
+    batch: int = 128
+    """Rows of each of two domains per update; scales the method's defaults."""
     learn_rows: tuple[int, int] | None = None
     discriminate_rows: tuple[int, int] | None = None
     normalise: bool = False
@@ -102,16 +106,20 @@ def grid(
         ConfigError: a combination occurs twice.
     """
     settings = [
-        tuple(
-            (name, value)
-            for names, value in zip(hyper, values, strict=True)
+        [
+            (name, value, len(axis) > 1)
+            for (names, axis), value in zip(hyper.items(), values, strict=True)
             for name in names.split(",")
-            if value != getattr(Hyper(), name)
-        )
+        ]
         for values in itertools.product(*hyper.values())
     ]
     runs = tuple(
-        Run(seed, gap, setting)
+        Run(
+            seed,
+            gap,
+            tuple((k, x) for k, x, _ in setting if x != getattr(Hyper(), k)),
+            tuple((k, x) for k, x, swept in setting if swept),
+        )
         for gap in gap_list
         for setting in settings
         for seed in seeds

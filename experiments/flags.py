@@ -58,7 +58,10 @@ flags.DEFINE_string(
     + ".",
 )
 flags.DEFINE_string(
-    "real", "none", "How the real system differs from the stock model, as in --gap."
+    "real",
+    "none",
+    "How the real system differs from the stock model, as in --gap; one, or a list for "
+    "the robot command.",
 )
 flags.DEFINE_enum(
     "inertia",
@@ -73,16 +76,22 @@ flags.DEFINE_string("seed", "0", "Base seeds: a list such as 0,1,2 or a range 0.
 
 flags.DEFINE_string("hidden", "256,256", "Widths of policy, critics and state value.")
 flags.DEFINE_string("discriminator_hidden", "256,256", "Widths of discriminators.")
+flags.DEFINE_integer(
+    "batch",
+    128,
+    "Rows of each of two domains for value, critics and policy; a method of one domain "
+    "and the discriminators take twice as many.",
+    1,
+)
 flags.DEFINE_string(
     "learn_rows",
     "",
-    "FIRST:END rows of each batch for value, critics and policy; empty: 0:128, or "
-    "0:256 for a method of one domain.",
+    "FIRST:END rows of each batch for value, critics and policy; empty: as --batch.",
 )
 flags.DEFINE_string(
     "discriminate_rows",
     "",
-    "FIRST:END rows of each batch for the discriminators; empty: 0:256.",
+    "FIRST:END rows of each batch for the discriminators; empty: as --batch.",
 )
 flags.DEFINE_bool(
     "normalise", False, "Normalise observations by the dataset's mean and std."
@@ -162,6 +171,7 @@ flags.DEFINE_string(
     "Folder of a run to continue bit for bit with its own flags; only --epochs, "
     "evaluation and logging flags may be given besides.",
 )
+flags.DEFINE_string("preset", "", "Name of these settings, for tables and figures.")
 flags.DEFINE_string(
     "results_dir", "", "Also store one small file per run here, for tables."
 )
@@ -208,12 +218,15 @@ flags.DEFINE_integer("collect_batch", 256, "Rows per update of the collecting SA
 flags.DEFINE_string(
     "out",
     "",
-    "Where to write: a .hdf5 file or minari:NAME (collect), a .png (compare).",
+    "Where to write: a .hdf5 file or minari:NAME (collect), a .png (compare), a folder "
+    "(robot).",
 )
+
+flags.DEFINE_list("runs", [], "Run folders to show, as FOLDER or NAME=FOLDER (robot).")
 
 # A resumed run may only differ in these.
 CHANGEABLE = frozenset(
-    ["epochs", "evaluate_every", "episodes", "resume", "results_dir"]
+    ["epochs", "evaluate_every", "episodes", "resume", "preset", "results_dir"]
 )
 
 
@@ -228,7 +241,7 @@ def text() -> str:
     return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
 
 
-_PLACES = ("dataset", "run_dir", "resume", "results_dir", "cache_dir", "out")
+_PLACES = ("dataset", "run_dir", "runs", "resume", "results_dir", "cache_dir", "out")
 
 
 def choices() -> list[str]:

@@ -30,6 +30,7 @@ def experiment() -> Experiment:
         backbone=flags.FLAGS.backbone,
         hidden=integers("hidden"),
         discriminator_hidden=integers("discriminator_hidden"),
+        batch=flags.FLAGS.batch,
         learn_rows=_rows("learn_rows"),
         discriminate_rows=_rows("discriminate_rows"),
         normalise=flags.FLAGS.normalise,

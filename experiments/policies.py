@@ -1,15 +1,18 @@
-"""Loads a trained policy from a run folder."""
+"""Loads what a run folder holds: policies, and what their critics think."""
 
 import json
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import h2o_jax
 from experiments import checkpoints
 from h2o_jax.errors import CheckpointError
+from h2o_jax.networks import make_networks
 
 
 def load(
@@ -29,19 +32,96 @@ def load(
         CheckpointError: no such policy there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    if not (folder / "versions.json").is_file():
+    act, actors = _load(folder, which)
+    runs = len(facts(folder)["runs"])
+    if not 0 <= run < runs:
+        raise CheckpointError(f"{folder}: run {run} of {runs}")
+    actor = jax.tree.map(lambda x: x[run], actors)
+    one = jax.jit(act)
+    return lambda obs: np.asarray(one(actor, np.asarray(obs, np.float32)))
+
+
+def load_all(
+    folder: str | pathlib.Path, which: str = "policy"
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The deterministic policies of all `R` runs of a folder, as one function.
+
+    Args:
+        folder: a run folder of `experiments.run`.
+        which: see `load`.
+
+    Returns:
+        `observations [R, ..., O] -> actions [R, ..., A]` in [-1, 1].
+
+    Raises:
+        CheckpointError: see `load`.
+    """
+    act, actors = _load(pathlib.Path(folder), which)
+    every = jax.jit(jax.vmap(act))
+    return lambda obs: np.asarray(every(actors, np.asarray(obs, np.float32)))
+
+
+def load_critic(
+    folder: str | pathlib.Path, run: int = 0
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The last critics of one run, of which the smallest counts.
+
+    Returns:
+        `(observations [n, O], actions [n, A]) -> values [n]`, in the units of the
+        scaled rewards that the run learned from.
+
+    Raises:
+        CheckpointError: no checkpoint there, or it was altered.
+    """
+    folder = pathlib.Path(folder)
+    networks = make_networks(**facts(folder)["policy"])
+    arrays = checkpoints.read(folder / "checkpoint").arrays
+    like = jax.eval_shape(networks.init["critic"], jax.random.key(0))
+    critics = _select(arrays, "['learner'].params['critic']", like, run)
+    mean, std = (arrays[f"['learner'].scales.obs_{x}"][run] for x in ("mean", "std"))
+
+    @jax.jit
+    def value(obs: np.ndarray, actions: np.ndarray) -> jax.Array:
+        return networks.critic(critics, (obs - mean[None]) / std[None], actions).min(-1)
+
+    return lambda obs, actions: np.asarray(value(obs, actions))
+
+
+def load_memory(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
+    """Simulated rows `[n, D]` that one run kept, packed; None without a simulator.
+
+    Raises:
+        CheckpointError: no checkpoint there, or it was altered.
+    """
+    arrays = checkpoints.read(pathlib.Path(folder) / "checkpoint").arrays
+    rows = arrays.get("['memory']['rows']")
+    return None if rows is None else jnp.asarray(rows[run])
+
+
+def facts(folder: pathlib.Path) -> dict[str, Any]:
+    """What versions.json says.
+
+    Raises:
+        CheckpointError: `folder` is no run folder.
+    """
+    path = folder / "versions.json"
+    if not path.is_file():
         raise CheckpointError(f"{folder}: no run folder (no versions.json)")
-    facts = json.loads((folder / "versions.json").read_text())
-    method = h2o_jax.sac(**facts["policy"])
+    return json.loads(path.read_text())
+
+
+def _load(folder: pathlib.Path, which: str) -> tuple[Callable[..., jax.Array], Any]:
+    """`act`, and the actors of all runs."""
+    method = h2o_jax.sac(**facts(folder)["policy"])
     like = jax.eval_shape(method.init, jax.random.key(0)).actor
-    actors = checkpoints.read(folder / which).arrays
-    if not 0 <= run < len(facts["runs"]):
-        raise CheckpointError(f"{folder}: run {run} of {len(facts['runs'])}")
-    names = [
-        jax.tree_util.keystr(path)
-        for path, _ in jax.tree_util.tree_leaves_with_path(like)
-    ]
-    leaves = [actors[name][run] for name in names]
-    actor = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    act = jax.jit(method.act)
-    return lambda obs: np.asarray(act(actor, np.asarray(obs, np.float32)))
+    return method.act, _select(checkpoints.read(folder / which).arrays, "", like)
+
+
+def _select(
+    arrays: dict[str, np.ndarray], place: str, like: Any, run: int | None = None
+) -> Any:
+    """The arrays below `place` as a tree like `like`, of one run or of all."""
+    paths = jax.tree_util.tree_leaves_with_path(like)
+    leaves = [arrays[place + jax.tree_util.keystr(path)] for path, _ in paths]
+    picked = leaves if run is None else [leaf[run] for leaf in leaves]
+    return jax.tree.unflatten(jax.tree.structure(like), picked)

@@ -23,7 +23,7 @@ from typing import IO, Any
 import jax
 
 import h2o_jax
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "mujoco", "gymnasium", "numpy")
 
@@ -99,6 +99,19 @@ def read(folder: pathlib.Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def asked(folder: pathlib.Path) -> dict[str, str]:
+    """Flag -> value of a run folder, as text.
+
+    Raises:
+        CheckpointError: `folder` is no run folder.
+    """
+    path = folder / "flags.flags"
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no run folder (no flags.flags)")
+    pairs = [line[2:].partition("=") for line in path.read_text().splitlines()]
+    return {name: value for name, _, value in pairs}
 
 
 def environment() -> dict[str, Any]:

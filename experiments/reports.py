@@ -1,0 +1,150 @@
+"""What a run tells about itself: lines, curve, final table, cells of results."""
+
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments import flags, loop, plots, records, robot
+from experiments.experiment import Experiment, Run
+from h2o_jax.sim import gaps
+from h2o_jax.sim.datasets import Dataset
+
+Facts = Mapping[str, Any]
+Line = dict[str, Any]
+
+
+def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
+    """What identifies a log, and its episodes' returns; empty without one."""
+    if dataset is None:
+        return {}
+    facts: dict[str, Any] = {
+        "name": pathlib.PurePath(dataset.source).name,
+        "sha256": dataset.sha256,
+    }
+    # Where evaluations last otherwise than episodes, their returns do not compare.
+    if len(dataset.episode_returns) and experiment.model.evaluation_seconds is None:
+        facts["mean"] = float(dataset.episode_returns.mean())
+        facts["best"] = float(dataset.episode_returns.max())
+    return facts
+
+
+def lines(experiment: Experiment, report: loop.Report) -> list[Line]:
+    """One flat line per run of an epoch's report; see metrics.jsonl."""
+    return [_line(experiment, report, i) for i in range(len(experiment.runs))]
+
+
+def _line(experiment: Experiment, report: loop.Report, i: int) -> Line:
+    run = experiment.runs[i]
+    line: Line = {
+        "epoch": report.epoch,
+        "steps": report.epoch * experiment.steps,
+        "label": run.label,
+        "seed": run.seed,
+    }
+    if report.returns is not None and report.lengths is not None:
+        mean = float(report.returns[i].mean())
+        line["return"] = mean
+        line["return_std"] = float(report.returns[i].std())
+        line["length"] = float(report.lengths[i].mean())
+        if experiment.model.reference is not None and not experiment.real:
+            line["score"] = float(experiment.model.normalised(mean))
+    metrics = {k: float(v[i]) for k, v in report.metrics.items()}
+    line |= {k: v for k, v in metrics.items() if np.isfinite(v)}
+    line["seconds"] = {k: round(v, 3) for k, v in report.seconds.items()}
+    return line
+
+
+def progress(experiment: Experiment, report: loop.Report) -> str:
+    """One line: the mean real return of each setting, and how long episodes lasted."""
+    assert report.returns is not None and report.lengths is not None
+    by_label: dict[str, list[float]] = {}
+    for run, returns in zip(experiment.runs, report.returns, strict=True):
+        by_label.setdefault(run.label, []).append(float(returns.mean()))
+    parts = [
+        f"{label}: {np.mean(x):8.1f} +- {np.std(x):.1f}"
+        for label, x in by_label.items()
+    ]
+    steps = f"{np.mean(report.lengths):.0f} steps, real return"
+    return f"epoch {report.epoch:4d}  {steps}  " + "   ".join(parts)
+
+
+def draw(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
+    """Writes the learning curve."""
+    references = {f"data, {x}": facts[x] for x in ("mean", "best") if x in facts}
+    title = f"{experiment.algorithm} on {experiment.task}"
+    if experiment.real:
+        title += f" (real: {gaps.to_text(experiment.real)})"
+    plots.curve(folder / "curve.png", records.read(folder), title, references)
+
+
+def conclude(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
+    """Prints how every setting did beside the data, and where things are."""
+    found = records.read(folder)
+    by_run = {
+        run: [x for x in found if (x["label"], x["seed"]) == (run.label, run.seed)]
+        for run in experiment.runs
+    }
+    print(_table({run: summarise(own) for run, own in by_run.items()}, facts))
+    if flags.FLAGS.results_dir:
+        cells = [_cell(experiment, run, own, facts) for run, own in by_run.items()]
+        records.store_results(pathlib.Path(flags.FLAGS.results_dir), folder, cells)
+    if experiment.task in robot.SCORES:
+        print("\n" + robot.report_run(experiment, folder))
+    print(
+        f"\npolicy   {folder / 'policy'} (last), {folder / 'best'} (best evaluation)\n"
+        f"curve    {folder / 'curve.png'}\nmetrics  {folder / 'metrics.jsonl'}"
+    )
+
+
+def summarise(own: list[Line]) -> dict[str, float]:
+    """Final return and mean of the last ten evaluations of one run's lines."""
+    returns = [line["return"] for line in own if "return" in line]
+    return {"final": returns[-1], "last_ten": float(np.mean(returns[-10:]))}
+
+
+def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:
+    """Mean and standard deviation over the seeds of every setting."""
+    rows = [f"\n{'setting':32s} {'final return':>18s} {'last 10 evaluations':>20s}"]
+    for label in dict.fromkeys(run.label for run in summaries):
+        own = [x for run, x in summaries.items() if run.label == label]
+        final, last = (np.array([x[k] for x in own]) for k in ("final", "last_ten"))
+        rows.append(
+            f"{label:32s} {final.mean():9.1f} +- {final.std():5.1f} "
+            f"{last.mean():11.1f} +- {last.std():5.1f}"
+        )
+    if "mean" in facts:
+        best = f"(best episode {facts['best']:.1f})"
+        rows.append(f"{'the data itself':32s} {facts['mean']:9.1f} {best}")
+    return "\n".join(rows)
+
+
+def _cell(
+    experiment: Experiment, run: Run, own: list[Line], facts: Facts
+) -> tuple[pathlib.PurePath, Line]:
+    """Place and content of one cell of the result tables."""
+    steps = experiment.epochs * experiment.steps
+    setting = re.sub(r"[^\w.:+=-]+", "_", run.label)
+    # What else sets cells apart: network sizes, backbone, log.
+    chosen = [x for x in flags.choices() if not x.startswith(("--seed", "--threads"))]
+    text = json.dumps([chosen, facts.get("sha256")])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    method = "-".join(filter(None, [experiment.algorithm, flags.FLAGS.preset]))
+    name = f"seed{run.seed}-{steps}-{digest}.json"
+    content = {
+        "task": experiment.task,
+        "gap": run.label,
+        "algorithm": experiment.algorithm,
+        "preset": flags.FLAGS.preset,
+        "seed": run.seed,
+        "steps": steps,
+        **summarise(own),
+        "curve": [[x["steps"], x["return"]] for x in own if "return" in x],
+        "data": facts or None,
+        "flags": flags.choices(),
+    }
+    return pathlib.PurePath(experiment.task, setting, method, name), content

@@ -1,0 +1,160 @@
+"""Figures of the wheel-legged robot: how it moves, what was visited, who survives."""
+
+import pathlib
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.plots import COLOURS
+from h2o_jax.sim.rollout import Trace
+from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.tasks.wheel_legged import OBSERVATIONS, TARGET_SPEED
+
+_GRID = np.arange(0.0, 30.0, 0.05)
+"""Seconds at which motions are compared."""
+_SMOOTH = 10
+"""Points over which the drawn speed is averaged, half a second."""
+_DOTS = 6000
+"""States drawn in a map."""
+
+
+def motion(path: pathlib.Path, task: Task, traces: Mapping[str, Trace]) -> None:
+    """Displacement (standing) or speed (driving) over 30 s, one panel per method.
+
+    Each policy's first episode is thin, its end by a fall a cross; mean and standard
+    deviation are over all episodes of all policies that still balance.
+    """
+    driving = task.name == "wheel_legged_forward"
+    signal = _speed if driving else _displacement
+    figure, panels = _row(len(traces))
+    for i, (name, trace) in enumerate(traces.items()):
+        panel, colour = panels[i], COLOURS[i % len(COLOURS)]
+        lines = signal(trace)
+        every = lines.reshape(-1, len(_GRID))
+        standing = np.isfinite(every).any(axis=0)
+        mean = np.nanmean(every[:, standing], axis=0)
+        std = np.nanstd(every[:, standing], axis=0)
+        seconds = _GRID[standing]
+        panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
+        panel.plot(_GRID, lines[:, 0].T, color=colour, alpha=0.5, linewidth=0.7)
+        panel.plot(seconds, mean, color=colour, linewidth=1.8)
+        _mark_falls(panel, lines[:, 0], trace.evaluation.fell[:, 0])
+        fallen = trace.evaluation.fell
+        panel.set_title(
+            f"{name}: {fallen.sum()} of {fallen.size} fall", fontsize="medium"
+        )
+        panel.set(xlabel="time (s)", xlim=(0, 30))
+        panel.grid(alpha=0.3)
+        if driving:
+            panel.axhline(TARGET_SPEED, color="0.2", linestyle="--", linewidth=1)
+    label = "speed (m/s)" if driving else "displacement (m)"
+    panels[0].set_ylabel(label)
+    # A policy that runs away would flatten all others.
+    panels[0].set_ylim(*((-0.6, 1.0) if driving else (-2.0, 2.0)))
+    _save(figure, path)
+
+
+def visited(
+    path: pathlib.Path,
+    task: Task,
+    visits: Mapping[str, tuple[Array, Array] | None],
+) -> None:
+    """Pitch and pitch rate of simulated rows, coloured by their Q, per method."""
+    maps = {name: found for name, found in visits.items() if found is not None}
+    if not maps:
+        return
+    names = OBSERVATIONS[task.name]
+    theta, rate = names.index("theta"), names.index("theta_dot")
+    figure, panels = _row(len(maps))
+    for panel, (name, (observations, q)) in zip(panels, maps.items(), strict=True):
+        # Every k-th row, so that early and late training both show.
+        rows = np.linspace(0, len(q) - 1, min(_DOTS, len(q))).astype(int)
+        x, y, colour = observations[rows, theta], observations[rows, rate], q[rows]
+        low, high = np.percentile(colour, [2, 98])
+        dots = panel.scatter(
+            x, y, c=colour, s=3, vmin=low, vmax=high, cmap="viridis", linewidths=0
+        )
+        figure.colorbar(dots, ax=panel, label="Q (scaled rewards)")
+        panel.set_title(f"{name}, simulated states", fontsize="medium")
+        panel.set(xlabel=r"pitch $\theta$ (rad)")
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel(r"pitch rate $\dot\theta$ (rad/s)")
+    _save(figure, path)
+
+
+def survival(
+    path: pathlib.Path, found: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
+) -> None:
+    """Survival of every policy in every robot; the bar is the mean."""
+    robots, methods = list(found), list(next(iter(found.values())))
+    size = (1.3 * len(robots) + 1.5, 3.2)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    width = 0.8 / len(methods)
+    for i, name in enumerate(methods):
+        place = np.arange(len(robots)) + (i - (len(methods) - 1) / 2) * width
+        seconds = np.array([found[robot][name]["seconds"] for robot in robots])
+        colour = COLOURS[i % len(COLOURS)]
+        axes.bar(place, seconds.mean(axis=1), width, color=colour, alpha=0.4)
+        dots = np.repeat(place[:, None], seconds.shape[1], axis=1)
+        axes.plot(dots.ravel(), seconds.ravel(), ".", color=colour, label=name)
+    labels = ["fitted" if robot == "none" else robot for robot in robots]
+    axes.set_xticks(range(len(robots)), labels, fontsize="small")
+    axes.set(ylabel="survival (s)", ylim=(0, 31.5))
+    axes.grid(alpha=0.3, axis="y")
+    axes.legend(frameon=False, fontsize="small", ncols=len(methods), loc="upper right")
+    _save(figure, path)
+
+
+def _row(panels: int) -> tuple[Figure, list[Axes]]:
+    """Panels side by side that share their vertical axis."""
+    figure, axes = plt.subplots(
+        *(1, panels),
+        sharey=True,
+        squeeze=False,
+        figsize=(3.5 * panels + 0.4, 3.1),
+        layout="constrained",
+    )
+    return figure, list(axes[0])
+
+
+def _displacement(trace: Trace) -> Array:
+    """`[R, E, T]` metres from the start on the common grid, NaN after a fall."""
+    return _on_grid(trace.time, trace.qpos[..., 0])
+
+
+def _speed(trace: Trace) -> Array:
+    """`[R, E, T]` m/s on the common grid, a moving mean of half a second."""
+    x = _on_grid(trace.time, trace.qpos[..., 0])
+    speed = np.full_like(x, np.nan)
+    seconds = _SMOOTH * (_GRID[1] - _GRID[0])
+    speed[..., _SMOOTH:] = (x[..., _SMOOTH:] - x[..., :-_SMOOTH]) / seconds
+    return speed
+
+
+def _on_grid(time: Array, values: Array) -> Array:
+    """`values [R, E, t]` at the grid's times; control periods vary."""
+    policies, episodes, steps = time.shape
+    lines = np.full((policies * episodes, len(_GRID)), np.nan)
+    rows = zip(time.reshape(-1, steps), values.reshape(-1, steps), strict=True)
+    for line, (seconds, row) in zip(lines, rows, strict=True):
+        known = np.isfinite(seconds)
+        line[:] = np.interp(_GRID, seconds[known], row[known], right=np.nan)
+    return lines.reshape(policies, episodes, len(_GRID))
+
+
+def _mark_falls(panel: Axes, lines: Array, fell: Array) -> None:
+    """A cross where a line `[R, T]` ends by a fall."""
+    for line, down in zip(lines, fell, strict=True):
+        known = np.flatnonzero(np.isfinite(line))
+        if down and len(known):
+            panel.plot(_GRID[known[-1]], line[known[-1]], "x", color="0.1", ms=6)
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    part = path.with_suffix(".part.png")
+    figure.savefig(part, dpi=130)
+    plt.close(figure)
+    part.replace(path)

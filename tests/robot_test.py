@@ -1,0 +1,157 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import collect, records, robot, run
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
+from h2o_jax.sim import hdf5, operator, tasks
+from h2o_jax.sim.rollout import Evaluation, Trace
+from tests.commands import TINY, call
+
+pytestmark = pytest.mark.usefixtures("fast_compile")
+STAND = (
+    *TINY,
+    "--task=wheel_legged_stand",
+    "--gap=idealised",
+    "--collect_rows=400",
+    "--steps=20",
+    "--updates=2",
+    "--epochs=1",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One run of each method, on the operator's log and on its text."""
+    root = tmp_path_factory.mktemp("robot")
+    [log] = operator.drive(300)
+    table = np.column_stack([log.states, log.torque, log.done])
+    np.savetxt(root / "log.txt", table)
+    h2o = ("--discriminate_rows=0:16", "--seed=0..1")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, flags in {
+            "h2o": (*h2o, "--pairing=realigned"),
+            "text": (*h2o, f"--dataset={root / 'log.txt'}"),
+            "sac": ("--algorithm=sac", "--normalise"),
+        }.items():
+            places = (f"--run_dir={root / name}", f"--cache_dir={root / 'cache'}")
+            call(run.main, patch, *STAND, *flags, *places)
+    return root
+
+
+def test_a_run_shows_the_robot(runs):
+    files = {path.name for path in (runs / "h2o").iterdir()}
+    wanted = {"scores.json", "scores.md", "motion.png", "visited.png", "robot.gif"}
+    assert wanted <= files
+    assert "survival.png" not in files  # one robot only
+    with Image.open(runs / "h2o" / "robot.gif") as gif:
+        assert gif.n_frames > 1
+
+
+def test_the_published_text_is_a_dataset(runs):
+    facts = json.loads((runs / "text" / "versions.json").read_text())["data"]
+    assert facts["name"] == "log.txt"
+
+
+def test_pairings_make_different_logs(runs, monkeypatch):
+    places = (f"--cache_dir={runs / 'cache'}", f"--out={runs / 'official.hdf5'}")
+    call(collect.main, monkeypatch, *STAND, *places)
+    logs = (runs / "cache").glob("*-operator-*.hdf5")
+    [realigned] = [path for path in logs if "realigned" in origin(path)]
+    official = hdf5.read(runs / "official.hdf5", None)
+    other = hdf5.read(realigned, None)
+    assert len(official["actions"]) == len(other["actions"]) == 400
+    # Realigned, a state has the command that the official pairing gives the next one.
+    np.testing.assert_array_equal(official["actions"][1:51], other["actions"][:50])
+
+
+def origin(path):
+    with h5py.File(path) as file:
+        return str(file.attrs["origin"])
+
+
+def test_sac_sees_observations_normalised_by_the_log(runs):
+    assert json.loads((runs / "sac" / "versions.json").read_text())["data"]
+
+
+def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
+    out = runs / "figures"
+    call(
+        robot.main,
+        monkeypatch,
+        f"--runs={runs / 'h2o'},plain={runs / 'sac'}",
+        "--real=none,latency:4",
+        "--episodes=2",
+        f"--out={out}",
+    )
+    found = json.loads((out / "scores.json").read_text())
+    assert list(found) == ["none", "latency:4"]
+    assert list(found["none"]) == ["h2o_plus", "plain"]
+    assert len(found["none"]["h2o_plus"]["seconds"]) == 2
+    assert (out / "survival.png").is_file()
+    printed = capsys.readouterr().out
+    assert "| fitted | h2o_plus | 2 |" in printed
+    assert "| latency:4 | plain | 1 |" in printed
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "match"),
+    [
+        ("", ConfigError, "--runs"),
+        ("{0}/nowhere", CheckpointError, "no run folder"),
+        ("{0}/h2o,{0}/text", ConfigError, "NAME=FOLDER"),
+    ],
+)
+def test_useless_folders_are_refused(runs, monkeypatch, given, error, match):
+    with pytest.raises(error, match=match):
+        call(robot.main, monkeypatch, f"--runs={given.format(runs)}")
+
+
+def test_a_text_log_is_for_this_robot_only(runs, monkeypatch):
+    with pytest.raises(DatasetError, match=r"unknown kind of file"):
+        call(run.main, monkeypatch, *TINY, f"--dataset={runs / 'log.txt'}")
+
+
+def test_a_run_knows_what_was_asked(runs):
+    assert records.asked(runs / "h2o")["pairing"] == "realigned"
+
+
+def trace(x, speed, seconds, fell, returns):
+    """A trace of one policy and one episode from its rows."""
+    steps = len(x)
+    qpos, qvel = np.zeros((2, 1, 1, steps, 4))
+    qpos[..., 0], qvel[..., 0] = x, speed
+    evaluation = Evaluation(
+        *(np.array([[v]]) for v in (returns, steps - 1, seconds, fell))
+    )
+    time = np.linspace(0, seconds, steps)[None, None]
+    nothing = np.zeros((1, 1, steps, 1))
+    return Trace(time, qpos, qvel, nothing, nothing, evaluation)
+
+
+def test_scores_of_standing_by_hand():
+    # 4 steps; 30 - 110/4 = 2.5 is the cost per step.
+    found = robot.scores(
+        tasks.get("wheel_legged_stand"),
+        trace([0, -0.1, -0.3, 0.2, 0.1], np.zeros(5), 0.02, True, 110.0),
+    )
+    assert found == {
+        "seconds": [0.02],
+        "fallen": [1.0],
+        "displacement": [0.3],
+        "cost": [2.5],
+    }
+
+
+def test_scores_of_driving_by_hand():
+    # Errors -0.2, 0.1, 0.1, 0.2 and 0: the root of 0.1 / 5.
+    found = robot.scores(
+        tasks.get("wheel_legged_forward"),
+        trace(np.zeros(5), [0, 0.3, 0.3, 0.4, 0.2], 30.0, False, 58.0),
+    )
+    assert found["speed_error"] == pytest.approx([np.sqrt(0.02)])
+    assert found["cost"] == [0.5]
+    assert found["fallen"] == [0.0]
