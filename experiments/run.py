@@ -15,6 +15,7 @@ from experiments import (
     data,
     flags,
     from_flags,
+    interrupts,
     loop,
     records,
     reports,
@@ -59,14 +60,18 @@ def _train(
         record.keep_until(state.epoch)
     facts = reports.data_facts(experiment, dataset)
     record.begin(flags.text(), _facts(experiment, facts))
-    with console.Display(experiment.algorithm, experiment.epochs) as display:
+    display = console.Display(experiment.algorithm, experiment.epochs)
+    with display, interrupts.Stop() as stop:
         for report in loop.train(experiment, program, worlds, dataset, state):
             record.write(reports.lines(experiment, report))
             display.epoch(report.epoch)
-            if report.returns is not None:
-                display.line(reports.progress(experiment, report))
+            evaluated = report.returns is not None
+            if evaluated or stop.asked:
                 saving.save(record.folder, experiment, state, worlds, dataset)
+            if evaluated:
+                display.line(reports.progress(experiment, report))
                 reports.draw(record.folder, experiment, facts)
+            stop.check(record.folder, report.epoch)
     reports.conclude(record.folder, experiment, facts)
 
 

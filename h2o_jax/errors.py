@@ -33,3 +33,11 @@ class DivergenceError(H2OError, ArithmeticError):
     """Numbers or physics left the finite range."""
 
     exit_code = 5
+
+
+class StoppedError(H2OError):
+    """A signal asked the run to end; what was done is saved."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -6,7 +8,12 @@ import numpy as np
 import pytest
 
 from experiments import checkpoints, compare, policies, records, run
-from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
+from h2o_jax.errors import (
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    StoppedError,
+)
 from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -100,7 +107,7 @@ def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_conclude", stop)
+        patch.setattr(run.reports, "conclude", stop)
         real = run.saving.save
         patch.setattr(
             run.saving,
@@ -151,6 +158,30 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
         return [{**x, "seconds": 0} for x in records.read(folder)]
 
     assert timeless(half) == timeless(finished / "whole")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 130)])
+def test_a_signal_saves_and_stops(finished, log, tmp_path, monkeypatch, name, code):
+    folder = tmp_path / "run"
+    arguments = (*H2O, f"--dataset={log}", "--epochs=4", "--evaluate_every=3")
+    with monkeypatch.context() as patch:
+        learn = run.loop.rollout.collect
+
+        def collect(*rest):
+            if len(records.read(folder)) == 6:  # epochs 0 and 1 are written
+                os.kill(os.getpid(), signal.Signals[name])
+            return learn(*rest)
+
+        patch.setattr(run.loop.rollout, "collect", collect)
+        with pytest.raises(StoppedError, match=r"after epoch 2.*--resume=") as stopped:
+            call(run.main, patch, *arguments, f"--run_dir={folder}")
+    assert stopped.value.exit_code == code
+    call(run.main, monkeypatch, f"--resume={folder}")
+    whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
+    resumed = checkpoints.read(folder / "checkpoint").arrays
+    learned = [key for key in whole if "params" in key]
+    for key in learned:
+        np.testing.assert_array_equal(whole[key], resumed[key], err_msg=key)
 
 
 def test_a_folder_in_use_is_refused(finished, log, monkeypatch):
