@@ -20,7 +20,6 @@ def simulated(rows=160):
     return log
 
 
-@pytest.mark.xfail(reason="the robot is in progress; not yet looked into")
 def test_the_models_own_log_is_explained():
     log = simulated()
     starts = np.arange(10, 40, 3)

@@ -33,9 +33,9 @@ def test_logs_do_not_depend_on_their_company(logs):
     assert (logs[0].states[0] != logs[1].states[0]).any()
 
 
-@pytest.mark.xfail(reason="the robot is in progress; not yet looked into")
 def test_a_fall_ends_an_episode():
-    [log] = operator.drive(600, [0], gaps.parse("push:6"))
+    # 20 N s on 12 kg: 1.7 m/s at once, which 3 N m at each wheel cannot catch.
+    [log] = operator.drive(600, [0], gaps.parse("push:20"))
     lying = np.abs(log.states[:, 2]) > np.pi / 6
     falls = np.flatnonzero(log.done)
     assert len(falls) > 1
@@ -66,15 +66,31 @@ def test_records_as_many_transitions_as_asked(task, pairing, logs):
     assert pairing in data.notes[0]
 
 
-@pytest.mark.xfail(reason="the robot is in progress; not yet looked into")
-def test_the_realigned_action_depends_on_its_state():
+@pytest.mark.parametrize("seed", range(3))
+def test_the_realigned_action_depends_on_its_state(seed):
     gain = operator.GAINS[[2, 3, 0, 1]]
-    explained = {}
+    steps = {}
     for pairing in robot_log.PAIRINGS:
-        rows = operator.record(STAND, 1500, pairing=pairing).transition
-        wanted = rows.s_tm1 @ gain / 3
-        explained[pairing] = np.corrcoef(wanted, rows.a_tm1[:, 0])[0, 1] ** 2
-    assert explained["realigned"] > explained["official"] + 0.1
+        rows = operator.record(STAND, 1500, seed, pairing).transition
+        # What the law leaves unexplained; the one limited to 3 N m is left out.
+        rest = 3 * rows.a_tm1[:, 0] - rows.s_tm1 @ gain
+        free = np.abs(rows.a_tm1[:, 0]) < 1
+        next_row = (rows.s_t[:-1] == rows.s_tm1[1:]).all(axis=1) & free[:-1] & free[1:]
+        steps[pairing] = np.diff(rest)[next_row].std()
+    # Levels cannot tell the pairings apart, as states resemble the ones before. From
+    # row to row, the right state leaves the joystick alone, 0.44 N m with 45 rows of
+    # memory: 0.44 sqrt(2 (1 - exp(-1 / 45))) = 0.0923 N m.
+    assert steps["realigned"] == pytest.approx(0.0923, rel=0.06)
+    assert steps["official"] > 1.1 * steps["realigned"]
+
+
+def test_falls_do_not_cost_transitions():
+    # Resets of std 3 rad, mostly beyond 30 degrees: falls after a single step,
+    # and no pair leads from any to the next episode.
+    real = gaps.parse("reset_spread:100")
+    rows = operator.record(STAND, 400, real=real).transition
+    assert len(rows.r_t) == 400
+    assert np.sum(rows.discount_t == 0) > 40
 
 
 def test_the_log_reloads_from_a_file(tmp_path):

@@ -171,13 +171,15 @@ def test_the_published_log_as_a_dataset(published):
         assert "60 pairs" in datasets.summary(data)
 
 
-@pytest.mark.xfail(reason="the robot is in progress; not yet looked into")
 def test_commands_answer_to_the_row_before(published):
     log, _ = published
     jumps = np.flatnonzero(robot_log.stalls(log)[:16_000]) + 1
     moved = np.diff(log.states[:, [2, 3]], axis=0)[jumps - 1]
-    for lag, explained in ((0, (-0.5, 0.2)), (1, (0.9, 1.0))):
+    for lag, least, most in ((0, 0.0, 0.2), (1, 0.9, 1.0), (2, 0.0, 0.2)):
         change = log.torque[jumps + lag] - log.torque[jumps + lag - 1]
-        predicted = moved @ [16.8, 0.70]
-        error = np.square(change - predicted).sum() / np.square(change).sum()
-        assert explained[0] < 1 - error < explained[1]
+        # Gains of its own for each lag, or a lag at which the command keeps still
+        # would be charged with the jump that gains of another predict.
+        gains, [left], *_ = np.linalg.lstsq(moved, change)
+        assert least < 1 - left / np.square(change).sum() < most
+        if lag == 1:
+            np.testing.assert_allclose(gains, [16.8, 0.70], rtol=0.1)

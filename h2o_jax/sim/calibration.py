@@ -20,7 +20,7 @@ from mujoco import batch
 from h2o_jax.sim import gaps, models, operator, robot_log, tasks
 from h2o_jax.sim.robot_log import PERIOD, Log
 from h2o_jax.sim.tasks.task import Array
-from h2o_jax.sim.tasks.wheel_legged import RADIUS
+from h2o_jax.sim.tasks.wheel_legged import RADIUS, rest_height
 
 DELAY = 1.29
 """Rows between a logged command and its effect."""
@@ -101,6 +101,7 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
     physics = batch.Batch(model, len(starts), 1)
     physics.reset(stage=mujoco.mjtStage.mjSTAGE_NONE)
     _, v, theta, theta_dot = log.states[starts].T
+    physics.qpos[:, 1] = rest_height(model)
     physics.qpos[:, 2] = theta
     rolling = v + RADIUS * theta_dot
     physics.qvel[:] = np.stack([rolling, 0 * v, theta_dot, v / RADIUS], axis=1)

@@ -179,7 +179,7 @@ ALL = (
     Gap(
         "push",
         "impulse in N s that hits the robot once in 200 control steps (synthetic)",
-        2.0,
+        6.0,
         interface=_pushed,
         neutral=0.0,
         lowest=0.0,

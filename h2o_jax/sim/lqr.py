@@ -20,6 +20,8 @@ from h2o_jax.sim.tasks.wheel_legged import RADIUS, TORQUE_LIMIT
 
 _STEP = 1e-3
 """Half the width of the finite differences, in SI units."""
+_LEAST_ROLLING = 1e-5
+"""m, MuJoCo's least rolling resistance."""
 
 
 def gains(settings: Sequence[GapSetting]) -> Array:
@@ -27,10 +29,13 @@ def gains(settings: Sequence[GapSetting]) -> Array:
 
     Args:
         settings: gaps of the simulator that the law is designed in; of these, only
-            the model counts: no latency, no noise.
+            the model counts, without dry friction: no latency, no noise.
     """
-    system = linearise(models.compile_model(tasks.get("wheel_legged_stand"), settings))
-    return -riccati(*system) / TORQUE_LIMIT
+    model = models.compile_model(tasks.get("wheel_legged_stand"), settings)
+    # Neither has a slope at rest, where it holds the wheel.
+    model.dof_frictionloss[:] = 0.0
+    model.geom_friction[:, 2] = _LEAST_ROLLING
+    return -riccati(*linearise(model)) / TORQUE_LIMIT
 
 
 def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:

@@ -104,22 +104,26 @@ def check_effect(
 
     Runs the modified and the unmodified simulator under the same random actions. A
     gap can fall silent without any error, as friction does where the other surface's
-    is larger, and an experiment with it would then compare nothing.
+    is larger, and an experiment with it would then compare nothing. Pushes are waited
+    for longer than `steps`, up to ten times the steps from one to the next.
 
     Raises:
         ConfigError: a gap whose factor is not neutral left every observation as it
             was.
     """
     plain = compile_model(task, (), inertia)
-    actions = np.random.default_rng(0).uniform(-1, 1, (steps, task.action_dim))
     for gap in gaps:
         models = [plain, compile_model(task, [gap], inertia)]
         interfaces = [task.interface, gaps_lib.interface([gap], task.interface)]
+        # One push in 200 steps may well leave 200 out, but hardly ten times as many.
+        rare = interfaces[1].push_probability
+        window = max(steps, round(10 / rare)) if rare else steps
+        actions = np.random.default_rng(0).uniform(-1, 1, (window, task.action_dim))
         world = World(task, models, interfaces, [0, 0])
         same = all(_same_step(world, action) for action in actions)
         if same and gap.factor != GAPS[gap.name].neutral:
             raise ConfigError(
-                f"gap {gap} changes nothing in {task.name}: {steps} steps under the "
+                f"gap {gap} changes nothing in {task.name}: {window} steps under the "
                 "same actions are identical"
             )
 

@@ -57,11 +57,15 @@ def record(
     Raises:
         ConfigError: an unknown pairing.
     """
-    # Pairs are dropped at stalls and falls.
-    [log] = drive(steps + steps // 50 + 50, [seed], real)
-    _, pairs = robot_log.transitions(log, task, pairing)
-    rows = np.flatnonzero(pairs.kept)[steps - 1] + 2
-    log = Log(*(column[:rows] for column in log))
+    kept = np.zeros(0, int)
+    # Pairs are dropped at stalls and falls. A longer log begins as the shorter one.
+    length = steps + steps // 50 + 50
+    while len(kept) < steps:
+        [log] = drive(length, [seed], real)
+        _, pairs = robot_log.transitions(log, task, pairing)
+        kept = np.flatnonzero(pairs.kept)
+        length *= 2
+    log = Log(*(column[: kept[steps - 1] + 2] for column in log))
     source = f"scripted operator, seed {seed}, robot {gaps.to_text(real)}"
     return robot_log.dataset(log, task, pairing, source)
 
