@@ -145,6 +145,7 @@ HELP = {
     "value_lr": "Adam step of the state value, > 0.",
     "log_alpha_lr": "Adam step of the log temperature, > 0.",
     "discriminator_lr": "Adam step of the discriminators, > 0.",
+    "decay_updates": "Updates over which Adam steps fall linearly to 0; inf: never.",
 }
 for _field in dataclasses.fields(Hyper):
     flags.DEFINE_list(_field.name, [str(_field.default)], HELP[_field.name])

@@ -75,7 +75,9 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
             value = float(text)
         except ValueError:
             raise ConfigError(f"--{name}={text}: not a number") from None
-        if not (low <= value <= high and math.isfinite(value)):
+        # Infinity only where it is the default, and means never.
+        known = math.isfinite(value) or value == getattr(Hyper(), name, None)
+        if not (low <= value <= high and known):
             raise ConfigError(f"--{name}={text}: {flags.HELP.get(name, 'in [0, 1]')}")
         values.append(value)
     if not values:

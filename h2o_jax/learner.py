@@ -90,14 +90,17 @@ def make(
         given = {"real": real_batch, "sim": sim_batch}
         batches = {d: _prepare(given[d], state, d) for d in domains}
         params, opt_state = dict(state.params), dict(state.opt_state)
+        left = jnp.maximum(1.0 - state.step / state.hyper.decay_updates, 0.0)
         metrics: Metrics = {}
         for stage, normals in zip(stages, noise, strict=True):
             snapshot = dict(params)
             for group, loss in stage.items():
                 view = _view(state, snapshot, batches, loss.rows)
                 gradient, report = _gradient(loss, group, view, normals)
+                # The step size is the leaf `hyper.<group>_lr`.
+                step_size = left * getattr(state.hyper, f"{group}_lr")
                 params[group], opt_state[group] = _descend(
-                    gradient, opt_state[group], params[group], state.hyper, group
+                    gradient, opt_state[group], params[group], step_size
                 )
                 metrics |= report
         average = {
@@ -188,12 +191,11 @@ def _gradient(
 
 
 def _descend(
-    gradient: Params, opt_state: Params, params: Params, hyper: Hyper, group: str
+    gradient: Params, opt_state: Params, params: Params, step_size: jax.Array
 ) -> tuple[Params, Params]:
-    """One Adam step; the step size is the leaf `hyper.<group>_lr`."""
-    learning_rate = getattr(hyper, f"{group}_lr")
+    """One Adam step."""
     direction, opt_state = _ADAM.update(gradient, opt_state)
-    steps = jax.tree.map(lambda d: -learning_rate * d, direction)
+    steps = jax.tree.map(lambda d: -step_size * d, direction)
     return optax.apply_updates(params, steps), opt_state
 
 
