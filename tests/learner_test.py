@@ -430,3 +430,24 @@ def test_act(h2o_plus):
     np.testing.assert_array_equal(one, act(actor, obs, jax.random.key(0)))
     centre = Actor(actor.policy, actor.scales._replace(obs_mean=jnp.ones(OBS)))
     np.testing.assert_allclose(act(centre, obs + 1), mode, atol=1e-5)
+
+
+def test_step_sizes_fall_linearly_to_zero():
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    state = algorithm.init(jax.random.key(0), Hyper(critic_lr=0.1, decay_updates=4.0))
+    values = [3.0]
+    for _ in range(6):
+        state, _ = algorithm.update(state, None, rewards(0.0, 0.0))
+        values.append(float(state.params["critic"]))
+    # A constant gradient makes every Adam step as long as its step size.
+    np.testing.assert_allclose(
+        np.diff(values), [-0.1, -0.075, -0.05, -0.025, 0, 0], atol=1e-6
+    )
+
+
+def test_rewards_are_shifted_then_scaled():
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    hyper = Hyper(reward_shift=-29.5, reward_scale=2.0)
+    state = algorithm.init(jax.random.key(0), hyper)
+    _, metrics = algorithm.update(state, None, rewards(30.0, 28.5))
+    np.testing.assert_allclose(metrics["rows/sim"], [1.0, -2.0])
