@@ -168,12 +168,14 @@ def _draw_example(axes: Axes, log: Log) -> None:
         line[:, :-1] = predicted[:, :, 1]
         begin = PERIOD * (starts[:, None] - first + 1 + np.arange(rows + 1))
         style = _STYLES[j][1:]
-        label = _LABELS.get(name, name)
+        label = _LABELS.get(name, name).partition(",")[0]
         axes.plot(begin.ravel(), line.ravel(), style, color=COLOURS[j], label=label)
     axes.set(xlabel="time (s)", ylabel=r"pitch rate $\dot\theta$ (rad/s)")
     axes.margins(y=0.25)
     axes.set_title("predicted 12 rows (73 ms) ahead", fontsize="medium")
-    axes.legend(frameon=False, fontsize="x-small", loc="upper center", ncols=3)
+    axes.legend(
+        frameon=False, fontsize="x-small", loc="upper center", ncols=3, columnspacing=1
+    )
 
 
 def _draw_spread(axes: Axes, table: dict[str, Any]) -> None:
