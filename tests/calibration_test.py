@@ -1,12 +1,13 @@
 """Replaying logs: exact on the model's own, and as good as the analysis on the true."""
 
-import json
-
 import numpy as np
 import pytest
 
-from h2o_jax.sim import calibration, robot_log
+from experiments import calibrate
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import calibration, operator, robot_log
 from h2o_jax.sim.robot_log import Log
+from tests.commands import call
 
 
 def simulated(rows=160):
@@ -25,7 +26,7 @@ def test_the_models_own_log_is_explained():
     starts = np.arange(10, 40, 3)
     found = calibration.skill(log, calibration.VARIANTS["real"], starts)
     for k in calibration.HORIZONS:
-        assert (found[k] > 0.99).all()
+        assert (found[k] > 0.999).all()
     other = calibration.skill(
         log, calibration.VARIANTS["idealised, same timing"], starts
     )
@@ -78,17 +79,35 @@ def test_held_out_skill_on_the_published_log(shared_file):
 def test_the_operator_shakes_the_model_like_the_robot(shared_file):
     log, _ = robot_log.read(shared_file("robot/log.txt"))
     robot = calibration.spread(log)
-    real = calibration.closed_loop(seeds=range(4), rows=3000)
+    real = calibration.closed_loop(operator.drive(3000, range(4)))
     for name in ("v", "theta", "theta_dot", "u"):
         assert real[name][0] == pytest.approx(robot[name], rel=0.3)
 
 
-@pytest.mark.slow
-def test_the_command_writes_table_and_figure(shared_file, tmp_path, capsys):
-    from experiments import calibrate
+def test_the_command_prints_tables_and_draws(
+    shared_file, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(operator, "ROWS", 1500)
+    monkeypatch.setattr(calibrate, "_SEEDS", range(2))
+    log, figure = shared_file("robot/log.txt"), tmp_path / "new" / "figure.png"
+    call(calibrate.main, monkeypatch, f"--dataset={log}", f"--out={figure}")
+    printed = capsys.readouterr().out
+    assert "SHA-256  088ab5c7" in printed
+    assert "12 rows  0.87  0.91  0.95" in printed
+    assert "over 2 seeds" in printed
+    assert 50_000 < figure.stat().st_size < 200_000
+    assert [path.name for path in figure.parent.iterdir()] == ["figure.png"]
 
-    calibrate.main(["calibrate", str(shared_file("robot/log.txt")), str(tmp_path)])
-    found = json.loads((tmp_path / "calibration.json").read_text())
-    assert found["log_sha256"].startswith("088ab5c7")
-    assert (tmp_path / "calibration.png").stat().st_size > 50_000
-    assert "idealised, 5 ms, no delay" in capsys.readouterr().out
+
+def test_what_the_command_refuses(tmp_path, monkeypatch):
+    short = tmp_path / "short.txt"
+    np.savetxt(short, np.zeros((300, 6)))
+    cases = {
+        (): (ConfigError, "--dataset: give"),
+        ("--dataset=absent.txt",): (DatasetError, "absent.txt"),
+        (f"--dataset={short}",): (DatasetError, "no 240 rows .* row 11000"),
+        (f"--dataset={short}", "--out=a.pdf"): (ConfigError, "ending in .png"),
+    }
+    for arguments, (error, message) in cases.items():
+        with pytest.raises(error, match=message):
+            call(calibrate.main, monkeypatch, *arguments)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, lqr, models, rollout, tasks
+from h2o_jax.sim import calibration, gaps, lqr, models, operator, rollout, tasks
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.tasks.wheel_legged import RADIUS, rest_height
 from h2o_jax.sim.world import World
@@ -260,6 +260,39 @@ def test_larger_gaps_change_what_they_say():
     np.testing.assert_allclose(deadband.joint("wheels").frictionloss, 2 * loss)
     steep = models.compile_model(STAND, gaps.parse("reset_spread:3"))
     np.testing.assert_allclose(steep.numeric("reset_std").data, [0.09, 0.6])
+
+
+def test_larger_gaps_cost_the_operators_law_more():
+    texts = ("none", "deadband", "push", "reset_spread", "latency:7", "push:12")
+    task, episodes = dataclasses.replace(STAND, evaluation_seconds=5.0), 8
+    settings = [gaps.parse(text) for text in texts for _ in range(episodes)]
+    built = [models.compile_model(task, gap) for gap in settings]
+    interfaces = [gaps.interface(gap, task.interface) for gap in settings]
+    world = World(task, built, interfaces, range(len(built)), nthread=1)
+    gain = operator.GAINS[[2, 3, 0, 1]] / 3
+    found = rollout.evaluate(world, lambda o: o @ gain[:, None], episodes, seed=0)
+    cost = (30 - found.returns / found.lengths).mean(axis=1)
+    fallen = found.fell.mean(axis=1)
+    assert fallen[0] == 0
+    assert (cost[1:] > 1.5 * cost[0]).all(), dict(zip(texts, cost, strict=True))
+    # Over 30 s all but the best laws lie after either of these.
+    assert (fallen[-2:] >= 0.5).all()
+
+
+def test_latency_makes_the_operator_shake():
+    rates = [
+        np.mean([calibration.spread(log)["theta_dot"] for log in logs])
+        for text in ("none", "latency:3", "latency:4")
+        for logs in [operator.drive(1000, range(6), gaps.parse(text))]
+    ]
+    # Over 20 seeds of 30 s: 0.53, 0.73 and 1.02 rad/s.
+    assert rates[0] * 1.15 < rates[1]
+    assert rates[1] * 1.15 < rates[2]
+
+
+def test_latency_is_absolute_and_replaces_the_robots_own():
+    for text, steps in (("latency:3", 3), ("latency:0", 0), ("latency", 3)):
+        assert gaps.interface(gaps.parse(text), STAND.interface).latency == steps
 
 
 @pytest.mark.parametrize("text", ["latency:2.5", "idealised:1.5", "deadband:-1"])

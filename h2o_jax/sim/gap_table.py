@@ -160,7 +160,7 @@ ALL = (
     ),
     Gap(
         "latency",
-        "control steps that a command waits (synthetic)",
+        "control steps that a command waits, the robot's own included (synthetic)",
         3.0,
         interface=lambda base, steps: dataclasses.replace(base, latency=int(steps)),
         neutral=0.0,
