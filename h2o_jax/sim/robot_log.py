@@ -6,10 +6,11 @@ each wheel), done (0 or 1, |theta| beyond pi/6). No header, columns separated by
 **Which action belongs to which state.** A row is written when its sensors are read,
 and holds the command that was computed last, which came from the row *before*. The
 robot's own balancing law shows it: after the pitch jumps, the command follows one row
-later, with R2 0.95 (0 in the same row). The speed in turn answers to the command of
-one row ago (with R2 0.70, unchanged by adding the row's own). So between the reading
-of a sensor and the first effect of the command that it led to lie two rows, 12 ms, and
-in the published pairing an action has next to no causal effect on its next state:
+later, with R2 0.94 (below 0.1 in the same row and two rows later). The speed in turn
+answers to the command of one row ago (with R2 0.70, unchanged by adding the row's own).
+So between the reading of a sensor and the first effect of the command that it led to
+lie two rows, 12 ms, and in the published pairing an action has next to no causal effect
+on its next state:
 
 * `official` pairs row t's state with row t's command, as the authors' code does;
 * `realigned` pairs it with row t + 1's, the command that was computed from it.
