@@ -219,8 +219,8 @@ flags.DEFINE_integer("collect_batch", 256, "Rows per update of the collecting SA
 flags.DEFINE_string(
     "out",
     "",
-    "Where to write: a .hdf5 file or minari:NAME (collect), a .png (compare), a folder "
-    "(robot).",
+    "Where to write: a .hdf5 file or minari:NAME (collect), a .png (compare, "
+    "calibrate), a folder (robot).",
 )
 
 flags.DEFINE_list("runs", [], "Run folders to show, as FOLDER or NAME=FOLDER (robot).")
