@@ -102,7 +102,7 @@ def survival(
         axes.plot(dots.ravel(), seconds.ravel(), ".", color=colour, label=name)
     labels = ["fitted" if robot == "none" else robot for robot in robots]
     axes.set_xticks(range(len(robots)), labels, fontsize="small")
-    axes.set(ylabel="survival (s)", ylim=(0, 31.5))
+    axes.set(ylabel="survival (s)", ylim=(0, 35))
     axes.grid(alpha=0.3, axis="y")
     axes.legend(frameon=False, fontsize="small", ncols=len(methods), loc="upper right")
     _save(figure, path)
