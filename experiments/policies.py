@@ -112,9 +112,13 @@ def facts(folder: pathlib.Path) -> dict[str, Any]:
 
 def _load(folder: pathlib.Path, which: str) -> tuple[Callable[..., jax.Array], Any]:
     """`act`, and the actors of all runs."""
-    method = h2o_jax.sac(**facts(folder)["policy"])
+    arrays = checkpoints.read(folder / which).arrays
+    # Of the two families only the Gaussian has its log-std as a parameter.
+    gaussian = any(name.endswith("['log_std']") for name in arrays)
+    family = "gaussian" if gaussian else "tanh_gaussian"
+    method = h2o_jax.sac(**facts(folder)["policy"], policy=family)
     like = jax.eval_shape(method.init, jax.random.key(0)).actor
-    return method.act, _select(checkpoints.read(folder / which).arrays, "", like)
+    return method.act, _select(arrays, "", like)
 
 
 def _select(

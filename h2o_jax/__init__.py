@@ -11,7 +11,13 @@ left alone.
 
 from h2o_jax._version import __version__
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.algorithms.bc import bc
+from h2o_jax.algorithms.cql import cql
+from h2o_jax.algorithms.darc import darc
+from h2o_jax.algorithms.edac import edac
+from h2o_jax.algorithms.h2o import h2o
 from h2o_jax.algorithms.h2o_plus import h2o_plus
+from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
 from h2o_jax.types import (
@@ -37,8 +43,17 @@ __all__ = [
     "Scales",
     "Transition",
     "__version__",
+    "bc",
+    "cql",
+    "darc",
+    "edac",
+    "eql",
+    "h2o",
     "h2o_plus",
+    "iql",
     "make_networks",
     "sac",
+    "sql",
     "unit_scales",
+    "xql",
 ]

@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from h2o_jax import distributions
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -23,6 +22,7 @@ from h2o_jax.types import (
     Metrics,
     Networks,
     Noise,
+    ObsScales,
     Params,
     Scales,
     Stage,
@@ -39,6 +39,7 @@ def make(
     stages: Sequence[Stage],
     domains: Iterable[str],
     targets: Sequence[str] = ("critic",),
+    decaying: Sequence[str] = (),
 ) -> Algorithm:
     """Builds the algorithm that a table of stages describes.
 
@@ -48,6 +49,8 @@ def make(
         domains: which of `real`, `sim` batches the losses read; the other may be
             None.
         targets: groups that keep a moving average.
+        decaying: groups whose Adam step falls to 0 along half a cosine, over
+            `hyper.<group>_lr_steps` updates.
 
     Returns:
         The method's pure functions; see `Algorithm`.
@@ -90,17 +93,15 @@ def make(
         given = {"real": real_batch, "sim": sim_batch}
         batches = {d: _prepare(given[d], state, d) for d in domains}
         params, opt_state = dict(state.params), dict(state.opt_state)
-        left = jnp.maximum(1.0 - state.step / state.hyper.decay_updates, 0.0)
         metrics: Metrics = {}
         for stage, normals in zip(stages, noise, strict=True):
             snapshot = dict(params)
             for group, loss in stage.items():
                 view = _view(state, snapshot, batches, loss.rows)
                 gradient, report = _gradient(loss, group, view, normals)
-                # The step size is the leaf `hyper.<group>_lr`.
-                step_size = left * getattr(state.hyper, f"{group}_lr")
+                rate = _rate(state, group, group in decaying)
                 params[group], opt_state[group] = _descend(
-                    gradient, opt_state[group], params[group], step_size
+                    gradient, opt_state[group], params[group], rate
                 )
                 metrics |= report
         average = {
@@ -129,9 +130,9 @@ def make(
     def act(actor: Actor, obs: jax.Array, key: jax.Array | None = None) -> jax.Array:
         mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
         if key is None:
-            return distributions.mode(mean)
+            return networks.distribution.mode(mean)
         normals = jax.random.normal(key, mean.shape, mean.dtype)
-        return distributions.sample(mean, log_std, normals)[0]
+        return networks.distribution.sample(mean, log_std, normals)[0]
 
     return Algorithm(
         init=init,
@@ -148,8 +149,9 @@ def _float32(x: object) -> jax.Array:
     return jnp.asarray(x, jnp.float32)
 
 
-def _normalise(obs: jax.Array, scales: Scales) -> jax.Array:
-    mean, std = (jnp.broadcast_to(x, obs.shape) for x in scales[:2])
+def _normalise(obs: jax.Array, scales: Scales | ObsScales) -> jax.Array:
+    both = scales.obs_mean, scales.obs_std
+    mean, std = (jnp.broadcast_to(x, obs.shape) for x in both)
     return (obs - mean) / std
 
 
@@ -175,6 +177,7 @@ def _view(
         target_params=state.target_params,
         hyper=state.hyper,
         scales=state.scales,
+        step=state.step,
         batch={d: jax.tree.map(lambda x: x[rows], b) for d, b in batches.items()},
     )
 
@@ -190,12 +193,23 @@ def _gradient(
     return jax.grad(of_group, has_aux=True)(view.params[group])
 
 
+def _rate(state: LearnerState, group: str, cosine: bool) -> jax.Array:
+    """A group's step size: the leaf `hyper.<group>_lr`, falling if asked to."""
+    updates = state.step.astype(jnp.float32)
+    left = jnp.maximum(1.0 - updates / state.hyper.decay_updates, 0.0)
+    rate = left * getattr(state.hyper, f"{group}_lr")
+    if not cosine:
+        return rate
+    done = jnp.minimum(updates / getattr(state.hyper, f"{group}_lr_steps"), 1.0)
+    return rate * 0.5 * (1 + jnp.cos(math.pi * done))
+
+
 def _descend(
-    gradient: Params, opt_state: Params, params: Params, step_size: jax.Array
+    gradient: Params, opt_state: Params, params: Params, rate: jax.Array
 ) -> tuple[Params, Params]:
     """One Adam step."""
     direction, opt_state = _ADAM.update(gradient, opt_state)
-    steps = jax.tree.map(lambda d: -step_size * d, direction)
+    steps = jax.tree.map(lambda d: -rate * d, direction)
     return optax.apply_updates(params, steps), opt_state
 
 

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from h2o_jax.types import Networks, Params
+from h2o_jax import distributions
+from h2o_jax.types import Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
+GAUSSIAN_LOG_STD_RANGE = (-5.0, 2.0)
 LOGIT_BOUND = 2.0
 
 Init = Callable[..., jax.Array]
@@ -27,18 +29,21 @@ class MLP(nn.Module):
 
     Hidden weights and biases are uniform in +-1/sqrt(fan_in), as the published code
     inherits from PyTorch. The last layer is either the same, or small (Xavier-uniform
-    x 0.01, bias 0), so that values begin near zero.
+    x 0.01, bias 0), so that values begin near zero. Layer normalisation, if any, comes
+    before each ReLU (RLPD, arXiv 2302.02948).
     """
 
     hidden: Sequence[int]
     outputs: int
     small_last: bool = True
+    layer_norm: bool = False
 
     @nn.compact
     def __call__(self, *inputs: jax.Array) -> jax.Array:
         x = jnp.concatenate(inputs, axis=-1)
         for width in self.hidden:
-            x = nn.relu(self._dense(x, width, small=False))
+            x = self._dense(x, width, small=False)
+            x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
         return self._dense(x, self.outputs, small=self.small_last)
 
     def _dense(self, x: jax.Array, width: int, small: bool) -> jax.Array:
@@ -68,6 +73,31 @@ class Policy(nn.Module):
         return mean, jnp.clip(scale * raw + offset, *LOG_STD_RANGE)
 
 
+class GaussianPolicy(nn.Module):
+    """Gaussian head: a mean that depends on the state, a log-std that does not.
+
+    The policy of IQL's code; `[..., O]` -> mean before its tanh and log-std `[..., A]`.
+    """
+
+    hidden: Sequence[int]
+    action_dim: int
+
+    @nn.compact
+    def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean = MLP(self.hidden, self.action_dim)(obs)
+        zeros = nn.initializers.zeros
+        log_std = self.param("log_std", zeros, (self.action_dim,), jnp.float32)
+        log_std = jnp.clip(log_std, *GAUSSIAN_LOG_STD_RANGE)
+        return mean, jnp.broadcast_to(log_std, mean.shape)
+
+
+POLICIES: dict[str, tuple[type[nn.Module], Distribution]] = {
+    "tanh_gaussian": (Policy, distributions.TANH_GAUSSIAN),
+    "gaussian": (GaussianPolicy, distributions.GAUSSIAN),
+}
+"""Name -> the network, and what its outputs parametrise."""
+
+
 class Discriminator(nn.Module):
     """Raw logits of the two domain classifiers, `[..., 2]` each, within +-2."""
 
@@ -88,6 +118,8 @@ def make_networks(
     hidden: Sequence[int] = (256, 256),
     discriminator_hidden: Sequence[int] = (256, 256),
     critics: int = 2,
+    critic_layer_norm: bool = False,
+    policy: str = "tanh_gaussian",
 ) -> Networks:
     """Builds the networks of every method.
 
@@ -97,6 +129,9 @@ def make_networks(
         hidden: widths of policy, critics and state value.
         discriminator_hidden: widths of both discriminators.
         critics: K, size of the critic ensemble.
+        critic_layer_norm: normalise the critics' hidden layers, which bounds how far
+            values run away from actions outside the data.
+        policy: family of the policy, a name in `POLICIES`.
 
     Returns:
         Pure functions: `policy(params, s) -> mean, log_std`,
@@ -104,8 +139,9 @@ def make_networks(
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
     """
     # linen types `apply` as a union that no caller could use unchecked.
-    policy: Any = Policy(hidden, action_dim)
-    critic: Any = MLP(hidden, 1)
+    build_policy, distribution = POLICIES[policy]
+    actor: Any = build_policy(hidden, action_dim)
+    critic: Any = MLP(hidden, 1, layer_norm=critic_layer_norm)
     value: Any = MLP(hidden, 1)
     discriminator: Any = Discriminator(discriminator_hidden)
     obs, action = jnp.zeros((1, obs_dim)), jnp.zeros((1, action_dim))
@@ -120,13 +156,14 @@ def make_networks(
 
     return Networks(
         init={
-            "policy": lambda key: policy.init(key, obs),
+            "policy": lambda key: actor.init(key, obs),
             "critic": init_critics,
             "value": lambda key: value.init(key, obs),
             "discriminator": lambda key: discriminator.init(key, obs, action, obs),
             "log_alpha": lambda key: jnp.zeros((), jnp.float32),
         },
-        policy=policy.apply,
+        policy=actor.apply,
+        distribution=distribution,
         critic=apply_critics,
         value=lambda params, s: value.apply(params, s)[..., 0],
         discriminator=discriminator.apply,

@@ -27,6 +27,28 @@ def entropy_regularised(
     return jax.lax.stop_gradient(alpha) * log_pi - value
 
 
+def weighted_likelihood(log_prob_tm1: jax.Array, weight: jax.Array) -> jax.Array:
+    r"""Repeat logged actions, each as much as it counts.
+
+    .. math:: -w \log \pi(a | s)
+
+    With every weight one it is behaviour cloning, with a weight that grows with the
+    advantage it is advantage-weighted regression.
+
+    Args:
+        log_prob_tm1: `[...]` log-probability of the logged actions.
+        weight: `[...]` how much each counts; held constant.
+
+    Returns:
+        `[...]` the loss of each example.
+
+    References:
+        Peng et al., 2019, Eq. 8 (arXiv 1910.00177).
+    """
+    chex.assert_equal_shape([log_prob_tm1, weight])
+    return -jax.lax.stop_gradient(weight) * log_prob_tm1
+
+
 def temperature(
     log_alpha: jax.Array, log_pi: jax.Array, target_entropy: chex.Numeric
 ) -> jax.Array:

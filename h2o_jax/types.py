@@ -60,10 +60,30 @@ class Hyper(struct.PyTreeNode):
     """Largest exponent of the `eql` and `xql` backbones."""
     exponential_tail: Any = 0.0
     """1 continues the exponential linearly above the clip, 0 (published) is flat."""
+    iql_temperature: Any = 3.0
+    """`iql` weighs a logged action by the exponential of so many advantages."""
+    exponential_temperature: Any = 10.0
+    """The same for `eql` and `xql`, in units of 1 / `exponential_scale`."""
+    weight_high: Any = 100.0
+    """Largest weight of a logged action in a policy's likelihood."""
     ratio_low: Any = 1e-5
     """Smallest importance weight of a simulated row."""
     ratio_high: Any = 1.0
     """Largest importance weight; low = high = 1 switches the ratio off."""
+    cql_weight: Any = 2.0
+    """Factor on the penalty of `cql`."""
+    cql_temperature: Any = 1.0
+    """Temperature of that penalty's soft maximum over actions."""
+    gap_weight: Any = 0.01
+    """Factor on the penalty of `h2o`."""
+    gap_noise: Any = 1.0
+    """Spread of the next states that `h2o` imagines, in std of the log's states."""
+    darc_clip: Any = 10.0
+    """Largest correction of a reward by `darc`."""
+    darc_warmup: Any = 0.0
+    """Updates of `darc` before its first correction."""
+    diversity: Any = 1.0
+    """Factor on the penalty of `edac` (its eta)."""
     discriminator_noise: Any = 0.1
     """Std of the noise on the discriminators' training inputs."""
     entropy_per_action: Any = -1.0
@@ -74,6 +94,8 @@ class Hyper(struct.PyTreeNode):
     """Factor on both domains' rewards inside `update`; reports stay unscaled."""
     policy_lr: Any = 3e-4
     """Adam step of the policy."""
+    policy_lr_steps: Any = 1e6
+    """Updates until `iql`, `sql`, `eql`, `xql` have brought it to 0 (half a cosine)."""
     critic_lr: Any = 3e-4
     """Adam step of the critics."""
     value_lr: Any = 3e-4
@@ -101,6 +123,8 @@ class Scales(NamedTuple):
     """`[O]` multiplies `Hyper.discriminator_noise` on states."""
     noise_action: Any
     """`[A]` multiplies `Hyper.discriminator_noise` on actions."""
+    next_obs_std: Any
+    """`[O]` std of the log's states; multiplies `Hyper.gap_noise`."""
 
 
 def unit_scales(obs_dim: int, action_dim: int) -> Scales:
@@ -110,7 +134,15 @@ def unit_scales(obs_dim: int, action_dim: int) -> Scales:
         obs_std=jnp.ones(obs_dim),
         noise_obs=jnp.ones(obs_dim),
         noise_action=jnp.ones(action_dim),
+        next_obs_std=jnp.ones(obs_dim),
     )
+
+
+class ObsScales(NamedTuple):
+    """The scales that acting needs."""
+
+    obs_mean: Any
+    obs_std: Any
 
 
 class Actor(NamedTuple):
@@ -118,7 +150,7 @@ class Actor(NamedTuple):
 
     policy: Params
     """Parameters of the policy network."""
-    scales: Scales
+    scales: ObsScales
 
 
 class LearnerState(struct.PyTreeNode):
@@ -140,7 +172,8 @@ class LearnerState(struct.PyTreeNode):
     @property
     def actor(self) -> Actor:
         """The policy of this state, for `Algorithm.act`."""
-        return Actor(self.params["policy"], self.scales)
+        scales = ObsScales(self.scales.obs_mean, self.scales.obs_std)
+        return Actor(self.params["policy"], scales)
 
 
 class View(NamedTuple):
@@ -150,6 +183,8 @@ class View(NamedTuple):
     target_params: Mapping[str, Params]
     hyper: Hyper
     scales: Scales
+    step: jax.Array
+    """Updates done so far."""
     batch: Mapping[str, Transition]
     """Domain (`real`, `sim`) -> its rows, normalised and with scaled rewards."""
 
@@ -169,12 +204,25 @@ Stage = Mapping[str, Loss]
 """Parameter group -> the one loss that trains it; all see the same snapshot."""
 
 
+class Distribution(NamedTuple):
+    """A family of policies over mean and log-std, `[..., A]` each."""
+
+    sample: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    """`(mean, log_std, noise [..., A]) -> actions [..., A], log-probability [...]`."""
+    log_prob: Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+    """`(mean, log_std, actions [..., A]) -> [...]`."""
+    mode: Callable[[jax.Array], jax.Array]
+    """`mean -> [..., A]` the deterministic action."""
+
+
 class Networks(NamedTuple):
     """Pure functions over parameters; see `networks.make_networks`."""
 
     init: Mapping[str, Callable[[jax.Array], Params]]
     """Parameter group -> its initialiser, `key -> params`."""
     policy: Callable[..., tuple[jax.Array, jax.Array]]
+    distribution: Distribution
+    """What `policy`'s two outputs parametrise."""
     critic: Callable[..., jax.Array]
     value: Callable[..., jax.Array]
     discriminator: Callable[..., tuple[jax.Array, jax.Array]]

@@ -6,6 +6,7 @@ Each maps `q_tm1`, the critics' value of the logged action (held constant), and
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import chex
 import jax
@@ -110,31 +111,92 @@ def clipped(
     return (q_tm1 - v_tm1) / scale > clip
 
 
-ValueLoss = Callable[[jax.Array, jax.Array, Hyper], jax.Array]
+def exponential_weight(
+    q_tm1: jax.Array,
+    v_tm1: jax.Array,
+    temperature: chex.Numeric,
+    high: chex.Numeric,
+) -> jax.Array:
+    r"""Weight of a logged action in the policy's likelihood (IQL, EQL, XQL).
+
+    .. math:: w = \min(e^{\beta y}, w_{max}), \quad y = q - v
+
+    Args:
+        q_tm1: `[...]` action values of logged actions.
+        v_tm1: `[...]` state values.
+        temperature: beta, >= 0; 0 clones the log.
+        high: largest weight, > 0.
+
+    Returns:
+        `[...]` weights, constant under differentiation.
+
+    References:
+        Peng et al., 2019, Eq. 8 (arXiv 1910.00177).
+    """
+    chex.assert_equal_shape([q_tm1, v_tm1])
+    # Clipping the exponent keeps the exponential finite for any advantage.
+    exponent = jnp.minimum(temperature * (q_tm1 - v_tm1), jnp.log(high))
+    return jax.lax.stop_gradient(jnp.exp(exponent))
 
 
-def _iql(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
-    return expectile(q_tm1, v_tm1, hyper.expectile)
+def sparse_weight(q_tm1: jax.Array, v_tm1: jax.Array, high: chex.Numeric) -> jax.Array:
+    r"""Weight of a logged action in the policy's likelihood (SQL).
+
+    .. math:: w = clip(q - v, 0, w_{max})
+
+    Args:
+        q_tm1: `[...]` action values of logged actions.
+        v_tm1: `[...]` state values.
+        high: largest weight, > 0.
+
+    Returns:
+        `[...]` weights, constant under differentiation.
+
+    References:
+        Xu et al., 2023 (arXiv 2303.15810), as in its code.
+    """
+    chex.assert_equal_shape([q_tm1, v_tm1])
+    return jax.lax.stop_gradient(jnp.clip(q_tm1 - v_tm1, 0.0, high))
 
 
-def _sql(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
-    return sparse(q_tm1, v_tm1, hyper.sparse_alpha)
+OfValues = Callable[[jax.Array, jax.Array, Hyper], jax.Array]
 
 
-def _exponential(q_tm1: jax.Array, v_tm1: jax.Array, hyper: Hyper) -> jax.Array:
-    return exponential(
-        q_tm1,
-        v_tm1,
-        hyper.exponential_scale,
-        hyper.exponential_clip,
-        hyper.exponential_tail,
-    )
+class Backbone(NamedTuple):
+    """How a method learns from logged actions alone; reads its scales from `Hyper`."""
+
+    value_loss: OfValues
+    """`(q_tm1, v_tm1, hyper) -> [...]` loss of the state value."""
+    policy_weight: OfValues
+    """`(q_tm1, v_tm1, hyper) -> [...]` weight of the action in the likelihood."""
 
 
-BACKBONES: dict[str, ValueLoss] = {
-    "iql": _iql,
-    "sql": _sql,
-    "eql": _exponential,
-    "xql": _exponential,
+_IQL = Backbone(
+    lambda q, v, hyper: expectile(q, v, hyper.expectile),
+    lambda q, v, hyper: exponential_weight(
+        q, v, hyper.iql_temperature, hyper.weight_high
+    ),
+)
+_SQL = Backbone(
+    lambda q, v, hyper: sparse(q, v, hyper.sparse_alpha),
+    lambda q, v, hyper: sparse_weight(q, v, hyper.weight_high),
+)
+_EXPONENTIAL = Backbone(
+    lambda q, v, hyper: exponential(
+        q, v, hyper.exponential_scale, hyper.exponential_clip, hyper.exponential_tail
+    ),
+    lambda q, v, hyper: exponential_weight(
+        q,
+        v,
+        hyper.exponential_temperature / hyper.exponential_scale,
+        hyper.weight_high,
+    ),
+)
+
+BACKBONES: dict[str, Backbone] = {
+    "iql": _IQL,
+    "sql": _SQL,
+    "eql": _EXPONENTIAL,
+    "xql": _EXPONENTIAL,
 }
-"""Backbone name -> its value loss, reading its scales from the hyperparameters."""
+"""Name -> value loss and policy weight."""

@@ -28,6 +28,8 @@ def build(name):
     settings = {"learn_rows": slice(0, LEARN)}
     if "discriminate_rows" in inspect.signature(builder).parameters:
         settings["discriminate_rows"] = slice(LEARN, ROWS)
+    if "critics" in inspect.signature(builder).parameters:
+        settings["critics"] = 3
     return builder(OBS, A, hidden=(8, 8), discriminator_hidden=(8, 8), **settings)
 
 

@@ -104,3 +104,29 @@ def test_gradient_flows_through_the_sample():
     np.testing.assert_allclose(slopes[0], 1 - action**2, rtol=1e-6)
     expected = (1 - action**2) * np.exp(-1) * 0.7
     np.testing.assert_allclose(slopes[1], expected, rtol=1e-6)
+
+
+# --- a squashed mean, plain Gaussian around it ---------------------------------------
+
+gaussian_log_prob = jax.jit(distributions.gaussian_log_prob)
+
+
+@given(mean=numbers(-4, 4), log_std=numbers(-5, 2), action=numbers(-1, 1))
+@quick
+def test_gaussian_log_prob_oracle(mean, log_std, action):
+    centre = np.tanh(mean.astype(np.float64))
+    std = np.exp(log_std.astype(np.float64))
+    expected = scipy.stats.norm.logpdf(action, centre, std).sum(-1)
+    ours = gaussian_log_prob(mean, log_std, action)
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_gaussian_sample_by_hand():
+    # tanh(0) + 0.5 * 1 = 0.5; tanh(0) - 0.5 * 4 = -2, clipped to the box.
+    mean, log_std = jnp.zeros((2, 1)), jnp.full((2, 1), jnp.log(0.5))
+    noise = jnp.array([[1.0], [-4.0]])
+    action, density = distributions.gaussian_sample(mean, log_std, noise)
+    np.testing.assert_allclose(action, [[0.5], [-1.0]])
+    # log N(0.5; 0, 0.5) and log N(-2; 0, 0.5), the unclipped one.
+    expected = scipy.stats.norm.logpdf([0.5, -2], 0, 0.5)
+    np.testing.assert_allclose(density, expected, rtol=1e-6)

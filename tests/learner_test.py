@@ -32,6 +32,7 @@ def toy(*stages, domains=("sim",)):
     networks = Networks(
         init={group: lambda key, x=x: jnp.float32(x) for group, x in START.items()},
         policy=None,
+        distribution=None,
         critic=None,
         value=None,
         discriminator=None,
@@ -106,6 +107,25 @@ def test_optimiser_is_adam():
         step, moments = adam.update(2 * (x - 1), moments)
         x = x + step
     np.testing.assert_allclose(state.params["critic"], x, rtol=1e-5)
+
+
+def test_a_decaying_rate_follows_half_a_cosine():
+    networks = Networks(
+        **{**dict.fromkeys(Networks._fields), "obs_dim": 1, "action_dim": 1}
+    )._replace(init={"policy": lambda key: jnp.float32(1)})
+    stages = ({"policy": toy_loss(lambda p, view: 5 * p["policy"])},)
+    algorithm = learner.make(networks, stages, ("sim",), (), decaying=("policy",))
+    hyper = Hyper(policy_lr=0.1, policy_lr_steps=4)
+    state = algorithm.init(jax.random.key(0), hyper)
+    steps = []
+    for _ in range(6):
+        before = state.params["policy"]
+        state, _ = algorithm.update(state, None, rewards(0, 0))
+        steps.append(before - state.params["policy"])
+    # 0.1 * (1 + cos(pi t / 4)) / 2 at t = 0, 1, 2, 3, then nothing.
+    root = 2**-0.5
+    expected = 0.05 * np.array([2, 1 + root, 1, 1 - root, 0, 0])
+    np.testing.assert_allclose(steps, expected, atol=1e-6)
 
 
 def test_losses_see_target_parameters_and_hyper():

@@ -135,3 +135,23 @@ def test_critics_differ(networks, params, batch):
 
 def test_parameters_are_float32(params):
     assert {x.dtype for x in jax.tree.leaves(params)} == {np.dtype("float32")}
+
+
+def test_gaussian_policy_has_one_log_std_for_all_states(batch):
+    networks = make_networks(OBS, A, hidden=(WIDTH,), policy="gaussian")
+    params = networks.init["policy"](jax.random.key(0))
+    mean, log_std = networks.policy(params, batch[0])
+    assert mean.shape == log_std.shape == (N, A)
+    assert not log_std.any()
+    low = {"params": params["params"] | {"log_std": jnp.full(A, -9.0)}}
+    assert (networks.policy(low, batch[0])[1] == -5).all()
+
+
+def test_normalised_critics_do_not_grow_with_their_inputs(batch):
+    s, a, _ = batch
+    for layer_norm in (False, True):
+        networks = make_networks(OBS, A, critics=K, critic_layer_norm=layer_norm)
+        params = networks.init["critic"](jax.random.key(0))
+        near, far = (networks.critic(params, x * s, x * a) for x in (1, 1e4))
+        assert near.shape == (N, K)
+        assert (np.abs(far).max() > 1e3 * np.abs(near).max()) != layer_norm

@@ -40,3 +40,19 @@ def test_temperature_rises_while_entropy_is_too_low():
     # Entropy -3 < -1: log pi + target = 2, so the gradient is -2; at entropy 3, 4.
     assert slope(3.0) == (-2.0, 0.0)
     assert slope(-3.0) == (4.0, 0.0)
+
+
+def test_weighted_likelihood_by_hand():
+    # -2 * (-1.5) = 3;  -0 * 4 = 0;  and cloning is weight one.
+    log_prob, weight = jnp.array([-1.5, 4.0]), jnp.array([2.0, 0.0])
+    loss = policy_losses.weighted_likelihood(log_prob, weight)
+    np.testing.assert_allclose(loss, [3.0, 0.0])
+    clone = policy_losses.weighted_likelihood(log_prob, jnp.ones(2))
+    np.testing.assert_allclose(clone, -log_prob)
+
+
+def test_weighted_likelihood_trains_the_policy_only():
+    slopes = jax.grad(
+        lambda *x: policy_losses.weighted_likelihood(*x).sum(), argnums=(0, 1)
+    )(jnp.array([-1.5]), jnp.array([2.0]))
+    assert slopes == (-2.0, 0.0)

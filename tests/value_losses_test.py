@@ -21,12 +21,12 @@ backbones = pytest.mark.parametrize("name", value_losses.BACKBONES)
 
 
 def _total(name):
-    return lambda q, v: value_losses.BACKBONES[name](q, v, Hyper()).sum()
+    return lambda q, v: value_losses.BACKBONES[name].value_loss(q, v, Hyper()).sum()
 
 
 LOSSES = {
-    name: jax.jit(lambda q, v, loss=loss: loss(q, v, Hyper()))
-    for name, loss in value_losses.BACKBONES.items()
+    name: jax.jit(lambda q, v, loss=backbone.value_loss: loss(q, v, Hyper()))
+    for name, backbone in value_losses.BACKBONES.items()
 }
 GRADIENTS = {
     name: jax.jit(jax.grad(_total(name), argnums=(0, 1)))
@@ -148,3 +148,47 @@ def test_hostile_values_stay_finite(name, size):
 
 def test_eql_and_xql_are_one_function():
     assert value_losses.BACKBONES["eql"] is value_losses.BACKBONES["xql"]
+
+
+# --- policy weights -----------------------------------------------------------------
+
+HYPER = Hyper()
+weights = {
+    name: jax.jit(lambda q, v, f=backbone.policy_weight: f(q, v, HYPER))
+    for name, backbone in value_losses.BACKBONES.items()
+}
+
+
+def test_policy_weights_by_hand():
+    q, v = jnp.array([1.0, 0.0, 9.0]), jnp.array([0.5, 1.0, 1.0])
+    # y = 0.5, -1, 8.  exp(3 y) = e^1.5, e^-3, and e^24, clipped at 100.
+    expected = [np.exp(1.5), np.exp(-3), 100]
+    np.testing.assert_allclose(weights["iql"](q, v), expected, rtol=1e-5)
+    # max(y, 0).
+    np.testing.assert_allclose(weights["sql"](q, v), [0.5, 0, 8], rtol=1e-6)
+    # exp(10 y / 2): e^2.5, e^-5, and e^40, clipped at 100.
+    expected = [np.exp(2.5), np.exp(-5), 100]
+    np.testing.assert_allclose(weights["eql"](q, v), expected, rtol=1e-5)
+
+
+@quick
+@given(q=rows, v=rows)
+def test_policy_weights_oracle(q, v):
+    y = q.astype(np.float64) - v
+    for name, expected in {
+        "iql": np.exp(3 * y),
+        "sql": y,
+        "xql": np.exp(10 * y / 2),
+    }.items():
+        ours = weights[name](q, v)
+        expected = np.clip(expected, 0, 100)
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
+
+
+@backbones
+def test_policy_weights_are_finite_and_constant(name):
+    q, v = jnp.array([1e8, -1e8, 0.0]), jnp.zeros(3)
+    weight = value_losses.BACKBONES[name].policy_weight
+    assert np.isfinite(weight(q, v, HYPER)).all()
+    slopes = jax.grad(lambda q, v: weight(q, v, HYPER).sum(), argnums=(0, 1))(q, v)
+    assert not np.any(slopes)

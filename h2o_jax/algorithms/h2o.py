@@ -1,0 +1,45 @@
+"""H2O: the forerunner of H2O+, which distrusts the simulator's values."""
+
+from typing import Any
+
+from h2o_jax import learner
+from h2o_jax.algorithms import parts
+from h2o_jax.networks import make_networks
+from h2o_jax.types import Algorithm
+
+
+def h2o(
+    obs_dim: int,
+    action_dim: int,
+    *,
+    learn_rows: slice = slice(0, 128),
+    discriminate_rows: slice = slice(0, 256),
+    **network_settings: Any,
+) -> Algorithm:
+    """Learns from a log and a simulator, with low values where the latter is wrong.
+
+    Args:
+        obs_dim: O, number of observations.
+        action_dim: A, number of actions.
+        learn_rows: rows of each batch that train critics and policy.
+        discriminate_rows: rows of each batch that train the discriminators.
+        **network_settings: see `networks.make_networks`.
+
+    References:
+        Niu et al., NeurIPS 2022 (arXiv 2206.13464).
+    """
+    networks = make_networks(obs_dim, action_dim, **network_settings)
+    both = ("real", "sim")
+    weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
+    stages = (
+        {"discriminator": parts.discriminator(networks, discriminate_rows)},
+        {
+            "critic": parts.total(
+                parts.critic(networks, learn_rows, parts.min_target, weights),
+                parts.dynamics_gap(networks, learn_rows),
+            ),
+            "policy": parts.entropy_regularised_policy(networks, learn_rows, both),
+            "log_alpha": parts.temperature(networks, learn_rows, both),
+        },
+    )
+    return learner.make(networks, stages, domains=both)

@@ -1,0 +1,52 @@
+"""IQL, SQL, EQL and XQL: offline methods that only ask about logged actions.
+
+Four value losses and policy weights, one table.
+
+References:
+    Kostrikov et al., 2021 (arXiv 2110.06169); Xu et al., 2023 (arXiv 2303.15810);
+    Garg et al., 2023 (arXiv 2301.02328).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from h2o_jax import learner
+from h2o_jax.algorithms import parts
+from h2o_jax.networks import make_networks
+from h2o_jax.types import Algorithm
+
+
+def _with_backbone(backbone: str) -> Callable[..., Algorithm]:
+    def build(
+        obs_dim: int,
+        action_dim: int,
+        *,
+        learn_rows: slice = slice(0, 256),
+        **network_settings: Any,
+    ) -> Algorithm:
+        """Learns the values of logged actions, then repeats the better ones.
+
+        Args:
+            obs_dim: O, number of observations.
+            action_dim: A, number of actions.
+            learn_rows: rows of the real batch that train everything.
+            **network_settings: see `networks.make_networks`.
+        """
+        settings = {"policy": "gaussian", **network_settings}
+        networks = make_networks(obs_dim, action_dim, **settings)
+        advantage = parts.advantage_weight(backbone)
+        target, weights = parts.in_sample_target, {"real": parts.unit_weight}
+        stages = (
+            {"value": parts.value(networks, learn_rows, backbone)},
+            {"policy": parts.likelihood_policy(networks, learn_rows, advantage)},
+            {"critic": parts.critic(networks, learn_rows, target, weights)},
+        )
+        return learner.make(networks, stages, domains=("real",), decaying=("policy",))
+
+    return build
+
+
+iql = _with_backbone("iql")
+sql = _with_backbone("sql")
+eql = _with_backbone("eql")
+xql = _with_backbone("xql")

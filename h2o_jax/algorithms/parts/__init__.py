@@ -1,0 +1,47 @@
+"""Losses over networks: the rows of every algorithm's table.
+
+Each builder takes the networks and gives a `Loss`, which applies networks to its rows,
+calls the pure functions of the layer below, and takes the mean.
+"""
+
+from h2o_jax.algorithms.parts.critics import (
+    critic,
+    in_sample_target,
+    min_target,
+    mixed_target,
+    soft_target,
+    unit_weight,
+)
+from h2o_jax.algorithms.parts.discriminators import (
+    corrected_reward,
+    discriminator,
+    dynamics_weight,
+)
+from h2o_jax.algorithms.parts.penalties import cql, diversity, dynamics_gap, total
+from h2o_jax.algorithms.parts.policies import (
+    entropy_regularised_policy,
+    likelihood_policy,
+    temperature,
+)
+from h2o_jax.algorithms.parts.values import advantage_weight, value
+
+__all__ = [
+    "advantage_weight",
+    "corrected_reward",
+    "cql",
+    "critic",
+    "discriminator",
+    "diversity",
+    "dynamics_gap",
+    "dynamics_weight",
+    "entropy_regularised_policy",
+    "in_sample_target",
+    "likelihood_policy",
+    "min_target",
+    "mixed_target",
+    "soft_target",
+    "temperature",
+    "total",
+    "unit_weight",
+    "value",
+]
