@@ -61,11 +61,14 @@ def algorithm(experiment: Experiment) -> Algorithm:
         if "backbone" not in parameters:
             raise ConfigError(f"--backbone: {experiment.algorithm} has none; drop it")
         given["backbone"] = experiment.backbone
+    if experiment.critics is not None:
+        given["critics"] = experiment.critics
     return build(
         experiment.model.obs_dim,
         experiment.model.action_dim,
         hidden=experiment.hidden,
         discriminator_hidden=experiment.discriminator_hidden,
+        critic_layer_norm=experiment.critic_layer_norm,
         **given,
     )
 
@@ -150,6 +153,10 @@ def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
     obs_std, action_std = (
         np.where(std > 1e-6, std, 1.0)
         for std in (rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0))
+    )
+    # H2O imagines next states as far apart as the log's, in the units that it sees.
+    scales = scales._replace(
+        next_obs_std=scales.obs_std if experiment.normalise else obs_std + 1e-3
     )
     if experiment.normalise:
         scales = scales._replace(obs_mean=rows.s_tm1.mean(axis=0), obs_std=obs_std)

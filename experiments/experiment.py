@@ -51,6 +51,9 @@ class Experiment:
     """Of the method; None for its default, as with the rows."""
     hidden: tuple[int, ...] = (256, 256)
     discriminator_hidden: tuple[int, ...] = (256, 256)
+    critics: int | None = None
+    """Size of the ensemble; None for the method's default."""
+    critic_layer_norm: bool = False
     batch: int = 128
     """Rows of each of two domains per update; scales the method's defaults."""
     learn_rows: tuple[int, int] | None = None

@@ -77,6 +77,10 @@ flags.DEFINE_string("seed", "0", "Base seeds: a list such as 0,1,2 or a range 0.
 flags.DEFINE_string("hidden", "256,256", "Widths of policy, critics and state value.")
 flags.DEFINE_string("discriminator_hidden", "256,256", "Widths of discriminators.")
 flags.DEFINE_integer(
+    "critics", None, "Critics of the ensemble; default: 2, or 10 for edac.", 1
+)
+flags.DEFINE_bool("critic_layer_norm", False, "LayerNorm in critics.")
+flags.DEFINE_integer(
     "batch",
     128,
     "Rows of each of two domains for value, critics and policy; a method of one domain "
@@ -129,6 +133,7 @@ RANGES = {
     "darc_clip": (0.0, math.inf),
     "darc_warmup": (0.0, math.inf),
     "diversity": (0.0, math.inf),
+    "decay_updates": (0.0, math.inf),
 }
 HELP = {
     "discount": "Discount factor gamma, in [0, 1].",
@@ -162,7 +167,7 @@ HELP = {
     "value_lr": "Adam step of the state value, > 0.",
     "log_alpha_lr": "Adam step of the log temperature, > 0.",
     "discriminator_lr": "Adam step of the discriminators, > 0.",
-    "decay_updates": "Updates over which Adam steps fall linearly to 0; inf: never.",
+    "decay_updates": "Updates over which all Adam steps fall linearly to 0; 0: never.",
 }
 for _field in dataclasses.fields(Hyper):
     flags.DEFINE_list(_field.name, [str(_field.default)], HELP[_field.name])

@@ -30,6 +30,8 @@ def experiment() -> Experiment:
         backbone=flags.FLAGS.backbone,
         hidden=integers("hidden"),
         discriminator_hidden=integers("discriminator_hidden"),
+        critics=flags.FLAGS.critics,
+        critic_layer_norm=flags.FLAGS.critic_layer_norm,
         batch=flags.FLAGS.batch,
         learn_rows=_rows("learn_rows"),
         discriminate_rows=_rows("discriminate_rows"),
@@ -75,9 +77,7 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
             value = float(text)
         except ValueError:
             raise ConfigError(f"--{name}={text}: not a number") from None
-        # Infinity only where it is the default, and means never.
-        known = math.isfinite(value) or value == getattr(Hyper(), name, None)
-        if not (low <= value <= high and known):
+        if not (low <= value <= high and math.isfinite(value)):
             raise ConfigError(f"--{name}={text}: {flags.HELP.get(name, 'in [0, 1]')}")
         values.append(value)
     if not values:

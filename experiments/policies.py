@@ -74,10 +74,14 @@ def load_critic(
         CheckpointError: no checkpoint there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    networks = make_networks(**facts(folder)["policy"])
     arrays = checkpoints.read(folder / "checkpoint").arrays
+    place = "['learner'].params['critic']"
+    members = {
+        name.removeprefix(place).split("]")[0] for name in arrays if place in name
+    }
+    networks = make_networks(**facts(folder)["policy"], critics=len(members))
     like = jax.eval_shape(networks.init["critic"], jax.random.key(0))
-    critics = _select(arrays, "['learner'].params['critic']", like, run)
+    critics = _select(arrays, place, like, run)
     mean, std = (arrays[f"['learner'].scales.obs_{x}"][run] for x in ("mean", "std"))
 
     @jax.jit

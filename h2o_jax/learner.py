@@ -196,8 +196,9 @@ def _gradient(
 def _rate(state: LearnerState, group: str, cosine: bool) -> jax.Array:
     """A group's step size: the leaf `hyper.<group>_lr`, falling if asked to."""
     updates = state.step.astype(jnp.float32)
-    left = jnp.maximum(1.0 - updates / state.hyper.decay_updates, 0.0)
-    rate = left * getattr(state.hyper, f"{group}_lr")
+    length = state.hyper.decay_updates
+    left = jnp.maximum(1.0 - updates / jnp.maximum(length, 1.0), 0.0)
+    rate = jnp.where(length > 0, left, 1.0) * getattr(state.hyper, f"{group}_lr")
     if not cosine:
         return rate
     done = jnp.minimum(updates / getattr(state.hyper, f"{group}_lr_steps"), 1.0)

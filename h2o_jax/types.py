@@ -5,7 +5,6 @@ leaves, `x_t` to the one it reaches. `[...]` is any batch shape, `O` the number 
 observations, `A` of actions, `K` of critics.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -104,8 +103,8 @@ class Hyper(struct.PyTreeNode):
     """Adam step of the log temperature."""
     discriminator_lr: Any = 3e-4
     """Adam step of both discriminators."""
-    decay_updates: Any = math.inf
-    """Updates over which every Adam step falls linearly to zero; inf: never."""
+    decay_updates: Any = 0.0
+    """Updates over which every Adam step falls linearly to zero; 0: never."""
 
 
 class Scales(NamedTuple):
