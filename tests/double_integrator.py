@@ -103,14 +103,22 @@ LOGGED = linear(0.3 * riccati(REAL_MASS)[0], noise=0.5)
 # --- learning -------------------------------------------------------------------------
 
 
-def train(algorithm, key, sim_mass=SIM_MASS, updates=1500, carts=8, episodes=64):
+def train(
+    algorithm,
+    key,
+    sim_mass=SIM_MASS,
+    hyper=HYPER,
+    updates=1500,
+    carts=8,
+    episodes=64,
+):
     """Learns from a log of the real cart and from simulated ones; the real cost.
 
     Each update follows one step of all simulated carts. A method that does not use a
     domain gets no rows of it.
     """
     keys = jax.random.split(key, 5)
-    state = algorithm.init(keys[0], HYPER)
+    state = algorithm.init(keys[0], hyper)
     log = rollout(LOGGED, keys[1], uniform_starts(keys[2], episodes))
     log = replay.full(replay.pack(log).reshape(STEPS * episodes, -1))
     memory = replay.init(OBS, ACTIONS, updates * carts)

@@ -211,6 +211,19 @@ def test_sac_needs_no_data(tmp_path, monkeypatch):
     assert records.read(folder)[-1]["label"] == "none"
 
 
+def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
+    folder = tmp_path / "iql"
+    arguments = (*TINY, "--algorithm=iql", f"--dataset={log}", "--epochs=1")
+    ensemble = ("--critics=3", "--critic_layer_norm")
+    call(run.main, monkeypatch, *arguments, *ensemble, f"--run_dir={folder}")
+    assert "sim/return" not in records.read(folder)[-1]
+    observations = np.zeros((2, 11), np.float32)
+    actions = policies.load(folder)(observations)
+    assert actions.shape == (2, 3)
+    values = policies.load_critic(folder)(observations, actions)
+    assert values.shape == (2,) and np.isfinite(values).all()
+
+
 def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
     call(
         run.main,

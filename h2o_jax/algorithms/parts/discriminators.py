@@ -80,9 +80,10 @@ def dynamics_weight(networks: Networks, view: View, domain: str) -> jax.Array:
 def corrected_reward(networks: Networks, view: View, domain: str) -> jax.Array:
     """The reward plus what a row earns by being likelier real than simulated (DARC).
 
-    The correction is in units of the unscaled reward, and 0 during the warm-up.
+    The correction is in nats beside the scaled reward, so that `Hyper.reward_scale`
+    says what a nat is worth; it is 0 during the warm-up.
     """
     bound = view.hyper.darc_clip
     correction = jnp.clip(_log_ratio(networks, view, domain), -bound, bound)
     warm = (view.step >= view.hyper.darc_warmup).astype(jnp.float32)
-    return view.batch[domain].r_t + warm * view.hyper.reward_scale * correction
+    return view.batch[domain].r_t + warm * correction
