@@ -51,6 +51,10 @@ def draw(path: pathlib.Path, trace: Trace, policy: int = 0, episode: int = 0) ->
 
     def show(i: int) -> list[Artist]:
         axle = np.array([x[i], RADIUS])
+        # The camera follows only who would leave the picture.
+        centre = x[i] - np.clip(x[i], -0.4, 0.4)
+        axes.set_xlim(centre - 0.65, centre + 0.65)
+        clock.set_x(centre - 0.62)
         tyre.set_center((axle[0], axle[1]))
         turned = RADIUS * _direction(pitch[i] + wheel[i])
         spoke.set_data(*np.stack([axle - turned, axle + turned], axis=1))
@@ -63,7 +67,7 @@ def draw(path: pathlib.Path, trace: Trace, policy: int = 0, episode: int = 0) ->
         return [tyre, spoke, legs, torso, clock]
 
     part = path.with_suffix(".part.gif")
-    animation = FuncAnimation(figure, show, frames=len(frames), blit=True)
+    animation = FuncAnimation(figure, show, frames=len(frames), blit=False)
     animation.save(part, writer=PillowWriter(fps=_FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)
     part.replace(path)

@@ -20,6 +20,13 @@ def experiment() -> Experiment:
     robot = tasks.get(flags.FLAGS.task).robot
     if max(_floats("ratio_low")) > min(_floats("ratio_high")):
         raise ConfigError("--ratio_low is above --ratio_high; lower it")
+    length = flags.FLAGS.epochs * flags.FLAGS.updates
+    for updates in _floats("decay_updates"):
+        if 0 < updates < length:
+            raise ConfigError(
+                f"--decay_updates={updates:g}: nothing is learned after it, and there "
+                f"are {length} updates; give as many, or 0"
+            )
     return Experiment(
         task=flags.FLAGS.task,
         algorithm=flags.FLAGS.algorithm,

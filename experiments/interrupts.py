@@ -35,15 +35,11 @@ class Stop:
         self.asked = signal.Signals(number)
         signal.signal(number, self._former[self.asked])
 
-    def check(self, folder: pathlib.Path, epoch: int) -> None:
-        """Ends the run if it was asked to, once its checkpoint is written.
 
-        Raises:
-            StoppedError: with the exit code of the signal.
-        """
-        if self.asked is not None:
-            raise StoppedError(
-                f"{self.asked.name}: stopped after epoch {epoch}, which is saved; "
-                f"continue with --resume={folder}",
-                _EXIT_CODES[self.asked],
-            )
+def stopped(asked: signal.Signals, folder: pathlib.Path, epoch: int) -> StoppedError:
+    """What ends a run that was asked to, once its checkpoint is written."""
+    return StoppedError(
+        f"{asked.name}: stopped after epoch {epoch}, which is saved; "
+        f"continue with --resume={folder}",
+        _EXIT_CODES[asked],
+    )

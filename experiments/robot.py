@@ -38,9 +38,9 @@ Scores = dict[str, list[float]]
 HEADINGS = {
     "seconds": "survival (s)",
     "fallen": "falls (share)",
-    "displacement": "largest displacement (m)",
-    "speed_error": "RMS error of the speed (m/s)",
-    "cost": "cost per step",
+    "displacement": "largest displacement until a fall (m)",
+    "speed_error": "RMS error of the speed until a fall (m/s)",
+    "cost": "cost per step until a fall",
 }
 
 

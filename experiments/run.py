@@ -65,13 +65,14 @@ def _train(
         for report in loop.train(experiment, program, worlds, dataset, state):
             record.write(reports.lines(experiment, report))
             display.epoch(report.epoch)
-            evaluated = report.returns is not None
-            if evaluated or stop.asked:
+            evaluated, stopping = report.returns is not None, stop.asked
+            if evaluated or stopping:
                 saving.save(record.folder, experiment, state, worlds, dataset)
             if evaluated:
                 display.line(reports.progress(experiment, report))
                 reports.draw(record.folder, experiment, facts)
-            stop.check(record.folder, report.epoch)
+            if stopping:
+                raise interrupts.stopped(stopping, record.folder, report.epoch)
     reports.conclude(record.folder, experiment, facts)
 
 

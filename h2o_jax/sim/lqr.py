@@ -16,7 +16,7 @@ import numpy as np
 from h2o_jax.sim import models, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Array
-from h2o_jax.sim.tasks.wheel_legged import RADIUS, TORQUE_LIMIT
+from h2o_jax.sim.tasks.wheel_legged import RADIUS, TORQUE_LIMIT, rest_height
 
 _STEP = 1e-3
 """Half the width of the finite differences, in SI units."""
@@ -41,11 +41,12 @@ def gains(settings: Sequence[GapSetting]) -> Array:
 def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
     """`A [4, 4]` and `B [4, 1]` of one 5 ms step about upright rest."""
     task, data = tasks.get("wheel_legged_stand"), mujoco.MjData(model)
+    rest = rest_height(model)
 
     def advance(state: Array, torque: float) -> Array:
         theta, theta_dot, x, v = state
         mujoco.mj_resetData(model, data)
-        data.qpos[:] = x, 0.0, theta, 0.0
+        data.qpos[:] = x, rest, theta, 0.0
         data.qvel[:] = v + RADIUS * theta_dot, 0.0, theta_dot, v / RADIUS
         data.ctrl[:] = torque
         mujoco.mj_step(model, data, task.frame_skip)

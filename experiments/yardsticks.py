@@ -1,0 +1,56 @@
+"""Scores two written laws on the wheel-legged robot, to judge learned ones by.
+
+For each robot of --real: the linear-quadratic law designed in the ideal simulator, for
+every --discount, and the scripted operator's gains without the joystick. --episodes
+episodes of 30 s each.
+"""
+
+import numpy as np
+
+from experiments import console, flags, robot
+from h2o_jax.sim import gaps, lqr, models, operator, rollout, tasks
+from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.rollout import Trace
+from h2o_jax.sim.tasks.task import Array
+from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
+from h2o_jax.sim.world import World
+
+_TASK = tasks.get("wheel_legged_stand")
+
+
+def main() -> None:
+    """The command, with parsed flags."""
+    laws = {
+        f"LQR, discount {discount}": _discounted(float(discount))
+        for discount in flags.FLAGS.discount
+    }
+    laws["operator's gains"] = operator.GAINS[log_columns(_TASK)] / TORQUE_LIMIT
+    found = {
+        gaps.to_text(real): {
+            name: robot.scores(_TASK, _trace(gains, real))
+            for name, gains in laws.items()
+        }
+        for real in gaps.parse_list(flags.FLAGS.real, _TASK.robot)
+    }
+    print(robot.table(_TASK, found))
+
+
+def _discounted(discount: float) -> Array:
+    """The ideal simulator's best law `[4]` where later costs count less."""
+    model = models.compile_model(_TASK, gaps.parse("idealised"))
+    a, b = (np.sqrt(discount) * x for x in lqr.linearise(model))
+    return -lqr.riccati(a, b) / TORQUE_LIMIT
+
+
+def _trace(gains: Array, real: tuple[GapSetting, ...]) -> Trace:
+    """Episodes `[1, E]` of the law `action = observation @ gains`."""
+    episodes = flags.FLAGS.episodes
+    model = models.compile_model(_TASK, real)
+    interface = gaps.interface(real, _TASK.interface)
+    world = World(_TASK, [model] * episodes, [interface] * episodes, [0] * episodes)
+    seed = flags.FLAGS.evaluation_seed
+    return rollout.trace(world, lambda obs: (obs @ gains)[..., None], episodes, seed)
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "")
