@@ -93,7 +93,7 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
 
 def _operate(experiment: Experiment) -> pathlib.Path:
     """Path of a wheel-legged robot's log, driven by the scripted operator if absent."""
-    seed, pairing = flags.FLAGS.collect_seed, flags.FLAGS.pairing
+    seed, pairing = flags.FLAGS.collect_seed, from_flags.pairing()
     rows = flags.FLAGS.collect_rows or operator.ROWS
     settings = (rows, seed, pairing, experiment.real)
     name = f"{experiment.task}-operator-{_digest(settings)}.hdf5"
@@ -103,7 +103,8 @@ def _operate(experiment: Experiment) -> pathlib.Path:
         data = operator.record(task, rows, seed, pairing, experiment.real)
         limits = time_limits(data.transition.discount_t, task.horizon)
         origin = "; ".join([data.source, *data.notes])
-        datasets.write_d4rl(path, data.transition, limits, {"origin": origin})
+        attributes = {"origin": origin, "pairing": pairing}
+        datasets.write_d4rl(path, data.transition, limits, attributes)
     return path
 
 

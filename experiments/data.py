@@ -3,7 +3,8 @@
 from experiments import flags, from_flags
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
-from h2o_jax.sim import datasets, robot_log
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import datasets, hdf5, robot_log
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
 
@@ -15,14 +16,15 @@ def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
     so that all methods see the same observations.
 
     Raises:
+        ConfigError: `--pairing` asks for another pairing than the log's.
         DatasetError: in one line, the file, the finding and the fix.
     """
     if "real" not in method.domains and not experiment.normalise:
         return None
     task, rows = experiment.model, method.batch_size
     if task.robot == "wheel_legged" and experiment.dataset.endswith(".txt"):
-        return robot_log.load(experiment.dataset, task, flags.FLAGS.pairing, rows)
-    return datasets.load(
+        return robot_log.load(experiment.dataset, task, from_flags.pairing(), rows)
+    dataset = datasets.load(
         experiment.dataset or str(ensure_dataset(experiment)),
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,
@@ -32,3 +34,20 @@ def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
         min_rows=rows,
         download=flags.FLAGS.download,
     )
+    if experiment.dataset and not flags.FLAGS.resume:  # checked when that run began
+        _check_pairing(experiment.dataset)
+    return dataset
+
+
+def _check_pairing(source: str) -> None:
+    """Refuses a `--pairing` other than that of a log whose rows are paired.
+
+    Raises:
+        ConfigError: in one line, the flag, the finding and the fix.
+    """
+    asked, found = flags.FLAGS.pairing, hdf5.attribute(source, "pairing")
+    if asked not in (None, found):
+        how = found or "already"
+        raise ConfigError(
+            f"--pairing={asked}: the rows of {source} are paired {how}; drop the flag"
+        )

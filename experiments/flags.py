@@ -231,10 +231,11 @@ flags.DEFINE_integer(
 flags.DEFINE_integer("collect_seed", 0, "Seed of the collecting run.", 0)
 flags.DEFINE_enum(
     "pairing",
-    "official",
+    None,
     robot_log.PAIRINGS,
     "Which command of a wheel-legged log goes with a state: that of the same row, as "
-    "published, or that of the row after, which was computed from it.",
+    "published (official, the default), or that of the row after, which was computed "
+    "from it. For a .txt log and for one that is collected.",
 )
 flags.DEFINE_string("collect_hidden", "256,256", "Widths of the collecting SAC.")
 flags.DEFINE_integer("collect_batch", 256, "Rows per update of the collecting SAC.", 1)

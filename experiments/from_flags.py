@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from experiments import flags
 from experiments.experiment import Experiment, grid
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, robot_log, tasks
 from h2o_jax.types import Hyper
 
 
@@ -95,6 +95,11 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
 def integers(name: str) -> tuple[int, ...]:
     """A flag's comma-separated whole numbers, each at least 1."""
     return _integers(name, str(flags.FLAGS[name].value).split(","))
+
+
+def pairing() -> robot_log.Pairing:
+    """`--pairing`, as published where it is not given."""
+    return flags.FLAGS.pairing or "official"
 
 
 def columns() -> dict[str, str] | None:

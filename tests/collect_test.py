@@ -113,3 +113,22 @@ def test_command_writes_where_it_is_told(replay, tmp_path, monkeypatch, capsys):
         again = load(source).transition
         np.testing.assert_array_equal(again.s_tm1, load(replay).transition.s_tm1)
     assert "wrote" in capsys.readouterr().out
+
+
+def test_minari_episodes_are_cut_where_the_loop_stalled(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    robot = (*TINY, "--task=wheel_legged_stand", "--collect_rows=1500")
+    places = (f"--cache_dir={tmp_path}", "--out=minari:h2o/robot-v0")
+    call(collect.main, monkeypatch, *robot, *places)
+    [cached] = tmp_path.glob("*.hdf5")
+    logged, again = (
+        datasets.load(source, obs_dim=4, action_dim=1)
+        for source in (str(cached), "minari:h2o/robot-v0")
+    )
+    rows = logged.transition
+    goes_on = rows.discount_t[:-1] > 0
+    left_out = goes_on & (rows.s_t[:-1] != rows.s_tm1[1:]).any(axis=1)
+    assert left_out.sum() > 2
+    for x, y in zip(rows, again.transition, strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert again.time_limits == logged.time_limits + left_out.sum()

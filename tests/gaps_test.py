@@ -209,6 +209,14 @@ def test_parse():
     ]
 
 
+def test_a_whole_variant_comes_first_whatever_its_place():
+    robot = tasks.get("wheel_legged_stand").interface
+    for text in ("latency:4+idealised", "idealised+latency:4"):
+        settings = gaps.parse(text)
+        assert gaps.to_text(settings) == "idealised:1+latency:4"
+        assert gaps.interface(settings, robot) == Interface(latency=4)
+
+
 @pytest.mark.parametrize("text", ["none", "gravity:2", "friction:0.1+big_thigh:1e-09"])
 def test_text_is_the_inverse_of_parse(text):
     assert gaps.to_text(gaps.parse(text)) == text

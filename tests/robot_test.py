@@ -1,15 +1,14 @@
 import json
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import collect, records, robot, run
+from experiments import build, collect, data, flags, from_flags, records, robot, run
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import hdf5, operator, tasks
 from h2o_jax.sim.rollout import Evaluation, Trace
-from tests.commands import TINY, call
+from tests.commands import TINY, call, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 STAND = (
@@ -59,18 +58,48 @@ def test_the_published_text_is_a_dataset(runs):
 def test_pairings_make_different_logs(runs, monkeypatch):
     places = (f"--cache_dir={runs / 'cache'}", f"--out={runs / 'official.hdf5'}")
     call(collect.main, monkeypatch, *STAND, *places)
-    logs = (runs / "cache").glob("*-operator-*.hdf5")
-    [realigned] = [path for path in logs if "realigned" in origin(path)]
+    logs = {
+        hdf5.attribute(path, "pairing"): path
+        for path in (runs / "cache").glob("*-operator-*.hdf5")
+    }
     official = hdf5.read(runs / "official.hdf5", None)
-    other = hdf5.read(realigned, None)
+    other = hdf5.read(logs["realigned"], None)
     assert len(official["actions"]) == len(other["actions"]) == 400
     # Realigned, a state has the command that the official pairing gives the next one.
     np.testing.assert_array_equal(official["actions"][1:51], other["actions"][:50])
 
 
-def origin(path):
-    with h5py.File(path) as file:
-        return str(file.attrs["origin"])
+def test_a_log_keeps_its_pairing(runs, tmp_path, monkeypatch):
+    log = tmp_path / "log.hdf5"
+    places = (f"--cache_dir={runs / 'cache'}", f"--out={log}")
+    call(collect.main, monkeypatch, *STAND, "--pairing=realigned", *places)
+    assert hdf5.attribute(log, "pairing") == "realigned"
+    with parsed(*STAND, "--pairing=realigned", f"--dataset={log}"):
+        assert load_data() is not None
+    with (
+        parsed(*STAND, "--pairing=official", f"--dataset={log}"),
+        pytest.raises(ConfigError, match=r"--pairing=official: .* paired realigned;"),
+    ):
+        load_data()
+
+
+def test_a_pairing_without_a_meaning_is_refused(tmp_path):
+    log = write_log(tmp_path / "log.hdf5")
+    hopper = (*TINY, f"--dataset={log}", "--pairing=realigned")
+    with (
+        parsed(*hopper),
+        pytest.raises(ConfigError, match=r"--pairing=realigned: .*log.hdf5 are paired"),
+    ):
+        load_data()
+    # The flags that a run was begun with are not questioned when it goes on.
+    with parsed(*hopper):
+        flags.FLAGS.resume = "runs/before"
+        assert load_data() is not None
+
+
+def load_data():
+    experiment = from_flags.experiment()
+    return data.load(experiment, build.algorithm(experiment))
 
 
 def test_sac_sees_observations_normalised_by_the_log(runs):

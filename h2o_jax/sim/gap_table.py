@@ -33,6 +33,8 @@ class Gap:
     """Largest factor that makes sense."""
     whole: bool = False
     """Whether the factor must be a whole number."""
+    variant: bool = False
+    """Sets many things at once, to which other gaps then add; applied first."""
     synthetic: bool = False
     """Invented to see where a method breaks: neither published nor measured."""
 
@@ -157,6 +159,7 @@ ALL = (
         neutral=0.0,
         lowest=0.0,
         highest=1.0,
+        variant=True,
     ),
     Gap(
         "latency",

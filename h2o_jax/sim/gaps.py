@@ -48,7 +48,8 @@ def parse(text: str, robot: str | None = None) -> tuple[GapSetting, ...]:
         robot: only gaps of this robot are accepted.
 
     Returns:
-        The settings in the order given; `to_text` is the inverse.
+        The settings in the order given, but a whole variant such as `idealised`
+        comes first, or it would undo the others; `to_text` is the inverse.
 
     Raises:
         ConfigError: an unknown or repeated gap, one the robot does not have, or a
@@ -60,7 +61,7 @@ def parse(text: str, robot: str | None = None) -> tuple[GapSetting, ...]:
     for setting in settings:
         if sum(setting.name == other.name for other in settings) > 1:
             raise ConfigError(f"gap {setting.name} is given twice in {text!r}")
-    return settings
+    return tuple(sorted(settings, key=lambda setting: not GAPS[setting.name].variant))
 
 
 def parse_list(

@@ -35,6 +35,15 @@ def read(path: pathlib.Path, columns: tables.ColumnMap) -> dict[str, np.ndarray]
         }
 
 
+def attribute(path: str | os.PathLike[str], name: str) -> str | None:
+    """A text kept with an HDF5 file, such as its pairing; None if there is none."""
+    if not h5py.is_hdf5(path):
+        return None
+    with h5py.File(path, "r") as file:
+        found = file.attrs.get(name)
+    return found if isinstance(found, str) else None
+
+
 def values(datasets: Mapping[str, h5py.Dataset], name: str) -> np.ndarray:
     """The numbers of one array; anything else is refused before it is read."""
     dataset = datasets[name]

@@ -140,7 +140,9 @@ def write_minari(
 ) -> None:
     """Writes steps in the order they were taken as a local Minari dataset.
 
-    A last episode that did not end is marked truncated, as Minari's own collector does.
+    Minari keeps one sequence of observations per episode, so an episode is also cut,
+    marked truncated, where the next row does not begin with a step's successor (a log
+    that left rows out) and at the end, as Minari's own collector does.
 
     Args:
         dataset_id: `NAMESPACE/NAME-vN`, not yet in use.
@@ -185,9 +187,8 @@ def _buffers(transition: Transition, timeouts: np.ndarray) -> list[Any]:
 
     step = Transition(*(np.asarray(x, np.float32) for x in transition))
     terminals = step.discount_t == 0
-    ends = np.flatnonzero(terminals | timeouts) + 1
-    if not len(ends) or ends[-1] < len(terminals):
-        ends = np.append(ends, len(terminals))
+    joined = np.all(step.s_t[:-1] == step.s_tm1[1:], axis=1)
+    ends = np.flatnonzero(np.append((terminals | timeouts)[:-1] | ~joined, True)) + 1
     buffers = []
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         rows, last = slice(start, end), np.arange(start, end) == end - 1
