@@ -61,14 +61,14 @@ def algorithm(experiment: Experiment) -> Algorithm:
         if "backbone" not in parameters:
             raise ConfigError(f"--backbone: {experiment.algorithm} has none; drop it")
         given["backbone"] = experiment.backbone
-    if experiment.critics is not None:
-        given["critics"] = experiment.critics
+    for name in ("critics", "critic_layer_norm"):
+        if getattr(experiment, name) is not None:
+            given[name] = getattr(experiment, name)
     return build(
         experiment.model.obs_dim,
         experiment.model.action_dim,
         hidden=experiment.hidden,
         discriminator_hidden=experiment.discriminator_hidden,
-        critic_layer_norm=experiment.critic_layer_norm,
         **given,
     )
 

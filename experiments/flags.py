@@ -79,7 +79,9 @@ flags.DEFINE_string("discriminator_hidden", "256,256", "Widths of discriminators
 flags.DEFINE_integer(
     "critics", None, "Critics of the ensemble; default: 2, or 10 for edac.", 1
 )
-flags.DEFINE_bool("critic_layer_norm", False, "LayerNorm in critics.")
+flags.DEFINE_bool(
+    "critic_layer_norm", None, "LayerNorm in critics; default: only in rebrac."
+)
 flags.DEFINE_integer(
     "batch",
     128,
@@ -133,6 +135,8 @@ RANGES = {
     "darc_clip": (0.0, math.inf),
     "darc_warmup": (0.0, math.inf),
     "diversity": (0.0, math.inf),
+    "policy_cloning": (0.0, math.inf),
+    "critic_cloning": (0.0, math.inf),
     "decay_updates": (0.0, math.inf),
 }
 HELP = {
@@ -157,6 +161,8 @@ HELP = {
     "darc_clip": "Largest correction of a reward by darc, >= 0.",
     "darc_warmup": "Updates of darc before its first correction, >= 0.",
     "diversity": "Factor on edac's penalty, >= 0.",
+    "policy_cloning": "What rebrac's policy pays for leaving the logged action, >= 0.",
+    "critic_cloning": "What its target pays for leaving the next one, >= 0.",
     "discriminator_noise": "Std of noise on discriminator inputs, >= 0.",
     "entropy_per_action": "Target entropy in nats per action dimension.",
     "reward_shift": "Added to rewards inside the update, before --reward_scale.",
