@@ -1,5 +1,6 @@
 """Figures of the wheel-legged robot: how it moves, what was visited, who survives."""
 
+import functools
 import pathlib
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.plots import COLOURS
 from h2o_jax.sim.rollout import Trace
@@ -24,36 +26,32 @@ _DOTS = 6000
 def motion(path: pathlib.Path, task: Task, traces: Mapping[str, Trace]) -> None:
     """Displacement (standing) or speed (driving) over 30 s, one panel per method.
 
-    Each policy's first episode is thin, its end by a fall a cross; mean and standard
-    deviation are over all episodes of all policies that still balance.
+    Each policy's first episode is thin, its end by a fall a cross. An average is taken
+    over each policy's own episodes that still balance, and the thick line and its band
+    are mean and standard deviation of these over policies.
     """
     driving = task.name == "wheel_legged_forward"
     signal = _speed if driving else _displacement
     figure, panels = _row(len(traces))
+    # A policy that runs away would flatten all others.
+    panels[0].set_ylim(*((-0.6, 1.0) if driving else (-2.0, 2.0)))
     for i, (name, trace) in enumerate(traces.items()):
         panel, colour = panels[i], COLOURS[i % len(COLOURS)]
-        lines = signal(trace)
-        every = lines.reshape(-1, len(_GRID))
-        standing = np.isfinite(every).any(axis=0)
-        mean = np.nanmean(every[:, standing], axis=0)
-        std = np.nanstd(every[:, standing], axis=0)
-        seconds = _GRID[standing]
-        panel.fill_between(seconds, mean - std, mean + std, color=colour, alpha=0.2)
+        lines, fell = signal(trace), trace.evaluation.fell
+        mean, std = _over_policies(lines)
+        panel.fill_between(_GRID, mean - std, mean + std, color=colour, alpha=0.2)
         panel.plot(_GRID, lines[:, 0].T, color=colour, alpha=0.5, linewidth=0.7)
-        panel.plot(seconds, mean, color=colour, linewidth=1.8)
-        _mark_falls(panel, lines[:, 0], trace.evaluation.fell[:, 0])
-        fallen = trace.evaluation.fell
-        panel.set_title(
-            f"{name}: {fallen.sum()} of {fallen.size} fall", fontsize="medium"
-        )
+        panel.plot(_GRID, mean, color=colour, linewidth=1.8)
+        _mark_falls(panel, lines[:, 0], fell[:, 0])
+        title = f"{name}, {len(fell)} seeds: {fell.sum()} of {fell.size} fall"
+        panel.set_title(title, fontsize="medium")
         panel.set(xlabel="time (s)", xlim=(0, 30))
         panel.grid(alpha=0.3)
         if driving:
             panel.axhline(TARGET_SPEED, color="0.2", linestyle="--", linewidth=1)
     label = "speed (m/s)" if driving else "displacement (m)"
     panels[0].set_ylabel(label)
-    # A policy that runs away would flatten all others.
-    panels[0].set_ylim(*((-0.6, 1.0) if driving else (-2.0, 2.0)))
+    _explain(figure)
     _save(figure, path)
 
 
@@ -145,12 +143,44 @@ def _on_grid(time: Array, values: Array) -> Array:
     return lines.reshape(policies, episodes, len(_GRID))
 
 
+def _over_policies(lines: Array) -> tuple[Array, Array]:
+    """Mean and std `[T]` over policies of each one's mean episode; NaN after all fell.
+
+    Args:
+        lines: `[R, E, T]`, NaN after a fall.
+    """
+    episodes = np.ma.masked_invalid(lines).mean(axis=1)
+    return episodes.mean(axis=0).filled(np.nan), episodes.std(axis=0).filled(np.nan)
+
+
 def _mark_falls(panel: Axes, lines: Array, fell: Array) -> None:
-    """A cross where a line `[R, T]` ends by a fall."""
+    """A cross where a line `[R, T]` ends by a fall; an arrow at the edge if beyond."""
+    low, high = panel.get_ylim()
     for line, down in zip(lines, fell, strict=True):
         known = np.flatnonzero(np.isfinite(line))
         if down and len(known):
-            panel.plot(_GRID[known[-1]], line[known[-1]], "x", color="0.1", ms=6)
+            second, end = _GRID[known[-1]], line[known[-1]]
+            kind = "^" if end > high else "v" if end < low else "x"
+            end = np.clip(end, low, high)
+            panel.plot(second, end, kind, color="0.1", ms=6, clip_on=False, zorder=3)
+
+
+def _explain(figure: Figure) -> None:
+    """Says below the panels what lines and marks are."""
+    line = functools.partial(Line2D, [], [], color="0.3")
+    handles = [
+        line(linewidth=1.8, label="mean ± std over seeds' mean episodes"),
+        line(linewidth=0.7, alpha=0.5, label="first episode of each seed"),
+        line(linestyle="", marker="x", label="its fall (arrow: beyond the axis)"),
+    ]
+    columns = min(len(figure.axes), len(handles))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize="small",
+    )
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:

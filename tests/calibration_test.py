@@ -64,16 +64,31 @@ def test_spectrum_finds_an_oscillation():
     assert np.sum(power) * frequency[1] == pytest.approx(0.5, rel=0.05)
 
 
-def test_held_out_skill_on_the_published_log(shared_file):
+# The analysis that the model goes back to found .87 .89 .91 for theta, theta_dot and v
+# over 12 held-out rows, and .54 .18 .31 for the ideal simulator. It counts 60 stalls,
+# which are those of the first rule: there the model now reaches .828 .900 .927 (1306
+# windows), so theta is .04 short and the others above. The second rule leaves out
+# windows with shorter stalls too: .870 .913 .946 (1173 windows).
+@pytest.mark.parametrize(
+    ("jump", "windows", "least", "ideal_most"),
+    [
+        (robot_log.STALL_JUMP, 1306, [0.82, 0.89, 0.92], [0.65, 0.37, 0.33]),
+        (calibration.STRICT_JUMP, 1173, [0.86, 0.90, 0.935], [0.565, 0.205, 0.18]),
+    ],
+    ids=["60 stalls", "short stalls too"],
+)
+def test_held_out_skill_on_the_published_log(
+    jump, windows, least, ideal_most, shared_file
+):
     log, _ = robot_log.read(shared_file("robot/log.txt"))
-    starts = calibration.windows(log, stride=16, jump=calibration.STRICT_JUMP)
-    real = calibration.skill(log, calibration.VARIANTS["real"], starts)
-    ideal = calibration.skill(
-        log, calibration.VARIANTS["idealised, same timing"], starts
+    starts = calibration.windows(log, jump=jump)
+    assert len(starts) == windows
+    real, ideal = (
+        calibration.skill(log, calibration.VARIANTS[name], starts, [12])[12]
+        for name in ("real", "idealised, same timing")
     )
-    # The analysis found .87 .89 .91, and .54 .18 .31 for the ideal simulator.
-    assert (real[12] > [0.85, 0.88, 0.90]).all()
-    assert (ideal[12] < [0.70, 0.50, 0.50]).all()
+    assert (real > least).all()
+    assert (ideal < ideal_most).all()
 
 
 def test_the_operator_shakes_the_model_like_the_robot(shared_file):
