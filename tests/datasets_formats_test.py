@@ -3,6 +3,7 @@
 import re
 
 import h5py
+import jax
 import numpy as np
 import pytest
 
@@ -37,7 +38,7 @@ def test_round_trip(tmp_path, monkeypatch, kind):
         np.savetxt(path, values, "%.9g", ",", header=",".join(header), comments="")
     dataset = load(path)
     assert_same(dataset.transition, step)
-    assert all(x.dtype == np.float32 for x in dataset.transition)
+    assert all(x.dtype == np.float32 for x in jax.tree.leaves(dataset.transition))
     np.testing.assert_array_equal(dataset.episode_lengths, [20, 20, 20])
     assert dataset.notes == () and dataset.time_limits == 2
     lines = datasets.summary(dataset).splitlines()
