@@ -60,6 +60,8 @@ class Experiment:
     learn_rows: tuple[int, int] | None = None
     discriminate_rows: tuple[int, int] | None = None
     normalise: bool = False
+    return_range: float | None = None
+    """Between the log's best and worst episodes, as the update sees them."""
     relative_noise: bool = False
     epochs: int = 1000
     steps: int = 1000

@@ -15,6 +15,10 @@ from h2o_jax.value_losses import BACKBONES
 
 FLAGS = flags.FLAGS
 
+UNIT = (0.0, 1.0)
+POSITIVE = (math.ulp(0.0), math.inf)
+_ANY = (-math.inf, math.inf)
+
 # --- what is learned ---------------------------------------------------------------
 
 flags.DEFINE_enum(
@@ -102,6 +106,13 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "normalise", False, "Normalise observations by the dataset's mean and std."
 )
+flags.DEFINE_float(
+    "return_range",
+    None,
+    "Scale rewards, on top of --reward_scale, so that the dataset's best and worst "
+    "episodes are so far apart; the IQL family's code uses 1000 for locomotion.",
+    POSITIVE[0],
+)
 flags.DEFINE_bool(
     "relative_noise",
     False,
@@ -116,9 +127,6 @@ flags.DEFINE_list(
     "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman target, "
     "in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
 )
-UNIT = (0.0, 1.0)
-POSITIVE = (math.ulp(0.0), math.inf)
-_ANY = (-math.inf, math.inf)
 RANGES = {
     "discount": UNIT,
     "target_ema": UNIT,
