@@ -29,5 +29,5 @@ def test_without_it_rewards_stay():
 
 @pytest.mark.parametrize("returns", [[], [5.0], [5.0, 5.0]])
 def test_needs_two_different_returns(returns):
-    with pytest.raises(ConfigError, match="--return_range=1000: .*two whole episodes"):
+    with pytest.raises(ConfigError, match=r"--return_range=1000: .*two whole episodes"):
         reward_scales(returns, "--return_range=1000")
