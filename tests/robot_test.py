@@ -1,13 +1,27 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import build, collect, data, flags, from_flags, records, robot, run
+import h2o_jax
+from experiments import (
+    build,
+    checkpoints,
+    collect,
+    data,
+    flags,
+    from_flags,
+    policies,
+    records,
+    robot,
+    run,
+)
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import hdf5, operator, tasks
 from h2o_jax.sim.rollout import Evaluation, Trace
+from h2o_jax.types import ObsScales, Transition, unit_scales
 from tests.commands import TINY, call, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -103,7 +117,43 @@ def load_data():
 
 
 def test_sac_sees_observations_normalised_by_the_log(runs):
-    assert json.loads((runs / "sac" / "versions.json").read_text())["data"]
+    folder = runs / "sac"
+    log = runs / "cache" / policies.facts(folder)["data"]["name"]
+    observed = hdf5.read(log, None)["observations"]
+    mean, std = observed.mean(axis=0), observed.std(axis=0)
+    # Learning, collecting and the stored policy have the same scales: the log's.
+    learner = checkpoints.read(folder / "checkpoint").arrays
+    for name, wanted in (("mean", mean), ("std", std)):
+        found = learner[f"['learner'].scales.obs_{name}"]
+        np.testing.assert_allclose(found, [wanted], rtol=1e-4, atol=1e-6)
+    act, actors = policies._load(folder, "policy")
+    actor = jax.tree.map(lambda x: x[0], actors)
+    unit = actor._replace(scales=ObsScales(np.zeros_like(mean), np.ones_like(std)))
+    some = observed[:50]
+    acted = policies.load(folder)(some)
+    np.testing.assert_allclose(acted, act(unit, (some - mean) / std), atol=1e-6)
+    assert np.abs(acted - act(unit, some)).max() > 5e-4
+
+
+def test_sac_learns_in_units_of_its_scales():
+    """Raw rows with scales are rows in those units without."""
+    sac, key = h2o_jax.sac(4, 1, hidden=(8, 8)), jax.random.key(0)
+    rng = np.random.default_rng(0)
+    s_tm1, s_t = rng.normal(size=(2, 256, 4)).astype("f4")
+    a_tm1, r_t = s_tm1[:, :1] / 9, s_t[:, 0]
+    unit = unit_scales(4, 1)
+    mean, std = np.array([[1, 0, -1, 2], [2, 0.5, 1, 0.1]], "f4")
+    given = unit._replace(obs_mean=mean, obs_std=std)
+
+    def learned(scales, scale):
+        rows = Transition(scale(s_tm1), a_tm1, r_t, np.ones(256, "f4"), scale(s_t))
+        state, _ = sac.update(sac.init(key, scales=scales), None, rows)
+        return np.concatenate([x.ravel() for x in jax.tree.leaves(state.params)])
+
+    wanted = learned(unit, lambda s: s)
+    found = learned(given, lambda s: s * std + mean)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
+    assert np.abs(learned(given, lambda s: s) - wanted).max() > 1e-4
 
 
 def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
