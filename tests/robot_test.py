@@ -21,7 +21,7 @@ from experiments import (
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import hdf5, operator, tasks
 from h2o_jax.sim.rollout import Evaluation, Trace
-from h2o_jax.types import ObsScales, Transition, unit_scales
+from h2o_jax.types import Hyper, ObsScales, Transition, unit_scales
 from tests.commands import TINY, call, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -141,19 +141,21 @@ def test_sac_learns_in_units_of_its_scales():
     rng = np.random.default_rng(0)
     s_tm1, s_t = rng.normal(size=(2, 256, 4)).astype("f4")
     a_tm1, r_t = s_tm1[:, :1] / 9, s_t[:, 0]
-    unit = unit_scales(4, 1)
+    hyper, unit = Hyper(critic_lr=1e-2, policy_lr=1e-2), unit_scales(4, 1)
     mean, std = np.array([[1, 0, -1, 2], [2, 0.5, 1, 0.1]], "f4")
     given = unit._replace(obs_mean=mean, obs_std=std)
 
     def learned(scales, scale):
         rows = Transition(scale(s_tm1), a_tm1, r_t, np.ones(256, "f4"), scale(s_t))
-        state, _ = sac.update(sac.init(key, scales=scales), None, rows)
+        state = sac.init(key, hyper, scales)
+        for _ in range(20):
+            state, _ = sac.update(state, None, rows)
         return np.concatenate([x.ravel() for x in jax.tree.leaves(state.params)])
 
     wanted = learned(unit, lambda s: s)
     found = learned(given, lambda s: s * std + mean)
-    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
-    assert np.abs(learned(given, lambda s: s) - wanted).max() > 1e-4
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert np.abs(learned(given, lambda s: s) - wanted).max() > 0.1
 
 
 def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
