@@ -15,7 +15,14 @@ from h2o_jax.program import Program, make_program
 from h2o_jax.sim import gaps, models
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.sim.world import World
-from h2o_jax.types import Actor, Algorithm, LearnerState, Scales, unit_scales
+from h2o_jax.types import (
+    Actor,
+    Algorithm,
+    Hyper,
+    LearnerState,
+    Scales,
+    unit_scales,
+)
 
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
@@ -61,14 +68,14 @@ def algorithm(experiment: Experiment) -> Algorithm:
         if "backbone" not in parameters:
             raise ConfigError(f"--backbone: {experiment.algorithm} has none; drop it")
         given["backbone"] = experiment.backbone
-    if experiment.critics is not None:
-        given["critics"] = experiment.critics
+    for name in ("critics", "critic_layer_norm"):
+        if getattr(experiment, name) is not None:
+            given[name] = getattr(experiment, name)
     return build(
         experiment.model.obs_dim,
         experiment.model.action_dim,
         hidden=experiment.hidden,
         discriminator_hidden=experiment.discriminator_hidden,
-        critic_layer_norm=experiment.critic_layer_norm,
         **given,
     )
 
@@ -128,7 +135,7 @@ def state(
     """The state before the first epoch."""
     learner = compiled.init(
         experiment.keys(compiled.runs)[0],
-        experiment.hyper(compiled.runs),
+        scaled_hyper(experiment, dataset, compiled.runs),
         data_scales(experiment, dataset),
     )
     memory = None
@@ -140,6 +147,26 @@ def state(
     runs = len(experiment.runs)
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
     return State(0, learner, memory, best, np.full(runs, -np.inf))
+
+
+def scaled_hyper(experiment: Experiment, dataset: Dataset | None, padded: int) -> Hyper:
+    """Hyperparameters of all runs, with `--return_range` in their reward scale.
+
+    Raises:
+        ConfigError: the log has no two episodes with different returns.
+    """
+    hyper = experiment.hyper(padded)
+    if experiment.return_range is None:
+        return hyper
+    returns = () if dataset is None else dataset.episode_returns
+    apart = float(np.ptp(returns)) if len(returns) else 0.0
+    if not apart:
+        raise ConfigError(
+            f"--return_range={experiment.return_range:g}: the log has no two whole "
+            "episodes of different return; give --reward_scale instead"
+        )
+    scale = experiment.return_range / apart
+    return hyper.replace(reward_scale=hyper.reward_scale * scale)
 
 
 def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:

@@ -236,7 +236,7 @@ def _rollouts(
         -(-recipe.rows // _ROLLOUTS),
     ).transitions
     limits = [time_limits(d, task.horizon) for d in rows.discount_t]
-    flat = Transition(*(x.reshape(-1, *x.shape[2:]) for x in rows))
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
     return flat, np.concatenate(limits)
 
 

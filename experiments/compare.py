@@ -1,11 +1,14 @@
 """Compares stored results: a table, and a figure of the learning curves.
 
-Reads the cells below --results_dir that belong to --task and --gap (one gap), prints
-the mean and spread over seeds of every method, and draws them to --out (PNG).
+Reads the cells below --results_dir that belong to --task, --gap and --real (one each),
+prints the mean and spread over seeds of every method and setting, and draws them to
+--out (PNG). Cells with other settings (log, network sizes, hyperparameters) never share
+a row; what differs is named there.
 """
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,46 +16,81 @@ import numpy as np
 from experiments import console, flags, plots
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
+from h2o_jax.types import Hyper
+
+Cell = dict[str, Any]
 
 
 def main() -> None:
     """The command, with parsed flags."""
     robot = tasks.get(flags.FLAGS.task).robot
-    cells = load(
-        pathlib.Path(flags.FLAGS.results_dir or "results"),
-        flags.FLAGS.task,
-        gaps.to_text(gaps.parse(flags.FLAGS.gap, robot)),
+    gap, real = (
+        gaps.to_text(gaps.parse(text, robot))
+        for text in (flags.FLAGS.gap, flags.FLAGS.real)
     )
+    folder = pathlib.Path(flags.FLAGS.results_dir or "results")
+    cells = label(load(folder, flags.FLAGS.task, gap, real))
     print(table(cells))
     if flags.FLAGS.out:
         draw(pathlib.Path(flags.FLAGS.out), cells)
         print(f"\nwrote    {flags.FLAGS.out}")
 
 
-def load(folder: pathlib.Path, task: str, gap: str) -> list[dict[str, Any]]:
-    """Cells of one task and gap.
+def load(folder: pathlib.Path, task: str, gap: str, real: str) -> list[Cell]:
+    """Cells of one task, gap and real system.
 
     Raises:
         ConfigError: there are none.
     """
     paths = sorted((folder / task / gap).rglob("*.json"))
-    if not paths:
+    cells = [json.loads(path.read_text()) for path in paths]
+    cells = [cell for cell in cells if cell["setting"]["real"] == real]
+    if not cells:
         raise ConfigError(
-            f"--results_dir={folder}: nothing for --task={task} --gap={gap}; store "
-            "cells with experiments.run --results_dir"
+            f"--results_dir={folder}: nothing for --task={task} --gap={gap} "
+            f"--real={real}; store cells with experiments.run --results_dir"
         )
-    return [json.loads(path.read_text()) for path in paths]
+    return cells
 
 
-def table(cells: list[dict[str, Any]]) -> str:
+def label(cells: Sequence[Cell]) -> list[Cell]:
+    """Gives every cell a `method`: its name, and what sets it apart from namesakes."""
+    namesakes: dict[str, list[Cell]] = {}
+    for cell in cells:
+        preset = cell.get("preset")
+        name = f"{cell['algorithm']} ({preset})" if preset else cell["algorithm"]
+        namesakes.setdefault(name, []).append(cell)
+    return [
+        {**cell, "method": " ".join([name, *_differences(cell, own)])}
+        for name, own in namesakes.items()
+        for cell in own
+    ]
+
+
+def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
+    """`name=value` of the settings in which a cell differs from any namesake."""
+    names = sorted({name for other in namesakes for name in other["setting"]})
+    values = {name: {_value(x, name) for x in namesakes} for name in names}
+    # The number of steps has a column of its own.
+    apart = [name for name in names if len(values[name]) > 1 and name != "epochs"]
+    return [f"{name}={_value(cell, name)}" for name in apart]
+
+
+def _value(cell: Cell, name: str) -> str:
+    """A setting as text; hyperparameters are only stored where not at their default."""
+    value = cell["setting"].get(name, getattr(Hyper(), name, None))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def table(cells: Sequence[Cell]) -> str:
     """Mean and standard deviation over seeds, per method and length."""
     lines = [
         "| method | steps | seeds | final return | last 10 evaluations |",
         "|---|---|---|---|---|",
     ]
-    keys = dict.fromkeys((_method(c), c["steps"]) for c in cells)
+    keys = dict.fromkeys((c["method"], c["steps"]) for c in cells)
     for method, steps in keys:
-        own = [c for c in cells if (_method(c), c["steps"]) == (method, steps)]
+        own = [c for c in cells if (c["method"], c["steps"]) == (method, steps)]
         columns = [
             f"{np.mean([c[k] for c in own]):.0f} ± {np.std([c[k] for c in own]):.0f}"
             for k in ("final", "last_ten")
@@ -65,10 +103,10 @@ def table(cells: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def draw(path: pathlib.Path, cells: list[dict[str, Any]]) -> None:
+def draw(path: pathlib.Path, cells: Sequence[Cell]) -> None:
     """Learning curves of every method, the data's returns dashed."""
     lines = [
-        {"label": _method(c), "seed": c["seed"], "steps": steps, "return": value}
+        {"label": c["method"], "seed": c["seed"], "steps": steps, "return": value}
         for c in cells
         for steps, value in c["curve"]
     ]
@@ -81,13 +119,7 @@ def draw(path: pathlib.Path, cells: list[dict[str, Any]]) -> None:
     plots.curve(path, lines, title, references)
 
 
-def _method(cell: dict[str, Any]) -> str:
-    """Algorithm, and the name of its settings if they have one."""
-    preset = cell.get("preset")
-    return f"{cell['algorithm']} ({preset})" if preset else cell["algorithm"]
-
-
-def _data(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _data(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
     """Logs that the cells learned from, by name."""
     logs = [c["data"] for c in cells if c["data"] and "mean" in c["data"]]
     return {log["name"]: log for log in logs}

@@ -1,8 +1,11 @@
 """The log that an experiment learns from: read, or made when none is given."""
 
+import dataclasses
+
 from experiments import flags, from_flags
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
+from h2o_jax import replay
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import datasets, hdf5, robot_log
 from h2o_jax.sim.datasets import Dataset
@@ -21,7 +24,15 @@ def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
     """
     if "real" not in method.domains and not experiment.normalise:
         return None
-    task, rows = experiment.model, method.batch_size
+    dataset = _read(experiment, method.batch_size)
+    if not method.follows:
+        return dataset
+    return dataclasses.replace(dataset, transition=replay.follow(dataset.transition))
+
+
+def _read(experiment: Experiment, rows: int) -> Dataset:
+    """The log, with at least `rows` rows."""
+    task = experiment.model
     if task.robot == "wheel_legged" and experiment.dataset.endswith(".txt"):
         return robot_log.load(experiment.dataset, task, from_flags.pairing(), rows)
     dataset = datasets.load(

@@ -53,12 +53,15 @@ class Experiment:
     discriminator_hidden: tuple[int, ...] = (256, 256)
     critics: int | None = None
     """Size of the ensemble; None for the method's default."""
-    critic_layer_norm: bool = False
+    critic_layer_norm: bool | None = None
+    """As the ensemble's size."""
     batch: int = 128
     """Rows of each of two domains per update; scales the method's defaults."""
     learn_rows: tuple[int, int] | None = None
     discriminate_rows: tuple[int, int] | None = None
     normalise: bool = False
+    return_range: float | None = None
+    """Between the log's best and worst episodes, as the update sees them."""
     relative_noise: bool = False
     epochs: int = 1000
     steps: int = 1000

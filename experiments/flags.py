@@ -15,6 +15,10 @@ from h2o_jax.value_losses import BACKBONES
 
 FLAGS = flags.FLAGS
 
+UNIT = (0.0, 1.0)
+POSITIVE = (math.ulp(0.0), math.inf)
+_ANY = (-math.inf, math.inf)
+
 # --- what is learned ---------------------------------------------------------------
 
 flags.DEFINE_enum(
@@ -79,7 +83,9 @@ flags.DEFINE_string("discriminator_hidden", "256,256", "Widths of discriminators
 flags.DEFINE_integer(
     "critics", None, "Critics of the ensemble; default: 2, or 10 for edac.", 1
 )
-flags.DEFINE_bool("critic_layer_norm", False, "LayerNorm in critics.")
+flags.DEFINE_bool(
+    "critic_layer_norm", None, "LayerNorm in critics; default: only in rebrac."
+)
 flags.DEFINE_integer(
     "batch",
     128,
@@ -100,6 +106,13 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "normalise", False, "Normalise observations by the dataset's mean and std."
 )
+flags.DEFINE_float(
+    "return_range",
+    None,
+    "Scale rewards, on top of --reward_scale, so that the dataset's best and worst "
+    "episodes are so far apart; the IQL family's code uses 1000 for locomotion.",
+    POSITIVE[0],
+)
 flags.DEFINE_bool(
     "relative_noise",
     False,
@@ -114,9 +127,6 @@ flags.DEFINE_list(
     "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman target, "
     "in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
 )
-UNIT = (0.0, 1.0)
-POSITIVE = (math.ulp(0.0), math.inf)
-_ANY = (-math.inf, math.inf)
 RANGES = {
     "discount": UNIT,
     "target_ema": UNIT,
@@ -133,6 +143,8 @@ RANGES = {
     "darc_clip": (0.0, math.inf),
     "darc_warmup": (0.0, math.inf),
     "diversity": (0.0, math.inf),
+    "policy_cloning": (0.0, math.inf),
+    "critic_cloning": (0.0, math.inf),
     "decay_updates": (0.0, math.inf),
 }
 HELP = {
@@ -157,6 +169,8 @@ HELP = {
     "darc_clip": "Largest correction of a reward by darc, >= 0.",
     "darc_warmup": "Updates of darc before its first correction, >= 0.",
     "diversity": "Factor on edac's penalty, >= 0.",
+    "policy_cloning": "What rebrac's policy pays for leaving the logged action, >= 0.",
+    "critic_cloning": "What its target pays for leaving the next one, >= 0.",
     "discriminator_noise": "Std of noise on discriminator inputs, >= 0.",
     "entropy_per_action": "Target entropy in nats per action dimension.",
     "reward_shift": "Added to rewards inside the update, before --reward_scale.",

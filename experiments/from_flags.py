@@ -43,6 +43,7 @@ def experiment() -> Experiment:
         learn_rows=_rows("learn_rows"),
         discriminate_rows=_rows("discriminate_rows"),
         normalise=flags.FLAGS.normalise,
+        return_range=flags.FLAGS.return_range,
         relative_noise=flags.FLAGS.relative_noise,
         epochs=flags.FLAGS.epochs,
         steps=flags.FLAGS.steps,

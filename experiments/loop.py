@@ -55,7 +55,7 @@ def train(
     Yields:
         One report per epoch; epoch 0 is the evaluation before any training.
     """
-    data = None if dataset is None else jnp.asarray(replay.pack(dataset.transition))
+    data = None if dataset is None else replay.pack(dataset.transition)
     keys = _exploration_keys(experiment)
     if state.epoch == 0 and not np.isfinite(state.best_return).any():
         yield _evaluate(experiment, program, worlds, state, _Clock())

@@ -79,7 +79,11 @@ def load_critic(
     members = {
         name.removeprefix(place).split("]")[0] for name in arrays if place in name
     }
-    networks = make_networks(**facts(folder)["policy"], critics=len(members))
+    settings = {
+        "critics": len(members),
+        "critic_layer_norm": any("LayerNorm" in x for x in arrays if place in x),
+    }
+    networks = make_networks(**{**facts(folder)["policy"], **settings})
     like = jax.eval_shape(networks.init["critic"], jax.random.key(0))
     critics = _select(arrays, place, like, run)
     mean, std = (arrays[f"['learner'].scales.obs_{x}"][run] for x in ("mean", "std"))

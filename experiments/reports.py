@@ -3,7 +3,6 @@
 import hashlib
 import json
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,23 +127,36 @@ def _cell(
 ) -> tuple[pathlib.PurePath, Line]:
     """Place and content of one cell of the result tables."""
     steps = experiment.epochs * experiment.steps
-    setting = re.sub(r"[^\w.:+=-]+", "_", run.label)
-    # What else sets cells apart: network sizes, backbone, log.
-    chosen = [x for x in flags.choices() if not x.startswith(("--seed", "--threads"))]
-    text = json.dumps([chosen, facts.get("sha256")])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    chosen = setting(experiment, run, facts)
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
     method = "-".join(filter(None, [experiment.algorithm, flags.FLAGS.preset]))
-    name = f"seed{run.seed}-{steps}-{digest}.json"
+    name = f"seed{run.seed}-{steps}-{digest[:8]}.json"
     content = {
         "task": experiment.task,
-        "gap": run.label,
+        "gap": gaps.to_text(run.gap),
         "algorithm": experiment.algorithm,
         "preset": flags.FLAGS.preset,
         "seed": run.seed,
         "steps": steps,
         **summarise(own),
         "curve": [[x["steps"], x["return"]] for x in own if "return" in x],
+        "seconds": sum(sum(x["seconds"].values()) for x in own),
+        "setting": chosen,
         "data": facts or None,
         "flags": flags.choices(),
     }
-    return pathlib.PurePath(experiment.task, setting, method, name), content
+    return pathlib.PurePath(experiment.task, content["gap"], method, name), content
+
+
+def setting(experiment: Experiment, run: Run, facts: Facts) -> Line:
+    """All that decides what a run learns, but for its seed; how it is evaluated not."""
+    aside = ("runs", "dataset", "evaluate_every", "episodes", "evaluation_seed")
+    chosen = {k: v for k, v in vars(experiment).items() if k not in aside}
+    return {
+        **chosen,
+        "real": gaps.to_text(experiment.real),
+        "gap": gaps.to_text(run.gap),
+        "data": facts.get("sha256"),
+        "pairing": flags.FLAGS.pairing,
+        **dict(run.hyper),
+    }

@@ -101,7 +101,6 @@ def _facts(experiment: Experiment, facts: reports.Facts) -> dict[str, Any]:
             "obs_dim": experiment.model.obs_dim,
             "action_dim": experiment.model.action_dim,
             "hidden": experiment.hidden,
-            "critic_layer_norm": experiment.critic_layer_norm,
         },
         "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
         "data": facts,

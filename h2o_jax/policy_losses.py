@@ -2,6 +2,7 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 
 
 def entropy_regularised(
@@ -47,6 +48,32 @@ def weighted_likelihood(log_prob_tm1: jax.Array, weight: jax.Array) -> jax.Array
     """
     chex.assert_equal_shape([log_prob_tm1, weight])
     return -jax.lax.stop_gradient(weight) * log_prob_tm1
+
+
+def cloning_regularised(
+    value: jax.Array, action: jax.Array, a_tm1: jax.Array, weight: chex.Numeric
+) -> jax.Array:
+    r"""Maximise value in units of its own size, close to the logged action.
+
+    .. math:: w \lVert \pi(s) - a \rVert^2 - Q(s, \pi(s)) / mean |Q|
+
+    Args:
+        value: `[B]` value of the policy's actions; the mean runs over this batch.
+        action: `[B, A]` the policy's actions.
+        a_tm1: `[B, A]` the logged ones.
+        weight: w, >= 0.
+
+    Returns:
+        `[B]` the loss of each example.
+
+    References:
+        Fujimoto and Gu, 2021, Eq. 5 (arXiv 2106.06860); Tarasov et al., 2023, Eq. 3
+        (arXiv 2305.09836).
+    """
+    chex.assert_equal_shape([action, a_tm1])
+    size = jax.lax.stop_gradient(jnp.mean(jnp.abs(value)))
+    distance = jnp.sum((action - a_tm1) ** 2, axis=-1)
+    return weight * distance - value / (size + 1e-8)
 
 
 def temperature(

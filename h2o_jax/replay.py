@@ -16,32 +16,53 @@ class Replay(NamedTuple):
     """A ring buffer of packed transitions."""
 
     rows: jax.Array
-    """`[capacity, 2 O + A + 2]` packed transitions; unwritten rows are zero."""
+    """`[capacity, D]` packed transitions; unwritten rows are zero."""
     added: jax.Array
     """`[]` uint32, rows ever written."""
 
 
 def width(obs_dim: int, action_dim: int) -> int:
-    """Floats in one packed transition."""
+    """Floats in one packed transition without its next action."""
     return 2 * obs_dim + action_dim + 2
 
 
+def follow(log: Transition) -> Transition:
+    """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
+
+    A row whose successor does not begin the following row (an episode's end, a stall)
+    has no such action: NaN.
+    """
+    known = jnp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
+    a_t = jnp.where(known, log.a_tm1[1:], jnp.nan)
+    return log._replace(a_t=jnp.concatenate([a_t, jnp.full_like(a_t[:1], jnp.nan)]))
+
+
 def pack(batch: Transition) -> jax.Array:
-    """`Transition [..., *]` -> `[..., 2 O + A + 2]`: s, a, r, discount, s'."""
+    """`Transition [..., *]` -> `[..., D]`: s, a, r, discount, s' and, if any, a'.
+
+    D is `width`, and A more with the next action.
+    """
     scalars = jnp.stack([batch.r_t, batch.discount_t], axis=-1)
     parts = [batch.s_tm1, batch.a_tm1, scalars, batch.s_t]
+    if batch.a_t is not None:
+        parts.append(batch.a_t)
     return jnp.concatenate(parts, axis=-1)
 
 
 def unpack(rows: jax.Array, obs_dim: int, action_dim: int) -> Transition:
-    """`[..., 2 O + A + 2]` -> `Transition [..., *]`."""
-    a, r, d, s = obs_dim, obs_dim + action_dim, obs_dim + action_dim + 1, obs_dim
+    """`[..., D]` -> `Transition [..., *]`; the inverse of `pack`."""
+    r, d, end = (
+        obs_dim + action_dim,
+        obs_dim + action_dim + 1,
+        width(obs_dim, action_dim),
+    )
     return Transition(
-        s_tm1=rows[..., :s],
-        a_tm1=rows[..., a:r],
+        s_tm1=rows[..., :obs_dim],
+        a_tm1=rows[..., obs_dim:r],
         r_t=rows[..., r],
         discount_t=rows[..., d],
-        s_t=rows[..., d + 1 :],
+        s_t=rows[..., d + 1 : end],
+        a_t=rows[..., end:] if rows.shape[-1] > end else None,
     )
 
 

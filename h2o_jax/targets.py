@@ -63,6 +63,31 @@ def mixed_value(
     return mix * exploit_v_t + (1 - mix) * explore_v_t
 
 
+def cloned_value(
+    q_t: jax.Array, action: jax.Array, a_t: jax.Array, weight: chex.Numeric
+) -> jax.Array:
+    r"""Value of the policy's next action, less for straying from the logged one.
+
+    .. math:: \min_i Q_i(s', a') - w \lVert a' - a'_{log} \rVert^2
+
+    Args:
+        q_t: `[..., K]` the policy's action's value by each critic.
+        action: `[..., A]` that action.
+        a_t: `[..., A]` the logged one; a row of NaN, where the log ends, costs nothing.
+        weight: w, >= 0.
+
+    Returns:
+        `[...]` the value.
+
+    References:
+        Tarasov et al., 2023, Eq. 4 (arXiv 2305.09836).
+    """
+    chex.assert_equal_shape([action, a_t])
+    # Known numbers first: a NaN in the branch not taken would reach the gradient.
+    known = jnp.where(jnp.isnan(a_t), action, a_t)
+    return min_value(q_t) - weight * jnp.sum((action - known) ** 2, axis=-1)
+
+
 def bellman(
     r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array, gamma: chex.Numeric
 ) -> jax.Array:

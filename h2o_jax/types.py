@@ -36,6 +36,8 @@ class Transition(NamedTuple):
     """`[...]` 0 at a true terminal state, else 1."""
     s_t: Any
     """`[..., O]` next observations."""
+    a_t: Any = None
+    """`[..., A]` logged actions at `s_t`, NaN where unknown; see `replay.follow`."""
 
 
 class Hyper(struct.PyTreeNode):
@@ -83,6 +85,10 @@ class Hyper(struct.PyTreeNode):
     """Updates of `darc` before its first correction."""
     diversity: Any = 1.0
     """Factor on the penalty of `edac` (its eta)."""
+    policy_cloning: Any = 0.01
+    """What `rebrac`'s policy pays for squared distance from the logged action."""
+    critic_cloning: Any = 0.001
+    """What its target pays for that from the next logged action."""
     discriminator_noise: Any = 0.1
     """Std of the noise on the discriminators' training inputs."""
     entropy_per_action: Any = -1.0
@@ -246,3 +252,5 @@ class Algorithm(NamedTuple):
     """Which of `real`, `sim` the method learns from."""
     batch_size: int
     """Rows of each domain that one update takes."""
+    follows: bool = False
+    """Whether real rows must carry the next logged action, `a_t`."""

@@ -47,7 +47,15 @@ def transitions(seed):
     return Transition(*(x.astype(np.float32) for x in columns))
 
 
-REAL, SIM = transitions(0), transitions(1)
+def follow(log):
+    """With next logged actions, of which a fifth is unknown."""
+    rng = np.random.default_rng(2)
+    unknown = rng.uniform(size=(UPDATES, ROWS, 1)) < 0.2
+    a_t = np.where(unknown, np.nan, np.tanh(rng.normal(size=log.a_tm1.shape)))
+    return log._replace(a_t=a_t.astype(np.float32))
+
+
+REAL, SIM = follow(transitions(0)), transitions(1)
 
 
 def batch(i, tree):

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import jax
 import numpy as np
 from absl import flags as absl_flags
 from absl.testing import flagsaver
@@ -10,7 +11,6 @@ from experiments import console, flags
 from h2o_jax.sim import datasets, models, rollout, tasks
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.world import World
-from h2o_jax.types import Transition
 
 TINY = (
     "--task=hopper",
@@ -49,6 +49,6 @@ def write_log(path, rows=400):
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (rows, 1, task.action_dim)).astype(np.float32)
     collected = rollout.collect(world, lambda obs, t: actions[t], rows)
-    flat = Transition(*(x[0] for x in collected.transitions))
+    flat = jax.tree.map(lambda x: x[0], collected.transitions)
     datasets.write_d4rl(path, flat, np.zeros(rows, bool))
     return path

@@ -1,5 +1,6 @@
 """The scripted operator: its law, its log, both pairings, a file that reloads."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -56,8 +57,8 @@ def test_a_fall_ends_an_episode():
 def test_records_as_many_transitions_as_asked(task, pairing, logs):
     data = operator.record(task, 500, seed=1, pairing=pairing)
     rows = data.transition
-    assert [len(x) for x in rows] == [500] * 5
-    assert all(x.dtype == np.float32 for x in rows)
+    assert [len(x) for x in jax.tree.leaves(rows)] == [500] * 5
+    assert all(x.dtype == np.float32 for x in jax.tree.leaves(rows))
     again = operator.record(task, 500, seed=1, pairing=pairing)
     np.testing.assert_array_equal(rows.r_t, again.transition.r_t)
     # The first pair of the log, whose command is the one before or the one after.

@@ -56,3 +56,18 @@ def test_weighted_likelihood_trains_the_policy_only():
         lambda *x: policy_losses.weighted_likelihood(*x).sum(), argnums=(0, 1)
     )(jnp.array([-1.5]), jnp.array([2.0]))
     assert slopes == (-2.0, 0.0)
+
+
+def test_cloning_regularised_by_hand():
+    # Mean |Q| is 3: 0.5 * (1 + 4) - 2 / 3, and 0.5 * 0 + 4 / 3.
+    value, action = jnp.array([2.0, -4.0]), jnp.array([[1.0, -1.0], [0.5, 0.5]])
+    logged = jnp.array([[0.0, 1.0], [0.5, 0.5]])
+    loss = policy_losses.cloning_regularised(value, action, logged, 0.5)
+    np.testing.assert_allclose(loss, [2.5 - 2 / 3, 4 / 3], rtol=1e-6)
+    # Values in other units are worth the same, and their size is held constant.
+    scaled = policy_losses.cloning_regularised(100 * value, action, logged, 0.5)
+    np.testing.assert_allclose(scaled, loss, rtol=1e-6)
+    slope = jax.grad(
+        lambda x: policy_losses.cloning_regularised(x, action, logged, 0.5).sum()
+    )(value)
+    np.testing.assert_allclose(slope, [-1 / 3, -1 / 3], rtol=1e-6)

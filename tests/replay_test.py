@@ -39,8 +39,25 @@ def test_pack_and_unpack_are_inverse(shape):
     batch = steps(*shape)
     rows = replay.pack(batch)
     assert rows.shape == (*shape, replay.width(OBS, A)) == (*shape, 2 * OBS + A + 2)
-    for ours, given in zip(replay.unpack(rows, OBS, A), batch, strict=True):
-        np.testing.assert_array_equal(ours, given)
+    assert_same(replay.unpack(rows, OBS, A), batch)
+    followed = batch._replace(a_t=-batch.a_tm1)
+    rows = replay.pack(followed)
+    assert rows.shape == (*shape, 2 * OBS + 2 * A + 2)
+    assert_same(replay.unpack(rows, OBS, A), followed)
+
+
+def assert_same(ours, given):
+    assert jax.tree.structure(ours) == jax.tree.structure(given)
+    jax.tree.map(np.testing.assert_array_equal, ours, given)
+
+
+def test_follow_knows_the_next_action_only_where_the_log_goes_on():
+    log = steps(5)
+    s_t = np.append(log.s_tm1[1:], log.s_tm1[:1], axis=0)
+    s_t[2] += 1  # a stall, or the next episode
+    a_t = np.array(replay.follow(log._replace(s_t=s_t)).a_t)
+    np.testing.assert_array_equal(a_t[[0, 1, 3]], log.a_tm1[[1, 2, 4]])
+    assert np.isnan(a_t[[2, 4]]).all()
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])

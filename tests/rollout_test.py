@@ -1,5 +1,6 @@
 """Collecting and evaluating: what is stored at ends, and who is stepped."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -39,14 +40,15 @@ def assert_same(first, second):
 def test_rows_form_chains_of_float32():
     world = make("halfcheetah", 3)
     rows, episodes = rollout.collect(world, linear, 20)
-    assert [x.shape for x in rows] == [
+    columns = jax.tree.leaves(rows)
+    assert [x.shape for x in columns] == [
         (3, 20, 17),
         (3, 20, 6),
         (3, 20),
         (3, 20),
         (3, 20, 17),
     ]
-    assert all(x.dtype == np.float32 and x.flags.c_contiguous for x in rows)
+    assert all(x.dtype == np.float32 and x.flags.c_contiguous for x in columns)
     np.testing.assert_array_equal(rows.s_t[:, :-1], rows.s_tm1[:, 1:])
     np.testing.assert_array_equal(rows.a_tm1, linear(rows.s_tm1))
     np.testing.assert_array_equal(rows.s_t[:, -1], world.observations.astype("f4"))
@@ -91,7 +93,7 @@ def test_episodes_go_on_across_calls():
     world = make("walker2d")
     first, a = rollout.collect(world, lambda _, t: actions[t], 37)
     second, b = rollout.collect(world, lambda _, t: actions[37 + t], 63)
-    for x, y, z in zip(whole, first, second, strict=True):
+    for x, y, z in zip(*map(jax.tree.leaves, (whole, first, second)), strict=True):
         np.testing.assert_array_equal(x, np.concatenate([y, z], axis=1))
     for x, y, z in zip(ended, a, b, strict=True):
         np.testing.assert_array_equal(x, np.concatenate([y, z]))

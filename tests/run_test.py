@@ -224,6 +224,17 @@ def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
     assert values.shape == (2,) and np.isfinite(values).all()
 
 
+def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch):
+    folder = tmp_path / "rebrac"
+    arguments = (*TINY, "--algorithm=rebrac", f"--dataset={log}", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    assert records.read(folder)[-1]["policy/loss"] != 0
+    names = checkpoints.read(folder / "checkpoint").arrays
+    assert any("['critic']" in name and "LayerNorm" in name for name in names)
+    values = policies.load_critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
+    assert values.shape == (2,) and np.isfinite(values).all()
+
+
 def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
     call(
         run.main,

@@ -60,6 +60,19 @@ def test_min_is_over_critics():
     np.testing.assert_array_equal(targets.min_value(q), [-2.0, 4.0])
 
 
+def test_cloned_value_by_hand():
+    # min(3, 5) - 0.5 * (1 + 4) = 0.5; no logged action costs nothing.
+    q = jnp.array([[3.0, 5.0], [3.0, 5.0]])
+    action = jnp.array([[1.0, -1.0], [1.0, -1.0]])
+    a_t = jnp.array([[0.0, 1.0], [jnp.nan, jnp.nan]])
+    value, slope = jax.value_and_grad(
+        lambda *x: targets.cloned_value(*x, a_t, 0.5).sum(), argnums=(0, 1)
+    )(q, action)
+    np.testing.assert_allclose(value, 0.5 + 3)
+    np.testing.assert_allclose(slope[0], [[1, 0], [1, 0]])
+    np.testing.assert_allclose(slope[1], [[-1, 2], [0, 0]])
+
+
 def test_targets_are_constant():
     ones = jnp.ones(N)
     gradients = jax.grad(lambda *x: targets.bellman(*x, 0.99).sum(), argnums=(0, 1, 2))(

@@ -9,6 +9,7 @@ from h2o_jax.algorithms.edac import edac
 from h2o_jax.algorithms.h2o import h2o
 from h2o_jax.algorithms.h2o_plus import h2o_plus
 from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
+from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.types import Algorithm
 
@@ -21,6 +22,7 @@ ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
     "h2o": h2o,
     "h2o_plus": h2o_plus,
     "iql": iql,
+    "rebrac": rebrac,
     "sac": sac,
     "sql": sql,
     "xql": xql,

@@ -14,6 +14,7 @@ import warnings
 from typing import Any
 
 import gymnasium
+import jax
 import numpy as np
 
 from h2o_jax.sim import files, hdf5
@@ -185,7 +186,7 @@ def _buffers(transition: Transition, timeouts: np.ndarray) -> list[Any]:
     """One Minari buffer per episode of `transition`."""
     from minari.data_collector import EpisodeBuffer
 
-    step = Transition(*(np.asarray(x, np.float32) for x in transition))
+    step = jax.tree.map(lambda x: np.asarray(x, np.float32), transition)
     terminals = step.discount_t == 0
     joined = np.all(step.s_t[:-1] == step.s_tm1[1:], axis=1)
     ends = np.flatnonzero(np.append((terminals | timeouts)[:-1] | ~joined, True)) + 1

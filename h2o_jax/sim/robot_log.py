@@ -34,6 +34,7 @@ import pathlib
 import warnings
 from typing import Literal, NamedTuple
 
+import jax
 import numpy as np
 
 from h2o_jax.errors import ConfigError
@@ -127,7 +128,7 @@ def dataset(
     rows, pairs = transitions(log, task, pairing)
     kept = np.flatnonzero(pairs.kept)
     rows = validation.validate(
-        Transition(*(x[kept] for x in rows)),
+        jax.tree.map(lambda x: x[kept], rows),
         source,
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,

@@ -1,5 +1,6 @@
 """Experience from simulators: rows to learn from, and returns to report."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -90,15 +91,15 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
     a_tm1 = np.empty((steps, n, task.action_dim), np.float32)
     r_t, discount_t = np.empty((2, steps, n), np.float32)
     ended: list[tuple[Array, Array, Array]] = []
-    rows = Transition(s_tm1, a_tm1, r_t, discount_t, s_t)
-    for t, row in enumerate(map(Transition._make, zip(*rows, strict=True))):
+    columns = s_tm1, a_tm1, r_t, discount_t, s_t
+    for t, row in enumerate(itertools.starmap(Transition, zip(*columns, strict=True))):
         _collect_row(world, act, t, row)
         over = (row.discount_t == 0) | (world.age >= task.horizon)
         if np.count_nonzero(over):
             ids = np.flatnonzero(over)
             ended.append((ids, world.returns[ids], world.age[ids]))
             world.reset(ids)
-    return Rollout(Transition(*map(_environment_first, rows)), _episodes(ended))
+    return Rollout(Transition(*map(_environment_first, columns)), _episodes(ended))
 
 
 def evaluate(

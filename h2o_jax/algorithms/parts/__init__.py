@@ -5,6 +5,7 @@ calls the pure functions of the layer below, and takes the mean.
 """
 
 from h2o_jax.algorithms.parts.critics import (
+    cloned_target,
     critic,
     in_sample_target,
     min_target,
@@ -19,6 +20,7 @@ from h2o_jax.algorithms.parts.discriminators import (
 )
 from h2o_jax.algorithms.parts.penalties import cql, diversity, dynamics_gap, total
 from h2o_jax.algorithms.parts.policies import (
+    cloning_policy,
     entropy_regularised_policy,
     likelihood_policy,
     temperature,
@@ -27,6 +29,8 @@ from h2o_jax.algorithms.parts.values import advantage_weight, value
 
 __all__ = [
     "advantage_weight",
+    "cloned_target",
+    "cloning_policy",
     "corrected_reward",
     "cql",
     "critic",

@@ -50,6 +50,22 @@ def soft_target(
     return targets.soft_value(q_t, log_pi_t, jnp.exp(view.params["log_alpha"]))
 
 
+_SMOOTHING, _SMOOTHING_BOUND = 0.2, 0.5
+"""Std and largest size of the noise on a deterministic policy's next actions (TD3)."""
+
+
+def cloned_target(
+    networks: Networks, view: View, domain: str, noise: jax.Array
+) -> jax.Array:
+    """The slow policy's value of the next states, less for leaving the log (ReBRAC)."""
+    batch = view.batch[domain]
+    mean, _ = networks.policy(view.target_params["policy"], batch.s_t)
+    smoothing = jnp.clip(_SMOOTHING * noise, -_SMOOTHING_BOUND, _SMOOTHING_BOUND)
+    action = jnp.clip(networks.distribution.mode(mean) + smoothing, -1.0, 1.0)
+    q_t = networks.critic(view.target_params["critic"], batch.s_t, action)
+    return targets.cloned_value(q_t, action, batch.a_t, view.hyper.critic_cloning)
+
+
 def in_sample_target(
     networks: Networks, view: View, domain: str, noise: jax.Array
 ) -> jax.Array:

@@ -54,6 +54,22 @@ def temperature(networks: Networks, rows: slice, domains: Sequence[str]) -> Loss
     return Loss(apply, rows, _policy_noise(networks, domains))
 
 
+def cloning_policy(networks: Networks, rows: slice) -> Loss:
+    """Trains the deterministic policy on the critics, near the logged actions."""
+
+    def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
+        batch = view.batch["real"]
+        mean, _ = networks.policy(view.params["policy"], batch.s_tm1)
+        action = networks.distribution.mode(mean)
+        q = networks.critic(view.params["critic"], batch.s_tm1, action)
+        loss = policy_losses.cloning_regularised(
+            targets.min_value(q), action, batch.a_tm1, view.hyper.policy_cloning
+        )
+        return jnp.mean(loss), {"policy/loss": jnp.mean(loss), "policy/q": jnp.mean(q)}
+
+    return Loss(apply, rows, lambda n: {})
+
+
 def likelihood_policy(
     networks: Networks, rows: slice, weight: Callable[[Networks, View, str], jax.Array]
 ) -> Loss:

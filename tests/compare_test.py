@@ -1,0 +1,50 @@
+"""Tables of stored cells: what shares a row and what must not."""
+
+import pytest
+
+from experiments import compare
+
+
+def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
+    return {
+        "algorithm": algorithm,
+        "preset": preset,
+        "seed": seed,
+        "steps": 1000,
+        "final": final,
+        "last_ten": final,
+        "data": None,
+        "setting": {"epochs": 1, **setting},
+    }
+
+
+def rows(*cells):
+    """Method, seeds and final return of each row."""
+    lines = compare.table(compare.label(cells)).splitlines()[2:]
+    columns = [[x.strip() for x in line.split("|")[1:-1]] for line in lines]
+    return [(c[0], c[2], c[3]) for c in columns]
+
+
+def test_seeds_of_one_setting_share_a_row():
+    assert rows(cell(seed=0, final=1.0), cell(seed=1, final=3.0)) == [
+        ("h2o", "2", "2 ± 1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "names"),
+    [
+        ({"batch": 16}, {"batch": 64}, ["batch=16", "batch=64"]),
+        # Only what is not at its default is stored of hyperparameters.
+        ({}, {"gap_noise": 0.3}, ["gap_noise=1", "gap_noise=0.3"]),
+        ({"data": "a"}, {"data": "b"}, ["data=a", "data=b"]),
+    ],
+)
+def test_settings_that_differ_are_told_apart_by_name(one, other, names):
+    found = rows(cell(**one), cell(final=2.0, **other), cell("sac", batch=256))
+    assert [name for name, _, _ in found] == [*(f"h2o {x}" for x in names), "sac"]
+
+
+def test_presets_name_rows():
+    found = rows(cell(preset="small", batch=64), cell(preset="paper", batch=16))
+    assert [name for name, _, _ in found] == ["h2o (small)", "h2o (paper)"]

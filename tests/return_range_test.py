@@ -1,0 +1,33 @@
+"""Rewards scaled by the log's returns, as the IQL family's code does."""
+
+import types
+
+import numpy as np
+import pytest
+
+from experiments import build, from_flags
+from h2o_jax.errors import ConfigError
+from tests.commands import parsed
+
+
+def reward_scales(returns, *arguments):
+    """Of two runs, padded to three."""
+    log = types.SimpleNamespace(episode_returns=np.asarray(returns))
+    with parsed("--algorithm=iql", "--reward_scale=1,3", *arguments):
+        hyper = build.scaled_hyper(from_flags.experiment(), log, 3)
+    return hyper.reward_scale
+
+
+def test_the_log_spans_the_asked_range_on_top_of_the_scale():
+    scales = reward_scales([10.0, -20.0, 30.0], "--return_range=1000")
+    np.testing.assert_allclose(scales, [20, 60, 60])
+
+
+def test_without_it_rewards_stay():
+    np.testing.assert_array_equal(reward_scales([10.0, 20.0]), [1, 3, 3])
+
+
+@pytest.mark.parametrize("returns", [[], [5.0], [5.0, 5.0]])
+def test_needs_two_different_returns(returns):
+    with pytest.raises(ConfigError, match=r"--return_range=1000: .*two whole episodes"):
+        reward_scales(returns, "--return_range=1000")
