@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import jax
 import numpy as np
@@ -168,7 +169,14 @@ def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
         "--episodes=2",
         f"--out={out}",
     )
-    found = json.loads((out / "scores.json").read_text())
+    stored = json.loads((out / "scores.json").read_text())
+    known, found = stored["provenance"], stored["scores"]
+    assert known["episodes"] == 2
+    assert known["date"].startswith("20")
+    assert known["commit"] == policies.facts(runs / "sac")["commit"]
+    assert known["runs"]["plain"]["flags"]["algorithm"] == "sac"
+    assert known["runs"]["h2o_plus"]["data"]["sha256"]
+    assert str(runs) not in json.dumps(known)
     assert list(found) == ["none", "latency:4"]
     assert list(found["none"]) == ["h2o_plus", "plain"]
     assert len(found["none"]["h2o_plus"]["seconds"]) == 2
@@ -176,6 +184,27 @@ def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "| fitted | h2o_plus | 2 |" in printed
     assert "| latency:4 | plain | 1 |" in printed
+
+
+def test_folders_may_have_an_equals_sign_in_their_names():
+    for text, name, folder in (
+        ("runs/h2o", "", "runs/h2o"),
+        ("H2O+=runs/h2o", "H2O+", "runs/h2o"),
+        ("runs/lr=3", "", "runs/lr=3"),
+        ("H2O+=runs/lr=3", "H2O+", "runs/lr=3"),
+        ("./lr=3", "", "lr=3"),
+    ):
+        assert robot._name_and_folder(text) == (name, pathlib.Path(folder))
+
+
+def test_the_command_runs_as_many_episodes_as_the_published_tables(runs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(robot, "report", lambda *given: asked.append(given))
+    call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}")
+    call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}", "--episodes=7")
+    assert [given[4] for given in asked] == [5, 7]
+    with parsed("--task=wheel_legged_stand"):
+        assert from_flags.experiment().episodes == 10
 
 
 @pytest.mark.parametrize(
