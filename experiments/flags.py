@@ -192,7 +192,12 @@ flags.DEFINE_integer("epochs", 1000, "Alternations of stepping and learning.", 1
 flags.DEFINE_integer("steps", 1000, "Simulator steps per epoch and run.", 1)
 flags.DEFINE_integer("updates", 1000, "Updates per epoch and run.", 1)
 flags.DEFINE_integer("evaluate_every", 10, "Epochs between evaluations.", 1)
-flags.DEFINE_integer("episodes", 10, "Real episodes per evaluation and run.", 1)
+flags.DEFINE_integer(
+    "episodes",
+    None,
+    "Real episodes per evaluation and run; default: 10, or 5 for the robot command.",
+    1,
+)
 flags.DEFINE_integer(
     "evaluation_seed", 10_000, "Seed of the first evaluation episode.", 0
 )
@@ -260,7 +265,11 @@ flags.DEFINE_string(
     "calibrate), a folder (robot).",
 )
 
-flags.DEFINE_list("runs", [], "Run folders to show, as FOLDER or NAME=FOLDER (robot).")
+flags.DEFINE_list(
+    "runs",
+    [],
+    "Run folders to show, as FOLDER or NAME=FOLDER (robot); a NAME has no / and no =.",
+)
 
 # A resumed run may only differ in these.
 CHANGEABLE = frozenset(
@@ -279,7 +288,8 @@ def text() -> str:
     return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
 
 
-_PLACES = ("dataset", "run_dir", "runs", "resume", "results_dir", "cache_dir", "out")
+PLACES = ("dataset", "run_dir", "runs", "resume", "results_dir", "cache_dir", "out")
+"""Flags that name places on this machine, which results leave out."""
 
 
 def choices() -> list[str]:
@@ -287,7 +297,7 @@ def choices() -> list[str]:
     return [
         flag.serialize()
         for flag in defined()
-        if flag.value != flag.default and flag.name not in _PLACES
+        if flag.value != flag.default and flag.name not in PLACES
     ]
 
 

@@ -49,7 +49,7 @@ def experiment() -> Experiment:
         steps=flags.FLAGS.steps,
         updates=flags.FLAGS.updates,
         evaluate_every=flags.FLAGS.evaluate_every,
-        episodes=flags.FLAGS.episodes,
+        episodes=flags.FLAGS.episodes or Experiment.episodes,
         evaluation_seed=flags.FLAGS.evaluation_seed,
     )
 

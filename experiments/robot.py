@@ -3,7 +3,8 @@
 Reads the run folders --runs (NAME=FOLDER, several methods of one task), lets every
 policy balance for 30 s in each robot of --real, and writes into the folder --out:
 
-scores.json, scores.md   survival, displacement or tracking error, cost per step
+scores.json, scores.md   survival, displacement or tracking error, cost per step; the
+                         former also where they come from
 motion.png               displacement or speed over time (the paper's Fig. 2)
 visited.png              simulated states visited, coloured by Q (the paper's Fig. 3)
 survival.png             survival in each robot, if --real names several
@@ -12,8 +13,9 @@ robot.gif                the first policy of the first folder at work
 
 import json
 import pathlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +30,8 @@ from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.tasks.wheel_legged import TARGET_SPEED
 from h2o_jax.sim.world import World
 
+_EPISODES = 5
+"""Per policy and robot."""
 _BEST = {"wheel_legged_stand": 30.0, "wheel_legged_forward": 15.0}
 """Reward of a control step without any error; costs are what is missing to it."""
 SCORES = {
@@ -62,7 +66,7 @@ def main() -> None:
         {k: v for name, x in folders.items() for k, v in by_setting(name, x).items()},
         gaps.parse_list(flags.FLAGS.real, task.robot),
         pathlib.Path(flags.FLAGS.out or "."),
-        flags.FLAGS.episodes,
+        flags.FLAGS.episodes or _EPISODES,
         flags.FLAGS.evaluation_seed,
     )
     print(text)
@@ -101,7 +105,8 @@ def report(
         real: {name: scores(task, trace) for name, trace in by_method.items()}
         for real, by_method in traces.items()
     }
-    (out / "scores.json").write_text(json.dumps(found, indent=1) + "\n")
+    stored = {"provenance": _provenance(methods, episodes, seed), "scores": found}
+    (out / "scores.json").write_text(json.dumps(stored, indent=1) + "\n")
     text = table(task, found)
     (out / "scores.md").write_text(text + "\n")
     first = traces[gaps.to_text(reals[0])]
@@ -172,8 +177,7 @@ def _folders(texts: Sequence[str]) -> dict[str, pathlib.Path]:
     """
     named: dict[str, pathlib.Path] = {}
     for text in texts:
-        name, _, place = text.rpartition("=")
-        folder = pathlib.Path(place)
+        name, folder = _name_and_folder(text)
         name = name or records.asked(folder)["algorithm"]
         if name in named:
             raise ConfigError(f"--runs: two of {name}; tell them apart by NAME=FOLDER")
@@ -193,6 +197,39 @@ def by_setting(name: str, folder: pathlib.Path) -> dict[str, Method]:
     if len(apart) == 1:
         return {name: Method(folder, *apart.values())}
     return {f"{name} {label}": Method(folder, runs) for label, runs in apart.items()}
+
+
+def _name_and_folder(text: str) -> tuple[str, pathlib.Path]:
+    """`NAME=FOLDER`, or `FOLDER` without a name; folders may have an = in theirs."""
+    name, equals, place = text.partition("=")
+    if equals and "/" not in name:
+        return name, pathlib.Path(place)
+    return "", pathlib.Path(text)
+
+
+def _provenance(
+    methods: Mapping[str, Method], episodes: int, seed: int
+) -> dict[str, Any]:
+    """How policies were evaluated, and with what flags and software they were trained.
+
+    Raises:
+        CheckpointError: one is no run folder.
+    """
+    runs = {}
+    for name, (folder, _) in methods.items():
+        asked, facts = records.asked(folder), policies.facts(folder)
+        runs[name] = {
+            "commit": facts["commit"],
+            "data": facts["data"],
+            "flags": {k: v for k, v in asked.items() if k not in flags.PLACES},
+        }
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "episodes": episodes,
+        "evaluation_seed": seed,
+        **records.environment(),
+        "runs": runs,
+    }
 
 
 def _common_task(folders: Iterable[pathlib.Path]) -> Task:

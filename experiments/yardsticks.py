@@ -8,6 +8,7 @@ episodes of 30 s each.
 import numpy as np
 
 from experiments import console, flags, robot
+from experiments.experiment import Experiment
 from h2o_jax.sim import gaps, lqr, models, operator, rollout, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.rollout import Trace
@@ -44,7 +45,7 @@ def _discounted(discount: float) -> Array:
 
 def _trace(gains: Array, real: tuple[GapSetting, ...]) -> Trace:
     """Episodes `[1, E]` of the law `action = observation @ gains`."""
-    episodes = flags.FLAGS.episodes
+    episodes = flags.FLAGS.episodes or Experiment.episodes
     model = models.compile_model(_TASK, real)
     interface = gaps.interface(real, _TASK.interface)
     world = World(_TASK, [model] * episodes, [interface] * episodes, [0] * episodes)
