@@ -42,13 +42,16 @@ def load(
     """Cells of one task, gap and real system, and of one preset or of all.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or one has another layout.
     """
     paths = sorted((folder / task / gap).rglob("*.json"))
-    cells = [json.loads(path.read_text()) for path in paths]
+    found = {path: json.loads(path.read_text()) for path in paths}
+    for path, cell in found.items():
+        if not {"setting", "preset"} <= cell.keys():
+            raise ConfigError(f"{path}: stored by another version; remove it")
     cells = [
         cell
-        for cell in cells
+        for cell in found.values()
         if cell["setting"]["real"] == real and preset in ("", cell["preset"])
     ]
     if not cells:
@@ -64,8 +67,9 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
     """Gives every cell a `method`: its name, and what sets it apart from namesakes."""
     namesakes: dict[str, list[Cell]] = {}
     for cell in cells:
-        preset = cell.get("preset")
-        name = f"{cell['algorithm']} ({preset})" if preset else cell["algorithm"]
+        name = cell["algorithm"]
+        if cell["preset"]:
+            name += f" ({cell['preset']})"
         namesakes.setdefault(name, []).append(cell)
     return [
         {**cell, "method": " ".join([name, *_differences(cell, own)])}
