@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from experiments import console, flags, plots
+from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
-from h2o_jax.types import Hyper
 
 Cell = dict[str, Any]
 
@@ -64,18 +64,32 @@ def load(
 
 
 def label(cells: Sequence[Cell]) -> list[Cell]:
-    """Gives every cell a `method`: its name, and what sets it apart from namesakes."""
+    """Gives every cell a `method`: its name, and what sets it apart from namesakes.
+
+    Raises:
+        ConfigError: two cells are of one method, length and seed.
+    """
     namesakes: dict[str, list[Cell]] = {}
     for cell in cells:
         name = cell["algorithm"]
         if cell["preset"]:
             name += f" ({cell['preset']})"
         namesakes.setdefault(name, []).append(cell)
-    return [
+    named = [
         {**cell, "method": " ".join([name, *_differences(cell, own)])}
         for name, own in namesakes.items()
         for cell in own
     ]
+    seen = set()
+    for cell in named:
+        key = cell["method"], cell["steps"], cell["seed"]
+        if key in seen:
+            raise ConfigError(
+                f"--results_dir: {key[0]} has seed {key[2]} twice at {key[1]} steps; "
+                "remove one"
+            )
+        seen.add(key)
+    return named
 
 
 def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
@@ -88,8 +102,10 @@ def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
 
 
 def _value(cell: Cell, name: str) -> str:
-    """A setting as text; hyperparameters are only stored where not at their default."""
-    value = cell["setting"].get(name, getattr(Hyper(), name, None))
+    """A setting as text; one that is newer than the cell was at its default."""
+    value = cell["setting"].get(name, defaults().get(name))
+    if name == "data":
+        return str(value)[:8]
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -94,6 +94,13 @@ class Experiment:
 
     def _padded(self, padded: int) -> list[Run]:
         return [self.runs[min(i, len(self.runs) - 1)] for i in range(padded)]
+
+
+def defaults() -> dict[str, Any]:
+    """Every setting of an experiment or of `Hyper` that has a default."""
+    fields = dataclasses.fields(Experiment)
+    own = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    return own | dataclasses.asdict(Hyper())
 
 
 def grid(

@@ -36,7 +36,7 @@ HELP = {
     "exponential_scale": "Scale of the eql and xql backbones, > 0.",
     "exponential_clip": "Largest exponent of the eql and xql backbones, > 0.",
     "exponential_tail": "1: linear above that clip; 0: flat, as published.",
-    "iql_temperature": "Advantages per e-fold of an iql policy's weights, > 0.",
+    "iql_temperature": "E-folds of an iql policy's weight per unit of advantage, > 0.",
     "exponential_temperature": "The same of eql and xql, per --exponential_scale, > 0.",
     "weight_high": "Largest weight of a logged action in a policy's likelihood, > 0.",
     "ratio_low": "Smallest weight of a simulated row, > 0.",

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -123,12 +123,17 @@ def facts(folder: pathlib.Path) -> dict[str, Any]:
 def _load(folder: pathlib.Path, which: str) -> tuple[Callable[..., jax.Array], Any]:
     """`act`, and the actors of all runs."""
     arrays = checkpoints.read(folder / which).arrays
-    # Of the two families only the Gaussian has its log-std as a parameter.
-    gaussian = any(name.endswith("['log_std']") for name in arrays)
-    family = "gaussian" if gaussian else "tanh_gaussian"
-    method = h2o_jax.sac(**facts(folder)["policy"], policy=family)
+    method = h2o_jax.sac(**facts(folder)["policy"], policy=_family(arrays))
     like = jax.eval_shape(method.init, jax.random.key(0)).actor
     return method.act, _select(arrays, "", like)
+
+
+def _family(arrays: Iterable[str]) -> str:
+    """The policies' family, told by how its log-std is parametrised."""
+    last = {name.rpartition("[")[2] for name in arrays}
+    if "'log_std']" in last:
+        return "gaussian"
+    return "tanh_gaussian" if "'log_std_scale']" in last else "deterministic"
 
 
 def _select(

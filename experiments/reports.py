@@ -1,5 +1,6 @@
 """What a run tells about itself: lines, curve, final table, cells of results."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from experiments import flags, loop, plots, records, robot
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, Run, defaults
 from h2o_jax.sim import gaps
 from h2o_jax.sim.datasets import Dataset
+from h2o_jax.types import Hyper
 
 Facts = Mapping[str, Any]
 Line = dict[str, Any]
@@ -128,9 +130,8 @@ def _cell(
     """Place and content of one cell of the result tables."""
     steps = experiment.epochs * experiment.steps
     chosen = setting(experiment, run, facts)
-    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
     method = "-".join(filter(None, [experiment.algorithm, flags.FLAGS.preset]))
-    name = f"seed{run.seed}-{steps}-{digest[:8]}.json"
+    name = f"seed{run.seed}-{steps}-{_digest(chosen)}.json"
     content = {
         "task": experiment.task,
         "gap": gaps.to_text(run.gap),
@@ -140,7 +141,11 @@ def _cell(
         "steps": steps,
         **summarise(own),
         "curve": [[x["steps"], x["return"]] for x in own if "return" in x],
-        "seconds": sum(sum(x["seconds"].values()) for x in own),
+        "lengths": [x["length"] for x in own if "return" in x],
+        "program": {
+            "runs": len(experiment.runs),
+            "seconds": round(sum(sum(x["seconds"].values()) for x in own)),
+        },
         "setting": chosen,
         "data": facts or None,
         "flags": flags.choices(),
@@ -149,14 +154,20 @@ def _cell(
 
 
 def setting(experiment: Experiment, run: Run, facts: Facts) -> Line:
-    """All that decides what a run learns, but for its seed; how it is evaluated not."""
-    aside = ("runs", "dataset", "evaluate_every", "episodes", "evaluation_seed")
-    chosen = {k: v for k, v in vars(experiment).items() if k not in aside}
+    """All that decides what a cell says, but for the seed and where things are."""
+    chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
     return {
         **chosen,
         "real": gaps.to_text(experiment.real),
         "gap": gaps.to_text(run.gap),
         "data": facts.get("sha256"),
         "pairing": flags.FLAGS.pairing,
-        **dict(run.hyper),
+        **dataclasses.asdict(Hyper().replace(**dict(run.hyper))),
     }
+
+
+def _digest(chosen: Line) -> str:
+    """Names a setting by what is not at its default, so that new ones change nothing."""
+    known = {**defaults(), "pairing": None}
+    apart = {k: v for k, v in chosen.items() if k not in known or v != known[k]}
+    return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]

@@ -18,8 +18,10 @@ from h2o_jax.algorithms.edac import edac
 from h2o_jax.algorithms.h2o import h2o
 from h2o_jax.algorithms.h2o_plus import h2o_plus
 from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
+from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
+from h2o_jax.replay import follow
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -48,10 +50,12 @@ __all__ = [
     "darc",
     "edac",
     "eql",
+    "follow",
     "h2o",
     "h2o_plus",
     "iql",
     "make_networks",
+    "rebrac",
     "sac",
     "sql",
     "unit_scales",

@@ -42,6 +42,7 @@ def make(
     domains: Iterable[str],
     targets: Sequence[str] = ("critic",),
     decaying: Sequence[str] = (),
+    follows: bool = False,
 ) -> Algorithm:
     """Builds the algorithm that a table of stages describes.
 
@@ -53,12 +54,18 @@ def make(
         targets: groups that keep a moving average.
         decaying: groups whose Adam step falls to 0 along half a cosine, over
             `hyper.<group>_lr_steps` updates.
+        follows: whether real rows must carry the next logged action.
 
     Returns:
         The method's pure functions; see `Algorithm`.
     """
     table = _Table(
-        networks, tuple(stages), tuple(domains), tuple(targets), tuple(decaying)
+        networks,
+        tuple(stages),
+        tuple(domains),
+        tuple(targets),
+        tuple(decaying),
+        follows,
     )
     return Algorithm(
         init=functools.partial(_init, table),
@@ -68,6 +75,7 @@ def make(
         act=functools.partial(_act, networks),
         domains=frozenset(table.domains),
         batch_size=max(x.rows.stop for stage in stages for x in stage.values()),
+        follows=follows,
     )
 
 
@@ -79,6 +87,7 @@ class _Table(NamedTuple):
     domains: tuple[str, ...]
     targets: tuple[str, ...]
     decaying: tuple[str, ...]
+    follows: bool
 
 
 def _init(
@@ -133,6 +142,8 @@ def _step(
 ) -> tuple[LearnerState, Metrics]:
     given = {"real": real_batch, "sim": sim_batch}
     batches = {d: _prepare(given[d], state, d) for d in table.domains}
+    if table.follows and batches["real"].a_t is None:
+        raise ValueError("this method reads real rows' a_t; give it by h2o_jax.follow")
     params, opt_state = dict(state.params), dict(state.opt_state)
     metrics: Metrics = {}
     for stage, normals in zip(table.stages, noise, strict=True):

@@ -1,5 +1,6 @@
 """Multilayer perceptrons for policy, critics, state value and discriminators."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from h2o_jax.types import Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
 GAUSSIAN_LOG_STD_RANGE = (-5.0, 2.0)
+EXPLORATION_LOG_STD = math.log(0.1)
 LOGIT_BOUND = 2.0
 
 Init = Callable[..., jax.Array]
@@ -91,9 +93,22 @@ class GaussianPolicy(nn.Module):
         return mean, jnp.broadcast_to(log_std, mean.shape)
 
 
+class DeterministicPolicy(nn.Module):
+    """A mean before its tanh, and a log-std that only exploration uses (TD3's 0.1)."""
+
+    hidden: Sequence[int]
+    action_dim: int
+
+    @nn.compact
+    def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean = MLP(self.hidden, self.action_dim)(obs)
+        return mean, jnp.full_like(mean, EXPLORATION_LOG_STD)
+
+
 POLICIES: dict[str, tuple[type[nn.Module], Distribution]] = {
     "tanh_gaussian": (Policy, distributions.TANH_GAUSSIAN),
     "gaussian": (GaussianPolicy, distributions.GAUSSIAN),
+    "deterministic": (DeterministicPolicy, distributions.GAUSSIAN),
 }
 """Name -> the network, and what its outputs parametrise."""
 

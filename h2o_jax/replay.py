@@ -30,11 +30,11 @@ def follow(log: Transition) -> Transition:
     """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
 
     A row whose successor does not begin the following row (an episode's end, a stall)
-    has no such action: NaN.
+    has no such action: inf.
     """
     known = jnp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
-    a_t = jnp.where(known, log.a_tm1[1:], jnp.nan)
-    return log._replace(a_t=jnp.concatenate([a_t, jnp.full_like(a_t[:1], jnp.nan)]))
+    a_t = jnp.where(known, log.a_tm1[1:], jnp.inf)
+    return log._replace(a_t=jnp.concatenate([a_t, jnp.full_like(a_t[:1], jnp.inf)]))
 
 
 def pack(batch: Transition) -> jax.Array:

@@ -73,7 +73,7 @@ def cloned_value(
     Args:
         q_t: `[..., K]` the policy's action's value by each critic.
         action: `[..., A]` that action.
-        a_t: `[..., A]` the logged one; a row of NaN, where the log ends, costs nothing.
+        a_t: `[..., A]` the logged one; a row of inf, where unknown, costs nothing.
         weight: w, >= 0.
 
     Returns:
@@ -83,8 +83,8 @@ def cloned_value(
         Tarasov et al., 2023, Eq. 4 (arXiv 2305.09836).
     """
     chex.assert_equal_shape([action, a_t])
-    # Known numbers first: a NaN in the branch not taken would reach the gradient.
-    known = jnp.where(jnp.isnan(a_t), action, a_t)
+    # Not a `where` around the distance, whose gradient would be nan at inf.
+    known = jnp.where(jnp.isfinite(a_t), a_t, action)
     return min_value(q_t) - weight * jnp.sum((action - known) ** 2, axis=-1)
 
 

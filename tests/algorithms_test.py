@@ -51,7 +51,7 @@ def follow(log):
     """With next logged actions, of which a fifth is unknown."""
     rng = np.random.default_rng(2)
     unknown = rng.uniform(size=(UPDATES, ROWS, 1)) < 0.2
-    a_t = np.where(unknown, np.nan, np.tanh(rng.normal(size=log.a_tm1.shape)))
+    a_t = np.where(unknown, np.inf, np.tanh(rng.normal(size=log.a_tm1.shape)))
     return log._replace(a_t=a_t.astype(np.float32))
 
 

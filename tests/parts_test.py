@@ -106,7 +106,7 @@ def test_rebracs_target_leaves_the_log_behind_the_slow_policy():
     """The slow policy's action is -0.5; its noise of 0.2 is bounded by 0.5."""
     whole = view(critic_cloning=0.1)
     slow = {**whole.target_params, "policy": jnp.arctanh(-0.5)}
-    a_t = jnp.array([[0.5], [-0.5], [jnp.nan], [1.0]])
+    a_t = jnp.array([[0.5], [-0.5], [jnp.inf], [1.0]])
     batch = whole.batch["real"]._replace(a_t=a_t)
     given = whole._replace(target_params=slow, batch={"real": batch})
     noise = jnp.array([[0.0], [1.0], [9.0], [-9.0]])

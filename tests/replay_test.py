@@ -57,7 +57,7 @@ def test_follow_knows_the_next_action_only_where_the_log_goes_on():
     s_t[2] += 1  # a stall, or the next episode
     a_t = np.array(replay.follow(log._replace(s_t=s_t)).a_t)
     np.testing.assert_array_equal(a_t[[0, 1, 3]], log.a_tm1[[1, 2, 4]])
-    assert np.isnan(a_t[[2, 4]]).all()
+    assert np.isinf(a_t[[2, 4]]).all()
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])

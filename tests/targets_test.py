@@ -64,7 +64,7 @@ def test_cloned_value_by_hand():
     # min(3, 5) - 0.5 * (1 + 4) = 0.5; no logged action costs nothing.
     q = jnp.array([[3.0, 5.0], [3.0, 5.0]])
     action = jnp.array([[1.0, -1.0], [1.0, -1.0]])
-    a_t = jnp.array([[0.0, 1.0], [jnp.nan, jnp.nan]])
+    a_t = jnp.array([[0.0, 1.0], [jnp.inf, jnp.inf]])
     value, slope = jax.value_and_grad(
         lambda *x: targets.cloned_value(*x, a_t, 0.5).sum(), argnums=(0, 1)
     )(q, action)

@@ -1,5 +1,6 @@
 """Every check of `validation`, by example and by property."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +57,7 @@ def test_refuses_in_one_line(name):
 def test_any_number_becomes_float32(dtype):
     rewards = np.arange(N).astype(dtype)
     checked = validation.validate(steps(r_t=rewards), "log", **DIMS)
-    assert all(x.dtype == np.float32 for x in checked)
+    assert all(x.dtype == np.float32 for x in jax.tree.leaves(checked))
     np.testing.assert_array_equal(checked.r_t, rewards.astype(np.float32))
 
 

@@ -18,7 +18,7 @@ def rebrac(
     """Deterministic actor-critic on real rows; straying from the log costs twice.
 
     Every update trains policy and critics alike (published: the policy every second
-    one). Real rows carry the next logged action: see `replay.follow`.
+    one). Real rows carry the next logged action: see `h2o_jax.follow`.
 
     Args:
         obs_dim: O, number of observations.
@@ -30,7 +30,11 @@ def rebrac(
     References:
         Tarasov et al., 2023 (arXiv 2305.09836).
     """
-    settings = {"policy": "gaussian", "critic_layer_norm": True, **network_settings}
+    settings = {
+        "policy": "deterministic",
+        "critic_layer_norm": True,
+        **network_settings,
+    }
     networks = make_networks(obs_dim, action_dim, **settings)
     weights = {"real": parts.unit_weight}
     stages = (
@@ -40,5 +44,4 @@ def rebrac(
         },
     )
     targets = ("policy", "critic")
-    method = learner.make(networks, stages, domains=("real",), targets=targets)
-    return method._replace(follows=True)
+    return learner.make(networks, stages, ("real",), targets, follows=True)
