@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from experiments import flags
+from experiments import flags, hyperparameters
 from experiments.experiment import Experiment, grid
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, robot_log, tasks
@@ -73,12 +73,12 @@ def _hyper() -> dict[str, list[float]]:
             if flags.FLAGS[name].value != flags.FLAGS[name].default:
                 raise ConfigError(f"--lambda sets --{name} too; give one of them")
             del axes[name]
-        axes["lambda_real,lambda_sim"] = _floats("lambda", flags.UNIT)
+        axes["lambda_real,lambda_sim"] = _floats("lambda", hyperparameters.UNIT)
     return axes
 
 
 def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]:
-    low, high = bounds or flags.RANGES.get(name, flags.POSITIVE)
+    low, high = bounds or hyperparameters.RANGES.get(name, hyperparameters.POSITIVE)
     values = []
     for text in flags.FLAGS[name].value or []:
         try:
@@ -86,7 +86,9 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
         except ValueError:
             raise ConfigError(f"--{name}={text}: not a number") from None
         if not (low <= value <= high and math.isfinite(value)):
-            raise ConfigError(f"--{name}={text}: {flags.HELP.get(name, 'in [0, 1]')}")
+            raise ConfigError(
+                f"--{name}={text}: {hyperparameters.HELP.get(name, 'in [0, 1]')}"
+            )
         values.append(value)
     if not values:
         raise ConfigError(f"--{name}=: empty; give a number")

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -41,13 +41,14 @@ def load(
     return lambda obs: np.asarray(one(actor, np.asarray(obs, np.float32)))
 
 
-def load_all(
-    folder: str | pathlib.Path, which: str = "policy"
+def load_many(
+    folder: str | pathlib.Path, runs: Sequence[int], which: str = "policy"
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The deterministic policies of all `R` runs of a folder, as one function.
+    """The deterministic policies of `R` runs of a folder, as one function.
 
     Args:
         folder: a run folder of `experiments.run`.
+        runs: their indices.
         which: see `load`.
 
     Returns:
@@ -57,6 +58,7 @@ def load_all(
         CheckpointError: see `load`.
     """
     act, actors = _load(pathlib.Path(folder), which)
+    actors = jax.tree.map(lambda x: x[np.asarray(runs)], actors)
     every = jax.jit(jax.vmap(act))
     return lambda obs: np.asarray(every(actors, np.asarray(obs, np.float32)))
 

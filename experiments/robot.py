@@ -15,7 +15,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,13 +49,21 @@ HEADINGS = {
 }
 
 
+class Method(NamedTuple):
+    """Policies that differ in their seed alone."""
+
+    folder: pathlib.Path
+    runs: tuple[int, ...]
+    """Their indices among the folder's runs."""
+
+
 def main() -> None:
     """The command, with parsed flags."""
     folders = _folders(flags.FLAGS.runs)
     task = _common_task(folders.values())
     text = report(
         task,
-        folders,
+        {k: v for name, x in folders.items() for k, v in by_setting(name, x).items()},
         gaps.parse_list(flags.FLAGS.real, task.robot),
         pathlib.Path(flags.FLAGS.out or "."),
         flags.FLAGS.episodes or _EPISODES,
@@ -66,7 +74,7 @@ def main() -> None:
 
 def report(
     task: Task,
-    folders: Mapping[str, pathlib.Path],
+    methods: Mapping[str, Method],
     reals: Sequence[tuple[GapSetting, ...]],
     out: pathlib.Path,
     episodes: int,
@@ -76,7 +84,7 @@ def report(
 
     Args:
         task: `wheel_legged_stand` or `wheel_legged_forward`.
-        folders: name of a method -> its run folder.
+        methods: what to call a method -> its policies.
         reals: the robots to balance.
         out: folder; made if absent.
         episodes: per policy and robot.
@@ -88,8 +96,8 @@ def report(
     out.mkdir(parents=True, exist_ok=True)
     traces = {
         gaps.to_text(real): {
-            name: _trace(task, folder, real, episodes, seed)
-            for name, folder in folders.items()
+            name: _trace(task, method, real, episodes, seed)
+            for name, method in methods.items()
         }
         for real in reals
     }
@@ -97,13 +105,13 @@ def report(
         real: {name: scores(task, trace) for name, trace in by_method.items()}
         for real, by_method in traces.items()
     }
-    stored = {"provenance": _provenance(folders, episodes, seed), "scores": found}
+    stored = {"provenance": _provenance(methods, episodes, seed), "scores": found}
     (out / "scores.json").write_text(json.dumps(stored, indent=1) + "\n")
     text = table(task, found)
     (out / "scores.md").write_text(text + "\n")
     first = traces[gaps.to_text(reals[0])]
     robot_plots.motion(out / "motion.png", task, first)
-    visits = {name: _visits(folder, task) for name, folder in folders.items()}
+    visits = {name: _visits(method, task) for name, method in methods.items()}
     robot_plots.visited(out / "visited.png", task, visits)
     if len(reals) > 1:
         robot_plots.survival(out / "survival.png", found)
@@ -115,7 +123,7 @@ def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
     """`report` on one fresh run, in its own real system, into its own folder."""
     return report(
         experiment.model,
-        {experiment.algorithm: folder},
+        by_setting(experiment.algorithm, folder),
         [experiment.real],
         folder,
         experiment.episodes,
@@ -179,6 +187,18 @@ def _folders(texts: Sequence[str]) -> dict[str, pathlib.Path]:
     return named
 
 
+def by_setting(name: str, folder: pathlib.Path) -> dict[str, Method]:
+    """The runs of a folder by setting: seeds of several gaps or sweeps are not one."""
+    labels = [run["label"] for run in policies.facts(folder)["runs"]]
+    apart = {
+        label: tuple(i for i, other in enumerate(labels) if other == label)
+        for label in labels
+    }
+    if len(apart) == 1:
+        return {name: Method(folder, *apart.values())}
+    return {f"{name} {label}": Method(folder, runs) for label, runs in apart.items()}
+
+
 def _name_and_folder(text: str) -> tuple[str, pathlib.Path]:
     """`NAME=FOLDER`, or `FOLDER` without a name; folders may have an = in theirs."""
     name, equals, place = text.partition("=")
@@ -188,7 +208,7 @@ def _name_and_folder(text: str) -> tuple[str, pathlib.Path]:
 
 
 def _provenance(
-    folders: Mapping[str, pathlib.Path], episodes: int, seed: int
+    methods: Mapping[str, Method], episodes: int, seed: int
 ) -> dict[str, Any]:
     """How policies were evaluated, and with what flags and software they were trained.
 
@@ -196,7 +216,7 @@ def _provenance(
         CheckpointError: one is no run folder.
     """
     runs = {}
-    for name, folder in folders.items():
+    for name, (folder, _) in methods.items():
         asked, facts = records.asked(folder), policies.facts(folder)
         runs[name] = {
             "commit": facts["commit"],
@@ -230,27 +250,28 @@ def _common_task(folders: Iterable[pathlib.Path]) -> Task:
 
 def _trace(
     task: Task,
-    folder: pathlib.Path,
+    method: Method,
     real: tuple[GapSetting, ...],
     episodes: int,
     seed: int,
 ) -> Trace:
-    """Balances one robot with every policy of a folder."""
+    """Balances one robot with every policy of a method."""
     models.check_effect(task, real)
-    n = len(policies.facts(folder)["runs"]) * episodes
+    n = len(method.runs) * episodes
     model = models.compile_model(task, real)
     interface = gaps.interface(real, task.interface)
     world = World(task, [model] * n, [interface] * n, [0] * n)
-    return rollout.trace(world, policies.load_all(folder), episodes, seed)
+    return rollout.trace(world, policies.load_many(*method), episodes, seed)
 
 
-def _visits(folder: pathlib.Path, task: Task) -> tuple[Array, Array] | None:
+def _visits(method: Method, task: Task) -> tuple[Array, Array] | None:
     """Observations `[n, O]` that the first run's simulator saw, and their Q `[n]`."""
-    packed = policies.load_memory(folder)
+    folder, (first, *_) = method
+    packed = policies.load_memory(folder, first)
     if packed is None:
         return None
     rows = replay.unpack(packed, task.obs_dim, task.action_dim)
-    return rows.s_tm1, policies.load_critic(folder)(rows.s_tm1, rows.a_tm1)
+    return rows.s_tm1, policies.load_critic(folder, first)(rows.s_tm1, rows.a_tm1)
 
 
 if __name__ == "__main__":

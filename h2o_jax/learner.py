@@ -6,8 +6,10 @@ parameters; later stages see earlier results. Each loss is differentiated in its
 group only, so that none can leak gradient into another network.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,94 +57,117 @@ def make(
     Returns:
         The method's pure functions; see `Algorithm`.
     """
-    groups = [group for stage in stages for group in stage]
-    batch_size = max(loss.rows.stop for stage in stages for loss in stage.values())
-
-    def init(
-        key: jax.Array, hyper: Hyper | None = None, scales: Scales | None = None
-    ) -> LearnerState:
-        keys = jax.random.split(key, len(groups) + 1)
-        params = {
-            group: networks.init[group](k)
-            for group, k in zip(groups, keys[1:], strict=True)
-        }
-        hyper = Hyper() if hyper is None else hyper
-        if scales is None:
-            scales = unit_scales(networks.obs_dim, networks.action_dim)
-        return LearnerState(
-            params=params,
-            target_params={group: params[group] for group in targets},
-            opt_state={group: _ADAM.init(params[group]) for group in groups},
-            hyper=jax.tree.map(_float32, hyper),
-            scales=jax.tree.map(_float32, scales),
-            key=keys[0],
-            step=jnp.zeros((), jnp.uint32),
-        )
-
-    def noise(key: jax.Array) -> tuple[Noise, ...]:
-        keys = jax.random.split(key, len(stages))
-        return tuple(_draw(k, stage) for k, stage in zip(keys, stages, strict=True))
-
-    def step(
-        state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
-        *,
-        noise: Sequence[Noise],
-    ) -> tuple[LearnerState, Metrics]:
-        given = {"real": real_batch, "sim": sim_batch}
-        batches = {d: _prepare(given[d], state, d) for d in domains}
-        params, opt_state = dict(state.params), dict(state.opt_state)
-        metrics: Metrics = {}
-        for stage, normals in zip(stages, noise, strict=True):
-            snapshot = dict(params)
-            for group, loss in stage.items():
-                view = _view(state, snapshot, batches, loss.rows)
-                gradient, report = _gradient(loss, group, view, normals)
-                rate = _rate(state, group, group in decaying)
-                params[group], opt_state[group] = _descend(
-                    gradient, opt_state[group], params[group], rate
-                )
-                metrics |= report
-        average = {
-            group: optax.incremental_update(
-                params[group], state.target_params[group], state.hyper.target_ema
-            )
-            for group in targets
-        }
-        state = state.replace(
-            params=params,
-            target_params=average,
-            opt_state=opt_state,
-            step=state.step + jnp.uint32(1),
-        )
-        return state, metrics
-
-    @jax.jit
-    def update(
-        state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
-    ) -> tuple[LearnerState, Metrics]:
-        normals = noise(jax.random.fold_in(state.key, state.step))
-        return step(state, real_batch, sim_batch, noise=normals)
-
-    def act(actor: Actor, obs: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
-        if key is None:
-            return networks.distribution.mode(mean)
-        normals = jax.random.normal(key, mean.shape, mean.dtype)
-        return networks.distribution.sample(mean, log_std, normals)[0]
-
-    return Algorithm(
-        init=init,
-        update=update,
-        step=step,
-        noise=noise,
-        act=act,
-        domains=frozenset(domains),
-        batch_size=batch_size,
+    table = _Table(
+        networks, tuple(stages), tuple(domains), tuple(targets), tuple(decaying)
     )
+    return Algorithm(
+        init=functools.partial(_init, table),
+        update=jax.jit(functools.partial(_update, table)),
+        step=functools.partial(_step, table),
+        noise=functools.partial(_noise, table),
+        act=functools.partial(_act, networks),
+        domains=frozenset(table.domains),
+        batch_size=max(x.rows.stop for stage in stages for x in stage.values()),
+    )
+
+
+class _Table(NamedTuple):
+    """What `make` was given."""
+
+    networks: Networks
+    stages: tuple[Stage, ...]
+    domains: tuple[str, ...]
+    targets: tuple[str, ...]
+    decaying: tuple[str, ...]
+
+
+def _init(
+    table: _Table,
+    key: jax.Array,
+    hyper: Hyper | None = None,
+    scales: Scales | None = None,
+) -> LearnerState:
+    groups = [group for stage in table.stages for group in stage]
+    networks = table.networks
+    keys = jax.random.split(key, len(groups) + 1)
+    params = {
+        group: networks.init[group](k)
+        for group, k in zip(groups, keys[1:], strict=True)
+    }
+    hyper = Hyper() if hyper is None else hyper
+    if scales is None:
+        scales = unit_scales(networks.obs_dim, networks.action_dim)
+    return LearnerState(
+        params=params,
+        target_params={group: params[group] for group in table.targets},
+        opt_state={group: _ADAM.init(params[group]) for group in groups},
+        hyper=jax.tree.map(_float32, hyper),
+        scales=jax.tree.map(_float32, scales),
+        key=keys[0],
+        step=jnp.zeros((), jnp.uint32),
+    )
+
+
+def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
+    keys = jax.random.split(key, len(table.stages))
+    return tuple(_draw(k, stage) for k, stage in zip(keys, table.stages, strict=True))
+
+
+def _update(
+    table: _Table,
+    state: LearnerState,
+    real_batch: Transition | None = None,
+    sim_batch: Transition | None = None,
+) -> tuple[LearnerState, Metrics]:
+    noise = _noise(table, jax.random.fold_in(state.key, state.step))
+    return _step(table, state, real_batch, sim_batch, noise=noise)
+
+
+def _step(
+    table: _Table,
+    state: LearnerState,
+    real_batch: Transition | None = None,
+    sim_batch: Transition | None = None,
+    *,
+    noise: Sequence[Noise],
+) -> tuple[LearnerState, Metrics]:
+    given = {"real": real_batch, "sim": sim_batch}
+    batches = {d: _prepare(given[d], state, d) for d in table.domains}
+    params, opt_state = dict(state.params), dict(state.opt_state)
+    metrics: Metrics = {}
+    for stage, normals in zip(table.stages, noise, strict=True):
+        snapshot = dict(params)
+        for group, loss in stage.items():
+            view = _view(state, snapshot, batches, loss.rows)
+            gradient, report = _gradient(loss, group, view, normals)
+            rate = _rate(state, group, group in table.decaying)
+            params[group], opt_state[group] = _descend(
+                gradient, opt_state[group], params[group], rate
+            )
+            metrics |= report
+    average = {
+        group: optax.incremental_update(
+            params[group], state.target_params[group], state.hyper.target_ema
+        )
+        for group in table.targets
+    }
+    state = state.replace(
+        params=params,
+        target_params=average,
+        opt_state=opt_state,
+        step=state.step + jnp.uint32(1),
+    )
+    return state, metrics
+
+
+def _act(
+    networks: Networks, actor: Actor, obs: jax.Array, key: jax.Array | None = None
+) -> jax.Array:
+    mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
+    if key is None:
+        return networks.distribution.mode(mean)
+    normals = jax.random.normal(key, mean.shape, mean.dtype)
+    return networks.distribution.sample(mean, log_std, normals)[0]
 
 
 def _float32(x: object) -> jax.Array:

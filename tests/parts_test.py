@@ -102,6 +102,30 @@ def test_targets_of_one_state():
     np.testing.assert_allclose(inside, [-60, -2, 4, 60])
 
 
+def test_rebracs_target_leaves_the_log_behind_the_slow_policy():
+    """The slow policy's action is -0.5; its noise of 0.2 is bounded by 0.5."""
+    whole = view(critic_cloning=0.1)
+    slow = {**whole.target_params, "policy": jnp.arctanh(-0.5)}
+    a_t = jnp.array([[0.5], [-0.5], [jnp.nan], [1.0]])
+    batch = whole.batch["real"]._replace(a_t=a_t)
+    given = whole._replace(target_params=slow, batch={"real": batch})
+    noise = jnp.array([[0.0], [1.0], [9.0], [-9.0]])
+    value = parts.cloned_target(NETWORKS, given, "real", noise)
+    # Actions -0.5, -0.3, 0 and -1: min(2, 5) a less 0.1 times 1, 0.04, 0 and 4.
+    # A negative action's smallest value is the larger critic's.
+    np.testing.assert_allclose(value, [-2.6, -1.504, 0.0, -5.4], atol=1e-5)
+
+
+def test_cloning_policy_by_hand():
+    loss, report = parts.cloning_policy(NETWORKS, ROWS).apply(
+        view(policy_cloning=2.0), {}
+    )
+    # Action 0.5 everywhere, valued 0.5; mean squared distance (4 + 1 + 0 + 4) / 64.
+    distance = np.mean([0.25, 0.0625, 0, 0.25])
+    np.testing.assert_allclose(loss, 2 * distance - 1, rtol=1e-5)
+    np.testing.assert_allclose(report["policy/q"], 2 * 0.5, rtol=1e-5)
+
+
 def test_advantages_use_the_smaller_target_critic_and_the_online_value():
     # min(2, 5) a - 2 = -2, -1.5, -1, 0, times 3.
     weight = parts.advantage_weight("iql")(NETWORKS, view(), "real")

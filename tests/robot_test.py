@@ -265,3 +265,15 @@ def test_scores_of_driving_by_hand():
     assert found["speed_error"] == pytest.approx([np.sqrt(0.02)])
     assert found["cost"] == [0.5]
     assert found["fallen"] == [0.0]
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_not_one_method(tmp_path):
+    labels = ["idealised:1", "idealised:1", "idealised:1 expectile=0.5"]
+    runs = [{"label": label, "seed": 0} for label in labels]
+    (tmp_path / "versions.json").write_text(json.dumps({"runs": runs}))
+    assert robot.by_setting("iql", tmp_path) == {
+        "iql idealised:1": (tmp_path, (0, 1)),
+        "iql idealised:1 expectile=0.5": (tmp_path, (2,)),
+    }
+    (tmp_path / "versions.json").write_text(json.dumps({"runs": runs[:2]}))
+    assert robot.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1))}
