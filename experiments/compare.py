@@ -1,9 +1,9 @@
 """Compares stored results: a table, and a figure of the learning curves.
 
-Reads the cells below --results_dir that belong to --task, --gap and --real (one each),
-prints the mean and spread over seeds of every method and setting, and draws them to
---out (PNG). Cells with other settings (log, network sizes, hyperparameters) never share
-a row; what differs is named there.
+Reads the cells below --results_dir that belong to --task, --gap and --real (one each)
+and, if it is given, to --preset, prints the mean and spread over seeds of every method
+and setting, and draws them to --out (PNG). Cells with other settings (log, network
+sizes, hyperparameters) never share a row; what differs is named there.
 """
 
 import json
@@ -29,26 +29,36 @@ def main() -> None:
         for text in (flags.FLAGS.gap, flags.FLAGS.real)
     )
     folder = pathlib.Path(flags.FLAGS.results_dir or "results")
-    cells = label(load(folder, flags.FLAGS.task, gap, real))
+    cells = label(load(folder, flags.FLAGS.task, gap, real, flags.FLAGS.preset))
     print(table(cells))
     if flags.FLAGS.out:
         draw(pathlib.Path(flags.FLAGS.out), cells)
         print(f"\nwrote    {flags.FLAGS.out}")
 
 
-def load(folder: pathlib.Path, task: str, gap: str, real: str) -> list[Cell]:
-    """Cells of one task, gap and real system.
+def load(
+    folder: pathlib.Path, task: str, gap: str, real: str, preset: str = ""
+) -> list[Cell]:
+    """Cells of one task, gap and real system, and of one preset or of all.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or one has another layout.
     """
     paths = sorted((folder / task / gap).rglob("*.json"))
-    cells = [json.loads(path.read_text()) for path in paths]
-    cells = [cell for cell in cells if cell["setting"]["real"] == real]
+    found = {path: json.loads(path.read_text()) for path in paths}
+    for path, cell in found.items():
+        if not {"setting", "preset"} <= cell.keys():
+            raise ConfigError(f"{path}: stored by another version; remove it")
+    cells = [
+        cell
+        for cell in found.values()
+        if cell["setting"]["real"] == real and preset in ("", cell["preset"])
+    ]
     if not cells:
+        named = f" --preset={preset}" if preset else ""
         raise ConfigError(
             f"--results_dir={folder}: nothing for --task={task} --gap={gap} "
-            f"--real={real}; store cells with experiments.run --results_dir"
+            f"--real={real}{named}; store cells with experiments.run --results_dir"
         )
     return cells
 
@@ -57,8 +67,9 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
     """Gives every cell a `method`: its name, and what sets it apart from namesakes."""
     namesakes: dict[str, list[Cell]] = {}
     for cell in cells:
-        preset = cell.get("preset")
-        name = f"{cell['algorithm']} ({preset})" if preset else cell["algorithm"]
+        name = cell["algorithm"]
+        if cell["preset"]:
+            name += f" ({cell['preset']})"
         namesakes.setdefault(name, []).append(cell)
     return [
         {**cell, "method": " ".join([name, *_differences(cell, own)])}

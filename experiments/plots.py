@@ -12,7 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 # Okabe and Ito, without the yellow that vanishes on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
+    *("#999999", "#882255", "#999933"),
+)
 
 
 def curve(

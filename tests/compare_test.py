@@ -1,8 +1,11 @@
 """Tables of stored cells: what shares a row and what must not."""
 
+import json
+
 import pytest
 
 from experiments import compare
+from h2o_jax.errors import ConfigError
 
 
 def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
@@ -48,3 +51,11 @@ def test_settings_that_differ_are_told_apart_by_name(one, other, names):
 def test_presets_name_rows():
     found = rows(cell(preset="small", batch=64), cell(preset="paper", batch=16))
     assert [name for name, _, _ in found] == ["h2o (small)", "h2o (paper)"]
+
+
+def test_a_cell_of_another_layout_is_named(tmp_path):
+    path = tmp_path / "hopper" / "gravity:2" / "h2o" / "seed0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"algorithm": "h2o"}))
+    with pytest.raises(ConfigError, match=r"seed0.json: stored by another version"):
+        compare.load(tmp_path, "hopper", "gravity:2", "none")

@@ -133,6 +133,15 @@ def test_compare_reads_what_run_stores(finished, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "| h2o_plus | 240 | 3 |" in printed
     assert (finished / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(ConfigError, match=r"nothing for --task=hopper .*--preset=mine"):
+        call(
+            compare.main,
+            monkeypatch,
+            "--task=hopper",
+            "--gap=gravity",
+            "--preset=mine",
+            f"--results_dir={finished / 'results'}",
+        )
     with pytest.raises(ConfigError, match="nothing for --task=walker2d"):
         call(
             compare.main,
