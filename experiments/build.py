@@ -153,12 +153,17 @@ def scaled_hyper(experiment: Experiment, dataset: Dataset | None, padded: int) -
     """Hyperparameters of all runs, with `--return_range` in their reward scale.
 
     Raises:
-        ConfigError: the log has no two episodes with different returns.
+        ConfigError: there is no log, or no two episodes with different returns.
     """
     hyper = experiment.hyper(padded)
     if experiment.return_range is None:
         return hyper
-    returns = () if dataset is None else dataset.episode_returns
+    if dataset is None:
+        raise ConfigError(
+            f"--return_range={experiment.return_range:g}: {experiment.algorithm} reads "
+            "no log; drop the flag"
+        )
+    returns = dataset.episode_returns
     apart = float(np.ptp(returns)) if len(returns) else 0.0
     if not apart:
         raise ConfigError(

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
+
 from experiments import flags, from_flags
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
 from h2o_jax import replay
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import datasets, hdf5, robot_log
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
@@ -25,9 +27,24 @@ def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
     if "real" not in method.domains and not experiment.normalise:
         return None
     dataset = _read(experiment, method.batch_size)
-    if not method.follows:
-        return dataset
-    return dataclasses.replace(dataset, transition=replay.follow(dataset.transition))
+    return _follow(dataset, experiment.algorithm) if method.follows else dataset
+
+
+def _follow(dataset: Dataset, algorithm: str) -> Dataset:
+    """The log with each row's next action, and a note of how many are known.
+
+    Raises:
+        DatasetError: hardly any is, as in a shuffled log.
+    """
+    rows = replay.follow(dataset.transition)
+    unknown = float(np.isinf(np.asarray(rows.a_t)[:, 0]).mean())
+    if unknown > 0.5:
+        raise DatasetError(
+            f"{dataset.source}: {algorithm} needs the next action, which {unknown:.0%} "
+            "of the rows lack; give the log in the order in which it was recorded"
+        )
+    note = f"{unknown:.2%} of rows: the next action is unknown"
+    return dataclasses.replace(dataset, transition=rows, notes=(*dataset.notes, note))
 
 
 def _read(experiment: Experiment, rows: int) -> Dataset:
@@ -45,20 +62,22 @@ def _read(experiment: Experiment, rows: int) -> Dataset:
         min_rows=rows,
         download=flags.FLAGS.download,
     )
-    if experiment.dataset and not flags.FLAGS.resume:  # checked when that run began
+    if experiment.dataset:
         _check_pairing(experiment.dataset)
     return dataset
 
 
 def _check_pairing(source: str) -> None:
-    """Refuses a `--pairing` other than that of a log whose rows are paired.
+    """Refuses a `--pairing` other than the one that a log states.
+
+    A log that states none is taken as its owner paired it, so that a preset with a
+    pairing serves any log.
 
     Raises:
         ConfigError: in one line, the flag, the finding and the fix.
     """
     asked, found = flags.FLAGS.pairing, hdf5.attribute(source, "pairing")
-    if asked not in (None, found):
-        how = found or "already"
+    if asked is not None and found not in (None, asked):
         raise ConfigError(
-            f"--pairing={asked}: the rows of {source} are paired {how}; drop the flag"
+            f"--pairing={asked}: the rows of {source} are paired {found}; drop the flag"
         )

@@ -167,7 +167,7 @@ def setting(experiment: Experiment, run: Run, facts: Facts) -> Line:
 
 
 def _digest(chosen: Line) -> str:
-    """Names a setting by what is not at its default, so that new ones change nothing."""
+    """Names a setting by what is not at its default; new settings change nothing."""
     known = {**defaults(), "pairing": None}
     apart = {k: v for k, v in chosen.items() if k not in known or v != known[k]}
     return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]

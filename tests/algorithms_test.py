@@ -110,6 +110,17 @@ def assert_finite(*trees):
     chex.assert_tree_all_finite(trees)
 
 
+def test_every_method_is_public():
+    assert set(h2o_jax.ALGORITHMS) <= set(h2o_jax.__all__)
+
+
+def test_rebrac_names_what_its_rows_lack():
+    algorithm = build("rebrac")
+    state = jax.eval_shape(algorithm.init, jax.random.key(0))
+    with pytest.raises(ValueError, match=r"reads real rows' a_t; .*h2o_jax.follow"):
+        jax.eval_shape(algorithm.update, state, batch(0, SIM))
+
+
 def test_traces_once(case):
     """NumPy or JAX batches, first or later updates, whatever the hyperparameters."""
     state, _ = case.run(case.start(), 0, 2)[-1]

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from experiments import compare
+from experiments import compare, from_flags, reports
+from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
+from tests.commands import parsed
 
 
 def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
@@ -17,7 +19,7 @@ def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
         "final": final,
         "last_ten": final,
         "data": None,
-        "setting": {"epochs": 1, **setting},
+        "setting": {"epochs": 1} | setting,
     }
 
 
@@ -46,6 +48,38 @@ def test_seeds_of_one_setting_share_a_row():
 def test_settings_that_differ_are_told_apart_by_name(one, other, names):
     found = rows(cell(**one), cell(final=2.0, **other), cell("sac", batch=256))
     assert [name for name, _, _ in found] == [*(f"h2o {x}" for x in names), "sac"]
+
+
+def test_a_setting_newer_than_a_cell_was_at_its_default():
+    old, new = cell(seed=0), cell(seed=1, return_range=None, expectile=0.7)
+    assert rows(old, new) == [("h2o", "2", "1 ± 0")]
+    assert len(rows(old, cell(seed=1, return_range=1000.0))) == 2
+
+
+def test_a_seed_counts_once():
+    with pytest.raises(ConfigError, match="h2o has seed 0 twice at 1000 steps"):
+        compare.label([cell(), cell()])
+
+
+def test_ways_to_evaluate_are_told_apart():
+    found = rows(cell(evaluate_every=5), cell(evaluate_every=10))
+    assert [x for x, _, _ in found] == ["h2o evaluate_every=5", "h2o evaluate_every=10"]
+
+
+def test_what_run_stores_is_all_that_sets_cells_apart():
+    """Every setting of a run is there, and only what is not at its default names it."""
+    with parsed("--gap=gravity", "--expectile=0.5,0.7", "--seed=0..1"):
+        experiment = from_flags.experiment()
+        settings = [reports.setting(experiment, run, {}) for run in experiment.runs]
+        digests = [reports._digest(x) for x in settings]
+        newer = [reports._digest({**x, "return_range": None}) for x in settings]
+    assert set(defaults()) - {"dataset"} <= set(settings[0])
+    assert digests == newer and len(set(digests)) == 2
+    one, other = (cell(**settings[i]) for i in (0, 2))
+    assert [x for x, _, _ in rows(one, other)] == [
+        "h2o_plus expectile=0.5",
+        "h2o_plus expectile=0.7",
+    ]
 
 
 def test_presets_name_rows():

@@ -12,7 +12,9 @@ from tests.commands import parsed
 
 def reward_scales(returns, *arguments):
     """Of two runs, padded to three."""
-    log = types.SimpleNamespace(episode_returns=np.asarray(returns))
+    log = None
+    if returns is not None:
+        log = types.SimpleNamespace(episode_returns=np.asarray(returns))
     with parsed("--algorithm=iql", "--reward_scale=1,3", *arguments):
         hyper = build.scaled_hyper(from_flags.experiment(), log, 3)
     return hyper.reward_scale
@@ -31,3 +33,8 @@ def test_without_it_rewards_stay():
 def test_needs_two_different_returns(returns):
     with pytest.raises(ConfigError, match=r"--return_range=1000: .*two whole episodes"):
         reward_scales(returns, "--return_range=1000")
+
+
+def test_needs_a_log():
+    with pytest.raises(ConfigError, match=r"--return_range=1000: iql reads no log"):
+        reward_scales(None, "--return_range=1000")
