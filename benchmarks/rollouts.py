@@ -4,7 +4,6 @@ All measurements take actions of one distribution, tanh of a normal of an untrai
 policy's width, so that the robot moves and falls alike.
 """
 
-import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -15,13 +14,11 @@ import mujoco
 import numpy as np
 
 from benchmarks.timing import Measure
-from experiments import loop
-from h2o_jax.algorithms import h2o_plus
-from h2o_jax.program import Program, make_program
-from h2o_jax.sim import models, rollout
+from experiments import build, simulate
+from experiments.experiment import Experiment, Run
+from h2o_jax.sim import models
 from h2o_jax.sim.tasks import Task
 from h2o_jax.sim.world import World
-from h2o_jax.types import Actor
 
 GYMNASIUM = {"halfcheetah": "HalfCheetah-v4", "walker2d": "Walker2d-v4"}
 EPOCH = 1000  # steps per environment and call of `collect`, as in training
@@ -82,34 +79,27 @@ def world_loop(task: Task, n: int, steps: int, threads: int) -> Measure:
 def collecting(task: Task, n: int, steps: int, threads: int) -> Measure:
     """What training does for `n` runs: policy, steps, storing, and onto the device."""
     world = _world(task, n, threads)
-    program, actors, keys = _policies(task.obs_dim, task.action_dim, n)
     block, calls = min(steps, EPOCH), max(1, steps // EPOCH)
-
-    def act(observations: np.ndarray, t: int) -> np.ndarray:
-        return np.asarray(program.explore(actors, observations, keys, t))
+    experiment = Experiment(
+        task=task.name,
+        algorithm="h2o_plus",
+        runs=tuple(Run(seed, ()) for seed in range(n)),
+        dataset="",
+        epochs=1,
+        steps=block,
+    )
+    method = build.algorithm(experiment)
+    program = build.program(experiment, method)
+    state = build.state(experiment, method, program, None)
 
     def run() -> int:
-        for _ in range(calls):
-            rows = loop.pack(rollout.collect(world, act, block).transitions)
-            padding = np.repeat(rows[-1:], program.runs - n, axis=0)
-            jax.block_until_ready(program.place(np.concatenate([rows, padding])))
-        return n * calls * block
+        for epoch in range(1, calls + 1):
+            block = simulate.prepare(experiment, world, state, epoch)()
+            jax.block_until_ready(simulate.place(program, block))
+        return n * calls * experiment.steps
 
-    run()  # compiles the policy
+    run()  # compiles the noise
     return _timed(run)
-
-
-@functools.cache
-def _policies(
-    obs_dim: int, action_dim: int, n: int
-) -> tuple[Program, Actor, jax.Array]:
-    """Program, untrained actors and keys of `n` runs."""
-    method = h2o_plus(obs_dim, action_dim)
-    devices = jax.devices()[:n]
-    program = make_program(method, obs_dim, action_dim, n, EPOCH, devices)
-    keys = jax.random.split(jax.random.key(0), n)
-    actors = jax.jit(jax.vmap(lambda key: method.init(key).actor))(keys)
-    return program, actors, keys
 
 
 def _timed(run: Callable[[], int]) -> Measure:

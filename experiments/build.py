@@ -37,6 +37,15 @@ class Worlds(NamedTuple):
     """`episodes` per run."""
 
 
+class Block(NamedTuple):
+    """One epoch of every run's simulator."""
+
+    rows: np.ndarray
+    """`[R, n, D]` packed transitions."""
+    returns: np.ndarray
+    """`[R]` mean return of the episodes that ended, nan where none did."""
+
+
 @dataclasses.dataclass
 class State:
     """All that training changes. Arrays are `[R', ...]`, the padded runs."""
@@ -48,6 +57,8 @@ class State:
     """Each run's actor at its best evaluation."""
     best_return: np.ndarray
     """`[R]` that evaluation's mean return."""
+    ahead: Block | None = None
+    """With `--overlap`, the rows of the epoch to come; of no meaning at epoch 0."""
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
@@ -71,13 +82,16 @@ def algorithm(experiment: Experiment) -> Algorithm:
     for name in ("critics", "critic_layer_norm"):
         if getattr(experiment, name) is not None:
             given[name] = getattr(experiment, name)
-    return build(
+    method = build(
         experiment.model.obs_dim,
         experiment.model.action_dim,
         hidden=experiment.hidden,
         discriminator_hidden=experiment.discriminator_hidden,
         **given,
     )
+    if experiment.overlap and "sim" not in method.domains:
+        raise ConfigError(f"--overlap: {experiment.algorithm} steps no simulator")
+    return method
 
 
 def _rows(experiment: Experiment, name: str, published: slice) -> slice:
@@ -120,7 +134,7 @@ def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
 def program(experiment: Experiment, method: Algorithm) -> Program:
     """The program for all runs, on as many devices as it can fill."""
     task, runs = experiment.model, len(experiment.runs)
-    devices = jax.devices()[:runs]
+    devices = jax.local_devices()[:runs]
     return make_program(
         method, task.obs_dim, task.action_dim, runs, experiment.updates, devices
     )
@@ -138,15 +152,27 @@ def state(
         scaled_hyper(experiment, dataset, compiled.runs),
         data_scales(experiment, dataset),
     )
-    memory = None
+    runs, memory, ahead = len(experiment.runs), None, None
     if "sim" in method.domains:
-        rows = experiment.epochs * experiment.steps
-        if dataset is not None:
-            rows = min(rows, 10 * len(dataset.transition.r_t))
-        memory = compiled.init_memory(max(rows, experiment.steps))
-    runs = len(experiment.runs)
+        memory = compiled.init_memory(replay_rows(experiment, dataset))
+        if experiment.overlap:
+            shape = (runs, experiment.steps, memory.rows.shape[-1])
+            ahead = Block(np.zeros(shape, np.float32), np.zeros(runs))
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
-    return State(0, learner, memory, best, np.full(runs, -np.inf))
+    return State(0, learner, memory, best, np.full(runs, -np.inf), ahead)
+
+
+def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:
+    """Rows of each run's replay: as asked, or all that the simulator gives.
+
+    Without `--replay_rows` at most ten times the log's, as published.
+    """
+    rows = experiment.epochs * experiment.steps
+    if experiment.replay_rows is not None:
+        rows = min(rows, experiment.replay_rows)
+    elif dataset is not None:
+        rows = min(rows, 10 * len(dataset.transition.r_t))
+    return max(rows, experiment.steps)
 
 
 def scaled_hyper(experiment: Experiment, dataset: Dataset | None, padded: int) -> Hyper:

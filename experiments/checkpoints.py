@@ -24,8 +24,13 @@ class Checkpoint(NamedTuple):
     info: dict[str, Any]
 
 
-def save(folder: pathlib.Path, epoch: int, tree: Any, info: Mapping[str, Any]) -> None:
-    """Writes `tree` as the only checkpoint of `folder`, replacing an older one.
+def save(
+    folder: pathlib.Path,
+    epoch: int,
+    arrays: Mapping[str, np.ndarray],
+    info: Mapping[str, Any],
+) -> None:
+    """Writes arrays as the only checkpoint of `folder`, replacing an older one.
 
     The older one goes only after the new one is complete, so that a kill at any time
     leaves a readable checkpoint.
@@ -33,18 +38,17 @@ def save(folder: pathlib.Path, epoch: int, tree: Any, info: Mapping[str, Any]) -
     Args:
         folder: holds one checkpoint at a time; made if absent.
         epoch: its number.
-        tree: a pytree of arrays, random keys included.
+        arrays: of a pytree, by path; see `flatten`.
         info: JSON values to keep beside it.
 
     Raises:
         CheckpointError: the disk did not take it.
     """
-    named = flatten(tree)
-    leaves = {f"{i:04d}": array for i, array in enumerate(named.values())}
+    leaves = {f"{i:04d}": array for i, array in enumerate(arrays.values())}
     record = {
         "format": _FORMAT,
-        "names": list(named),
-        "digests": [_digest(array) for array in named.values()],
+        "names": list(arrays),
+        "digests": [_digest(array) for array in arrays.values()],
         "info": dict(info),
     }
     try:

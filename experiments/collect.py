@@ -16,16 +16,23 @@ import pathlib
 import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import h2o_jax
-from experiments import build, console, flags, from_flags, loop, records, saving
+from experiments import (
+    build,
+    console,
+    flags,
+    from_flags,
+    loop,
+    records,
+    saving,
+    simulate,
+)
 from experiments.build import State
 from experiments.experiment import Experiment, Run
-from h2o_jax import replay
+from h2o_jax import host, replay
 from h2o_jax.errors import ConfigError
-from h2o_jax.program import Program
 from h2o_jax.sim import datasets, gaps, hdf5, models, operator, rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
@@ -204,7 +211,7 @@ def _collect(recipe: Recipe, work: pathlib.Path) -> tuple[Transition, np.ndarray
         if state.best_return[0] < recipe.target:
             display.line("stopped short of the target by --collect_epochs")
     if recipe.kind == "medium":
-        return _rollouts(recipe, program, state)
+        return _rollouts(recipe, state)
     return _replay(recipe, state)
 
 
@@ -218,21 +225,20 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     return rows, time_limits(rows.discount_t, task.horizon)
 
 
-def _rollouts(
-    recipe: Recipe, program: Program, state: State
-) -> tuple[Transition, np.ndarray]:
+def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     """Stochastic rollouts of the policy that SAC reached, one robot's after another."""
     experiment, task = recipe.experiment, recipe.experiment.model
     model = models.compile_model(task, experiment.real, experiment.inertia)
     interface = gaps.interface(experiment.real, task.interface)
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
     world = World(task, [model] * _ROLLOUTS, [interface] * _ROLLOUTS, seeds)
-    one = loop.actors(state, 1)
-    actors = jax.tree.map(lambda x: jnp.repeat(x, _ROLLOUTS, axis=0), one)
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    one = simulate.actors(state, 1)
+    act = host.policy(jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one))
+    rng = np.random.default_rng(seeds[0])
+    shape = (_ROLLOUTS, task.action_dim)
     rows = rollout.collect(
         world,
-        lambda obs, t: np.asarray(program.explore(actors, obs, keys, t)),
+        lambda obs, t: act(obs, rng.standard_normal(shape, np.float32)),
         -(-recipe.rows // _ROLLOUTS),
     ).transitions
     limits = [time_limits(d, task.horizon) for d in rows.discount_t]

@@ -86,8 +86,8 @@ def usable_cores() -> int:
 class Display:
     """A progress bar on a terminal, plain lines elsewhere."""
 
-    def __init__(self, title: str, total: int):
-        self._console = Console()
+    def __init__(self, title: str, total: int, quiet: bool = False):
+        self._console = Console(quiet=quiet)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -68,6 +68,12 @@ class Experiment:
     """Simulator steps per epoch and run."""
     updates: int = 1000
     """Updates per epoch and run."""
+    overlap: bool = False
+    """Whether the simulators step, a block behind, while the device learns."""
+    replay_rows: int | None = None
+    """Simulated rows that each run keeps; None for ten times the log's."""
+    matmul_precision: str | None = None
+    """Of matrix products on accelerators; None for JAX's own choice."""
     evaluate_every: int = 10
     episodes: int = 10
     evaluation_seed: int = 10_000

@@ -133,6 +133,17 @@ for _field in dataclasses.fields(Hyper):
 flags.DEFINE_integer("epochs", 1000, "Alternations of stepping and learning.", 1)
 flags.DEFINE_integer("steps", 1000, "Simulator steps per epoch and run.", 1)
 flags.DEFINE_integer("updates", 1000, "Updates per epoch and run.", 1)
+flags.DEFINE_bool(
+    "overlap",
+    False,
+    "Step the simulators while the device learns, by the policy of one block earlier.",
+)
+flags.DEFINE_integer(
+    "replay_rows",
+    None,
+    "Simulated rows that each run keeps; default: ten times the log's.",
+    1,
+)
 flags.DEFINE_integer("evaluate_every", 10, "Epochs between evaluations.", 1)
 flags.DEFINE_integer(
     "episodes",
@@ -162,9 +173,35 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "cache_dir", "", "Collected data; empty: h2o_jax in the user's cache folder."
 )
+
+# --- devices and hosts -------------------------------------------------------------
+
 flags.DEFINE_integer(
     "threads", 0, "CPU cores to use; 0: all. The bits of a run depend on it.", 0
 )
+flags.DEFINE_bool(
+    "require_accelerator", False, "End with an error where there is only a CPU."
+)
+flags.DEFINE_enum(
+    "matmul_precision",
+    None,
+    ["bfloat16", "tensorfloat32", "float32"],
+    "Of matrix products on accelerators; default: JAX's, tensorfloat32 on NVIDIA's.",
+)
+flags.DEFINE_string(
+    "compile_cache", "", "Folder that keeps compiled programs for later commands."
+)
+flags.DEFINE_bool(
+    "distributed",
+    False,
+    "One program on several hosts: start the same command on each. Found by itself "
+    "under SLURM, Kubernetes, Open MPI and on TPUs.",
+)
+flags.DEFINE_string(
+    "coordinator", "", "HOST:PORT of the first host, where it is not found by itself."
+)
+flags.DEFINE_integer("hosts", None, "How many take part; with --coordinator.", 1)
+flags.DEFINE_integer("host", None, "Which of them this is, from 0.", 0)
 
 # --- collecting a log ----------------------------------------------------------------
 
@@ -213,8 +250,19 @@ flags.DEFINE_list(
     "Run folders to show, as FOLDER or NAME=FOLDER (robot); a NAME has no / and no =.",
 )
 
+# What belongs to a machine, not to a run.
+_PLACEMENT = frozenset(
+    [
+        "compile_cache",
+        "coordinator",
+        "distributed",
+        "host",
+        "hosts",
+        "require_accelerator",
+    ]
+)
 # A resumed run may only differ in these.
-CHANGEABLE = frozenset(
+CHANGEABLE = _PLACEMENT | frozenset(
     ["epochs", "evaluate_every", "episodes", "resume", "preset", "results_dir"]
 )
 
@@ -226,7 +274,8 @@ def defined() -> list[flags.Flag]:
 
 def text() -> str:
     """All flags as a flagfile that repeats this command."""
-    kept = [f for f in defined() if f.name not in ("resume", "run_dir")]
+    left_out = _PLACEMENT | {"resume", "run_dir"}
+    kept = [f for f in defined() if f.name not in left_out]
     return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
 
 
@@ -239,7 +288,7 @@ def choices() -> list[str]:
     return [
         flag.serialize()
         for flag in defined()
-        if flag.value != flag.default and flag.name not in PLACES
+        if flag.value != flag.default and flag.name not in _PLACEMENT.union(PLACES)
     ]
 
 

@@ -23,9 +23,10 @@ def experiment() -> Experiment:
     length = flags.FLAGS.epochs * flags.FLAGS.updates
     for updates in _floats("decay_updates"):
         if 0 < updates < length:
+            fix = "lower --epochs" if flags.FLAGS.resume else "give as many, or 0"
             raise ConfigError(
                 f"--decay_updates={updates:g}: nothing is learned after it, and there "
-                f"are {length} updates; give as many, or 0"
+                f"are {length} updates; {fix}"
             )
     return Experiment(
         task=flags.FLAGS.task,
@@ -48,6 +49,9 @@ def experiment() -> Experiment:
         epochs=flags.FLAGS.epochs,
         steps=flags.FLAGS.steps,
         updates=flags.FLAGS.updates,
+        overlap=flags.FLAGS.overlap,
+        replay_rows=flags.FLAGS.replay_rows,
+        matmul_precision=flags.FLAGS.matmul_precision,
         evaluate_every=flags.FLAGS.evaluate_every,
         episodes=flags.FLAGS.episodes or Experiment.episodes,
         evaluation_seed=flags.FLAGS.evaluation_seed,
@@ -60,8 +64,10 @@ def _seeds() -> list[int]:
         first, dots, last = part.partition("..")
         low, *high = _integers("seed", [first, last] if dots else [first], lowest=0)
         seeds += range(low, (high or [low])[0] + 1)
-    if len(set(seeds)) < max(len(seeds), 1):
-        raise ConfigError(f"--seed={flags.FLAGS.seed}: empty, or a seed is given twice")
+    if not seeds:
+        raise ConfigError(f"--seed={flags.FLAGS.seed}: empty; give FIRST..LAST")
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seed={flags.FLAGS.seed}: a seed is given twice")
     return seeds
 
 
@@ -87,7 +93,8 @@ def _floats(name: str, bounds: tuple[float, float] | None = None) -> list[float]
             raise ConfigError(f"--{name}={text}: not a number") from None
         if not (low <= value <= high and math.isfinite(value)):
             raise ConfigError(
-                f"--{name}={text}: {hyperparameters.HELP.get(name, 'in [0, 1]')}"
+                f"--{name}={text}: out of range; "
+                f"{hyperparameters.HELP.get(name, 'give one in [0, 1].')}"
             )
         values.append(value)
     if not values:
@@ -132,7 +139,7 @@ def _integers(name: str, texts: Sequence[str], lowest: int = 1) -> tuple[int, ..
         values = tuple(int(text) for text in texts)
     except ValueError:
         raise ConfigError(
-            f"--{name}={flags.FLAGS[name].value}: not whole numbers"
+            f"--{name}={flags.FLAGS[name].value}: not whole numbers; see --help"
         ) from None
     if min(values) < lowest:
         raise ConfigError(

@@ -35,7 +35,7 @@ def load(
     act, actors = _load(folder, which)
     runs = len(facts(folder)["runs"])
     if not 0 <= run < runs:
-        raise CheckpointError(f"{folder}: run {run} of {runs}")
+        raise CheckpointError(f"{folder}: run {run} of {runs}; give 0 to {runs - 1}")
     actor = jax.tree.map(lambda x: x[run], actors)
     one = jax.jit(act)
     return lambda obs: np.asarray(one(actor, np.asarray(obs, np.float32)))
@@ -122,6 +122,8 @@ def facts(folder: pathlib.Path) -> dict[str, Any]:
 
 def _load(folder: pathlib.Path, which: str) -> tuple[Callable[..., jax.Array], Any]:
     """`act`, and the actors of all runs."""
+    if which not in ("policy", "best"):
+        raise CheckpointError(f"{folder}: no {which!r} there; give 'policy' or 'best'")
     arrays = checkpoints.read(folder / which).arrays
     method = h2o_jax.sac(**facts(folder)["policy"], policy=_family(arrays))
     like = jax.eval_shape(method.init, jax.random.key(0)).actor

@@ -86,6 +86,27 @@ class Record:
         self._lock.close()
 
 
+class Elsewhere(Record):
+    """The record of a host that leaves all writing to another; writes nothing."""
+
+    folder = pathlib.Path()
+
+    def __init__(self) -> None:
+        """Locks nothing."""
+
+    def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
+        """Nothing; as the others."""
+
+    def keep_until(self, epoch: int) -> None:
+        """Nothing."""
+
+    def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def fresh_folder(task: str, algorithm: str) -> pathlib.Path:
     """A new folder name under runs/."""
     stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -70,7 +70,7 @@ def progress(experiment: Experiment, report: loop.Report) -> str:
         f"{label}: {np.mean(x):8.1f} +- {np.std(x):.1f}"
         for label, x in by_label.items()
     ]
-    steps = f"{np.mean(report.lengths):.0f} steps, real return"
+    steps = f"episodes of {np.mean(report.lengths):.0f} steps, real return"
     return f"epoch {report.epoch:4d}  {steps}  " + "   ".join(parts)
 
 
@@ -103,9 +103,12 @@ def conclude(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None
 
 
 def summarise(own: list[Line]) -> dict[str, float]:
-    """Final return and mean of the last ten evaluations of one run's lines."""
+    """Final return and mean of the last ten evaluations of one run's lines.
+
+    The evaluation before any training, the first line, is none of the ten.
+    """
     returns = [line["return"] for line in own if "return" in line]
-    return {"final": returns[-1], "last_ten": float(np.mean(returns[-10:]))}
+    return {"final": returns[-1], "last_ten": float(np.mean(returns[1:][-10:]))}
 
 
 def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:

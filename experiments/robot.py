@@ -69,7 +69,7 @@ def main() -> None:
         flags.FLAGS.episodes or _EPISODES,
         flags.FLAGS.evaluation_seed,
     )
-    print(text)
+    print(f"{text}\n\nwritten to {flags.FLAGS.out or '.'}")
 
 
 def report(

@@ -7,21 +7,24 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 """
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from experiments import (
     build,
     console,
     data,
+    devices,
     flags,
     from_flags,
+    hosts,
     interrupts,
     loop,
+    memory,
     records,
     reports,
     saving,
 )
-from experiments.build import Worlds
 from experiments.experiment import Experiment
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import datasets
@@ -31,49 +34,58 @@ from h2o_jax.types import Algorithm
 
 def main() -> None:
     """The command, with parsed flags."""
-    experiment = from_flags.experiment()
-    console.use_cores(flags.FLAGS.threads, len(experiment.runs))
-    folder = _folder(experiment)
-    method = build.algorithm(experiment)
-    dataset = data.load(experiment, method)
-    if dataset is not None:
-        print(datasets.summary(dataset))
-    worlds = build.worlds(experiment, method, flags.FLAGS.threads)
-    record = records.Record(folder)
+    whole = from_flags.experiment()
+    devices.prepare(len(whole.runs), whole.matmul_precision)
+    hosts.join()
+    devices.check()
+    mine = hosts.share(whole)
+    method = build.algorithm(mine)
+    with hosts.one_first():
+        dataset = data.load(mine, method)
+    record = records.Record(_folder(whole)) if hosts.leads() else records.Elsewhere()
     try:
-        _train(experiment, method, worlds, dataset, record)
+        _train(whole, mine, method, dataset, record)
     finally:
         record.close()
 
 
 def _train(
-    experiment: Experiment,
+    whole: Experiment,
+    mine: Experiment,
     method: Algorithm,
-    worlds: Worlds,
     dataset: Dataset | None,
     record: records.Record,
 ) -> None:
-    program = build.program(experiment, method)
-    state = build.state(experiment, method, program, dataset)
+    """Trains this host's runs; host 0 writes what was found about the whole."""
+    say: Callable[[str], None] = print if hosts.leads() else lambda text: None
+    if dataset is not None:
+        say(datasets.summary(dataset))
+    say(memory.fitting(mine, method, dataset))
+    worlds = build.worlds(mine, method, flags.FLAGS.threads)
+    program = build.program(mine, method)
+    state = build.state(mine, method, program, dataset)
     if flags.FLAGS.resume:
-        saving.restore(record.folder, experiment, program, state, worlds, dataset)
+        saving.restore(_folder(whole), mine, program, state, worlds, dataset)
         record.keep_until(state.epoch)
-    facts = reports.data_facts(experiment, dataset)
-    record.begin(flags.text(), _facts(experiment, facts))
-    display = console.Display(experiment.algorithm, experiment.epochs)
+    facts = reports.data_facts(whole, dataset)
+    record.begin(flags.text(), _facts(whole, facts))
+    display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop() as stop:
-        for report in loop.train(experiment, program, worlds, dataset, state):
-            record.write(reports.lines(experiment, report))
+        for report in loop.train(mine, program, worlds, dataset, state):
+            report = loop.gather(report)
+            record.write(reports.lines(whole, report))
             display.epoch(report.epoch)
-            evaluated, stopping = report.returns is not None, stop.asked
+            evaluated, stopping = report.returns is not None, hosts.agree(stop.asked)
             if evaluated or stopping:
-                saving.save(record.folder, experiment, state, worlds, dataset)
+                saving.save(record.folder, mine, state, worlds, dataset)
             if evaluated:
-                display.line(reports.progress(experiment, report))
-                reports.draw(record.folder, experiment, facts)
+                display.line(reports.progress(whole, report))
+            if evaluated and hosts.leads():
+                reports.draw(record.folder, whole, facts)
             if stopping:
                 raise interrupts.stopped(stopping, record.folder, report.epoch)
-    reports.conclude(record.folder, experiment, facts)
+    if hosts.leads():
+        reports.conclude(record.folder, whole, facts)
 
 
 def _folder(experiment: Experiment) -> pathlib.Path:
@@ -87,7 +99,10 @@ def _folder(experiment: Experiment) -> pathlib.Path:
     if not flags.FLAGS.run_dir:
         return records.fresh_folder(experiment.task, experiment.algorithm)
     folder = pathlib.Path(flags.FLAGS.run_dir)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # A command that ended before it trained leaves its lock and nothing else.
+    if folder.exists() and (
+        not folder.is_dir() or {x.name for x in folder.iterdir()} - {"run.lock"}
+    ):
         raise ConfigError(
             f"--run_dir={folder}: not an empty folder; choose another, or continue it "
             f"with --resume={folder}"

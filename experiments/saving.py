@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, loop
-from experiments.build import State, Worlds
+from experiments import checkpoints, hosts, simulate
+from experiments.build import Block, State, Worlds
 from experiments.experiment import Experiment
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.program import Program
@@ -24,7 +24,7 @@ def save(
     worlds: Worlds,
     dataset: Dataset | None,
 ) -> None:
-    """Writes the checkpoint and the policies of a run folder.
+    """Writes the checkpoint and the policies of a run folder, for all hosts.
 
     Neither the runs that only fill devices nor unwritten rows of the replay are stored.
     """
@@ -35,9 +35,15 @@ def save(
         rows = np.asarray(state.memory.rows)[:runs, :written]
         tree["memory"] = {"rows": rows, "added": state.memory.added[:runs]}
     info = {"sha256": dataset and dataset.sha256}
-    checkpoints.save(folder / "checkpoint", state.epoch, tree, info)
-    checkpoints.save(folder / "policy", state.epoch, loop.actors(state, runs), info)
-    checkpoints.save(folder / "best", state.epoch, state.best, info)
+    parts = {
+        "checkpoint": tree,
+        "policy": simulate.actors(state, runs),
+        "best": state.best,
+    }
+    for name, part in parts.items():
+        arrays = hosts.gather(checkpoints.flatten(part))
+        if hosts.leads():
+            checkpoints.save(folder / name, state.epoch, arrays, info)
 
 
 def restore(
@@ -62,6 +68,7 @@ def restore(
             f"--epochs={experiment.epochs}: the run is at epoch {epoch}; give at least "
             "that many"
         )
+    arrays = {name: hosts.own(array) for name, array in arrays.items()}
     if state.memory is not None:
         unwritten = state.memory.rows.shape[1] - arrays[_ROWS].shape[1]
         arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
@@ -75,6 +82,8 @@ def restore(
     if state.memory is not None:
         state.memory = state.memory._replace(**padded(tree["memory"]))
     state.best, state.best_return = tree["best"], tree["best_return"]
+    if state.ahead is not None:
+        state.ahead = Block(**tree["ahead"])
     if worlds.sim is not None:
         worlds.sim.restore(tree["sim"])
 
@@ -88,6 +97,7 @@ def _tree(state: State, worlds: Worlds, runs: int) -> dict[str, Any]:
         "best": state.best,
         "best_return": state.best_return,
         "sim": worlds.sim and worlds.sim.state(),
+        "ahead": state.ahead and state.ahead._asdict(),
     }
 
 

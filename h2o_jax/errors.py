@@ -35,6 +35,12 @@ class DivergenceError(H2OError, ArithmeticError):
     exit_code = 5
 
 
+class MemoryLimitError(H2OError, MemoryError):
+    """What was asked for does not fit in memory."""
+
+    exit_code = 6
+
+
 class StoppedError(H2OError):
     """A signal asked the run to end; what was done is saved."""
 

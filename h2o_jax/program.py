@@ -7,7 +7,8 @@ other on a CPU (faster there, and bit-identical to a single run), together on
 accelerators.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,6 @@ from jax.sharding import PartitionSpec as P
 
 from h2o_jax import replay
 from h2o_jax.types import (
-    Actor,
     Algorithm,
     Hyper,
     LearnerState,
@@ -42,14 +42,20 @@ class Program(NamedTuple):
     Stores the rows, then updates `updates` times; metrics are means over them.
     States and memory are donated. A domain that the method does not use is None.
     """
-    explore: Callable[..., jax.Array]
-    """`(actors [R], obs [R, O], keys [R], t) -> [R, A]` sampled actions."""
-    exploit: Callable[..., jax.Array]
-    """`(actors [R], obs [R, E, O]) -> [R, E, A]` deterministic actions."""
     runs: int
     """R', a multiple of the number of devices."""
     place: Callable[[Any], Any]
     """Spreads a tree of `[R', ...]` arrays over the devices."""
+    share: Callable[[Any], Any]
+    """Puts a whole tree of arrays on every device, such as the data of all runs."""
+
+
+class _Sizes(NamedTuple):
+    """What shapes a block of updates."""
+
+    obs_dim: int
+    action_dim: int
+    updates: int
 
 
 def make_program(
@@ -68,61 +74,18 @@ def make_program(
         action_dim: A.
         runs: R; the program's run axis is R rounded up to a multiple of the devices.
         updates: updates per call of `learn`.
-        devices: devices to spread the runs over; all by default.
+        devices: devices of this process to spread the runs over; all by default.
     """
-    devices = jax.devices() if devices is None else devices
+    devices = jax.local_devices() if devices is None else devices
     mesh = jax.make_mesh(
         (len(devices),), (_AXIS,), axis_types=(AxisType.Auto,), devices=devices
     )
-    over_runs = NamedSharding(mesh, P(_AXIS))
+    over_runs, everywhere = (NamedSharding(mesh, spec) for spec in (P(_AXIS), P()))
     padded = -(-runs // len(devices)) * len(devices)
     map_runs = _one_by_one if devices[0].platform == "cpu" else _together
-
-    def init(keys: jax.Array, hyper: Hyper, scales: Scales) -> LearnerState:
-        every = jax.vmap(algorithm.init, in_axes=(0, 0, None))
-        return jax.jit(every, out_shardings=over_runs)(keys, hyper, scales)
-
-    def init_memory(capacity: int) -> replay.Replay:
-        def every() -> replay.Replay:
-            one = replay.init(obs_dim, action_dim, capacity)
-            return jax.tree.map(lambda x: jnp.stack([x] * padded), one)
-
-        return jax.jit(every, out_shardings=over_runs)()
-
-    def draw(memory: replay.Replay, key: jax.Array) -> Transition:
-        rows = replay.sample(memory, key, algorithm.batch_size)
-        return replay.unpack(rows, obs_dim, action_dim)
-
-    def one_run(
-        state: LearnerState, sources: dict[str, replay.Replay]
-    ) -> tuple[LearnerState, Metrics]:
-        def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
-            key = jax.random.fold_in(state.key, state.step)
-            noise_key, real_key, sim_key = jax.random.split(key, 3)
-            keys = {"real": real_key, "sim": sim_key}
-            batches = {f"{d}_batch": draw(m, keys[d]) for d, m in sources.items()}
-            noise = algorithm.noise(noise_key)
-            return algorithm.step(state, noise=noise, **batches)
-
-        state, metrics = jax.lax.scan(update, state, length=updates)
-        return state, jax.tree.map(jnp.mean, metrics)
-
-    def block(
-        states: LearnerState,
-        memory: replay.Replay | None,
-        rows: jax.Array | None,
-        data: jax.Array | None,
-    ) -> tuple[LearnerState, replay.Replay | None, Metrics]:
-        shared = {} if data is None else {"real": replay.full(data)}
-        if memory is None or rows is None:
-            states, metrics = map_runs(lambda s: one_run(s, shared), states)
-        else:
-            memory = jax.vmap(replay.extend)(memory, rows)
-            states, metrics = map_runs(
-                lambda s, m: one_run(s, {**shared, "sim": m}), states, memory
-            )
-        return states, memory, metrics
-
+    block = functools.partial(
+        _block, algorithm, _Sizes(obs_dim, action_dim, updates), map_runs
+    )
     # Nothing crosses runs, so nothing crosses devices; an automatically partitioned
     # program would gather the mapped axis.
     sharded = jax.shard_map(
@@ -132,21 +95,68 @@ def make_program(
         out_specs=P(_AXIS),
         check_vma=False,
     )
-
-    @jax.jit
-    def explore(actors: Actor, obs: jax.Array, keys: jax.Array, t: int) -> jax.Array:
-        keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, t)
-        return jax.vmap(algorithm.act)(actors, obs, keys)
-
+    memories = functools.partial(_empty, obs_dim, action_dim, padded)
     return Program(
-        init=init,
-        init_memory=init_memory,
+        init=jax.jit(
+            jax.vmap(algorithm.init, in_axes=(0, 0, None)), out_shardings=over_runs
+        ),
+        init_memory=jax.jit(memories, static_argnums=0, out_shardings=over_runs),
         learn=jax.jit(sharded, donate_argnums=(0, 1)),
-        explore=explore,
-        exploit=jax.jit(jax.vmap(algorithm.act)),
         runs=padded,
         place=lambda tree: jax.device_put(tree, over_runs),
+        share=lambda tree: jax.device_put(tree, everywhere),
     )
+
+
+def _block(
+    algorithm: Algorithm,
+    sizes: _Sizes,
+    map_runs: Callable[..., Any],
+    states: LearnerState,
+    memory: replay.Replay | None,
+    rows: jax.Array | None,
+    data: jax.Array | None,
+) -> tuple[LearnerState, replay.Replay | None, Metrics]:
+    """One block of every run on this device."""
+    learn = functools.partial(_one_run, algorithm, sizes)
+    shared = {} if data is None else {"real": replay.full(data)}
+    if memory is None or rows is None:
+        states, metrics = map_runs(lambda s: learn(s, shared), states)
+    else:
+        memory = jax.vmap(replay.extend)(memory, rows)
+        states, metrics = map_runs(
+            lambda s, m: learn(s, {**shared, "sim": m}), states, memory
+        )
+    return states, memory, metrics
+
+
+def _one_run(
+    algorithm: Algorithm,
+    sizes: _Sizes,
+    state: LearnerState,
+    sources: Mapping[str, replay.Replay],
+) -> tuple[LearnerState, Metrics]:
+    """One block of one run, from its replay and the data."""
+
+    def draw(memory: replay.Replay, key: jax.Array) -> Transition:
+        rows = replay.sample(memory, key, algorithm.batch_size)
+        return replay.unpack(rows, sizes.obs_dim, sizes.action_dim)
+
+    def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
+        key = jax.random.fold_in(state.key, state.step)
+        noise_key, real_key, sim_key = jax.random.split(key, 3)
+        keys = {"real": real_key, "sim": sim_key}
+        batches = {f"{d}_batch": draw(m, keys[d]) for d, m in sources.items()}
+        return algorithm.step(state, noise=algorithm.noise(noise_key), **batches)
+
+    state, metrics = jax.lax.scan(update, state, length=sizes.updates)
+    return state, jax.tree.map(jnp.mean, metrics)
+
+
+def _empty(obs_dim: int, action_dim: int, runs: int, capacity: int) -> replay.Replay:
+    """Empty replay of every run."""
+    one = replay.init(obs_dim, action_dim, capacity)
+    return jax.tree.map(lambda x: jnp.stack([x] * runs), one)
 
 
 def _one_by_one(f: Callable[..., Any], *trees: Any) -> Any:

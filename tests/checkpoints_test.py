@@ -20,7 +20,7 @@ def tree():
 
 
 def test_round_trip_keeps_bits_types_and_keys(tmp_path, tree):
-    checkpoints.save(tmp_path / "c", 3, tree, {"a": 1})
+    checkpoints.save(tmp_path / "c", 3, checkpoints.flatten(tree), {"a": 1})
     found = checkpoints.read(tmp_path / "c")
     again = checkpoints.fit(found.arrays, tree)
     assert (found.epoch, found.info) == (3, {"a": 1})
@@ -35,13 +35,13 @@ def test_round_trip_keeps_bits_types_and_keys(tmp_path, tree):
 
 def test_only_the_newest_stays(tmp_path, tree):
     for epoch in (1, 2, 3):
-        checkpoints.save(tmp_path, epoch, tree, {})
+        checkpoints.save(tmp_path, epoch, checkpoints.flatten(tree), {})
     assert checkpoints.read(tmp_path).epoch == 3
     assert [p.name for p in tmp_path.iterdir()] == ["3"]
 
 
 def test_an_unfinished_save_is_ignored(tmp_path, tree):
-    checkpoints.save(tmp_path, 1, tree, {})
+    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
     (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
     assert checkpoints.read(tmp_path).epoch == 1
 
@@ -54,7 +54,7 @@ def test_a_missing_checkpoint_is_named_and_nothing_is_made(tmp_path):
 
 def test_altered_arrays_are_found(tmp_path, tree):
     tree["weights"][0] = jnp.asarray(np.random.default_rng(0).normal(size=(64, 64)))
-    checkpoints.save(tmp_path, 1, tree, {})
+    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
     data = [p for p in tmp_path.rglob("d/*") if p.is_file()]
     largest = max(data, key=lambda p: p.stat().st_size)
     content = bytearray(largest.read_bytes())
@@ -65,7 +65,7 @@ def test_altered_arrays_are_found(tmp_path, tree):
 
 
 def test_another_shape_type_or_tree_is_refused(tmp_path, tree):
-    checkpoints.save(tmp_path, 1, tree, {})
+    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
     arrays = checkpoints.read(tmp_path).arrays
     for name, other in (
         ("host", np.zeros(3)),
@@ -79,4 +79,4 @@ def test_another_shape_type_or_tree_is_refused(tmp_path, tree):
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path, tree):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="could not save"):
-        checkpoints.save(tmp_path / "file" / "below", 1, tree, {})
+        checkpoints.save(tmp_path / "file" / "below", 1, checkpoints.flatten(tree), {})

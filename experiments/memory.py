@@ -1,0 +1,118 @@
+"""How many bytes a program will hold, said before anything is compiled."""
+
+import math
+import pathlib
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from experiments import build
+from experiments.experiment import Experiment
+from h2o_jax import replay
+from h2o_jax.errors import MemoryLimitError
+from h2o_jax.sim.datasets import Dataset
+from h2o_jax.types import Algorithm
+
+_MEGABYTE = 1e6
+
+
+class Estimate(NamedTuple):
+    """Bytes on this host's devices, all together; working memory is not in it."""
+
+    learner: int
+    """Parameters, target networks and optimisers of every run."""
+    replay: int
+    """Simulated rows of every run."""
+    data: int
+    """The log, once on each device."""
+    runs: int
+    """R', the padded runs."""
+
+    @property
+    def total(self) -> int:
+        """Of everything."""
+        return self.learner + self.replay + self.data
+
+    def __str__(self) -> str:
+        learner, kept = self.learner / self.runs, self.replay / self.runs
+        return (
+            f"memory    {self.total / _MEGABYTE:,.0f} MB: {self.runs} runs of "
+            f"{kept / _MEGABYTE:,.1f} MB replay and {learner / _MEGABYTE:,.1f} MB "
+            f"learner, {self.data / _MEGABYTE:,.1f} MB data"
+        )
+
+
+def fitting(experiment: Experiment, method: Algorithm, dataset: Dataset | None) -> str:
+    """A line on what this host's runs will hold.
+
+    Raises:
+        MemoryLimitError: it is more than there is.
+    """
+    runs = len(experiment.runs)
+    devices = min(len(jax.local_devices()), runs)
+    found = estimate(experiment, method, dataset, -(-runs // devices) * devices)
+    check(found, available())
+    return str(found)
+
+
+def estimate(
+    experiment: Experiment, method: Algorithm, dataset: Dataset | None, runs: int
+) -> Estimate:
+    """What `runs` padded runs will take.
+
+    Args:
+        experiment: what to do.
+        method: its method.
+        dataset: log of the real system, if any.
+        runs: R'.
+    """
+    state = jax.eval_shape(method.init, jax.random.key(0))
+    # Random keys have no size of their own.
+    leaves = jax.tree.leaves(state.replace(key=None))
+    learner = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
+    width = replay.width(experiment.model.obs_dim, experiment.model.action_dim)
+    kept = 0
+    if "sim" in method.domains:
+        kept = 4 * width * build.replay_rows(experiment, dataset)
+    data = 0
+    if dataset is not None:
+        rows = [x for x in dataset.transition if x is not None]
+        devices = min(len(jax.local_devices()), runs)
+        data = devices * sum(4 * np.size(x) for x in rows)
+    return Estimate(runs * learner, runs * kept, data, runs)
+
+
+def check(found: Estimate, available: int | None) -> None:
+    """Refuses what cannot fit.
+
+    Args:
+        found: the estimate.
+        available: bytes; None where nobody knows.
+
+    Raises:
+        MemoryLimitError: it needs more than that.
+    """
+    if available is None or found.total <= available:
+        return
+    flag = "--replay_rows" if found.replay > found.learner else "the number of --seed"
+    raise MemoryLimitError(
+        f"{found.runs} runs need {found.total / 1e9:.1f} GB and "
+        f"{available / 1e9:.1f} GB are free; lower {flag}, or spread the runs over "
+        "more devices or hosts"
+    )
+
+
+def available() -> int | None:
+    """Free bytes of this host's devices, or of the machine where they are its CPU."""
+    devices = jax.local_devices()
+    if devices[0].platform != "cpu":
+        free = [x.memory_stats() for x in devices]
+        if not all(free):
+            return None
+        return sum(x["bytes_limit"] - x["bytes_in_use"] for x in free)
+    meminfo = pathlib.Path("/proc/meminfo")
+    if not meminfo.is_file():  # not on macOS
+        return None
+    lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+    return 1024 * int(lines["MemAvailable"].split()[0])

@@ -1,0 +1,85 @@
+"""The policies of many runs in NumPy, for loops that step simulators on the host.
+
+A control step asks for one action per run. A compiled call costs more to dispatch than
+these small products take, and would wait behind an accelerator's block of updates.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from h2o_jax.networks import (
+    EXPLORATION_LOG_STD,
+    GAUSSIAN_LOG_STD_RANGE,
+    LOG_STD_RANGE,
+)
+from h2o_jax.types import Actor
+
+Array = np.ndarray
+Act = Callable[..., Array]
+Head = Callable[[Any, Array], tuple[Array, Array]]
+
+
+def policy(actors: Actor) -> Act:
+    """`Algorithm.act` for actors with a leading run axis, of any family of policies.
+
+    Args:
+        actors: `[R, ...]` leaves, on any device; fetched once, here.
+
+    Returns:
+        `(obs [R, O] or [R, E, O], noise=None) -> actions`, shaped like them but for A,
+        float32 in [-1, 1]. Without `noise`, standard normals shaped like the actions,
+        it is the mode. Each run's action depends on its own row alone, to the bit.
+    """
+    actor = jax.device_get(actors)
+    params = actor.policy["params"]
+    mlp = params["MLP_0"]
+    layers = [mlp[f"Dense_{i}"] for i in range(len(mlp))]
+    head, sample = _family(params)
+    mean_obs, std_obs = (x[:, None] for x in actor.scales)
+
+    def act(obs: Array, noise: Array | None = None) -> Array:
+        x = (obs.reshape(len(obs), -1, obs.shape[-1]) - mean_obs) / std_obs
+        for i, layer in enumerate(layers):
+            x = x @ layer["kernel"] + layer["bias"][:, None]
+            if i + 1 < len(layers):
+                np.maximum(x, 0, out=x)
+        mean, log_std = head(params, x)
+        if noise is None:
+            action = np.tanh(mean)
+        else:
+            action = sample(mean, log_std, noise.reshape(mean.shape))
+        return action.reshape(*obs.shape[:-1], -1)
+
+    return act
+
+
+def _family(params: Any) -> tuple[Head, Callable[[Array, Array, Array], Array]]:
+    """Head and sampler, told by how the log-std is parametrised."""
+    if "log_std_scale" in params:
+        return _tanh_gaussian, _squashed
+    return (_gaussian if "log_std" in params else _deterministic), _clipped
+
+
+def _tanh_gaussian(params: Any, output: Array) -> tuple[Array, Array]:
+    mean, raw = np.split(output, 2, axis=-1)
+    scale, offset = (params[f"log_std_{x}"][:, None, None] for x in ("scale", "offset"))
+    return mean, np.clip(scale * raw + offset, *LOG_STD_RANGE)
+
+
+def _gaussian(params: Any, output: Array) -> tuple[Array, Array]:
+    return output, np.clip(params["log_std"], *GAUSSIAN_LOG_STD_RANGE)[:, None]
+
+
+def _deterministic(params: Any, output: Array) -> tuple[Array, Array]:
+    return output, np.full_like(output, EXPLORATION_LOG_STD)
+
+
+def _squashed(mean: Array, log_std: Array, noise: Array) -> Array:
+    return np.tanh(mean + np.exp(log_std) * noise)
+
+
+def _clipped(mean: Array, log_std: Array, noise: Array) -> Array:
+    return np.clip(np.tanh(mean) + np.exp(log_std) * noise, -1, 1)

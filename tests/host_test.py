@@ -1,0 +1,53 @@
+"""The NumPy policy is the compiled one, for every family."""
+
+import jax
+import numpy as np
+import pytest
+
+from h2o_jax import h2o_plus, host, iql, rebrac
+
+OBS, ACTIONS, RUNS, EPISODES = 5, 2, 3, 4
+
+
+@pytest.fixture(scope="module", params=[h2o_plus, iql, rebrac])
+def method(request):
+    return request.param(OBS, ACTIONS, hidden=(16, 16), discriminator_hidden=(8,))
+
+
+@pytest.fixture(scope="module")
+def actors(method):
+    """Actors with parameters large enough to reach clips and bounds."""
+    states = jax.vmap(method.init)(jax.random.split(jax.random.key(0), RUNS))
+    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda x: np.asarray(x) + 0.5 * rng.random(x.shape, np.float32), states.actor
+    )
+
+
+def observations(*shape):
+    return np.random.default_rng(1).normal(0, 3, (*shape, OBS)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(RUNS,), (RUNS, EPISODES)])
+def test_mode(method, actors, shape):
+    obs = observations(*shape)
+    found = host.policy(actors)(obs)
+    assert found.shape == (*shape, ACTIONS) and found.dtype == np.float32
+    expected = jax.vmap(method.act)(actors, obs)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_sample_with_the_keys_normals(method, actors):
+    obs, keys = observations(RUNS), jax.random.split(jax.random.key(1), RUNS)
+    noise = np.asarray(jax.vmap(lambda k: jax.random.normal(k, (ACTIONS,)))(keys))
+    found = host.policy(actors)(obs, noise)
+    expected = jax.vmap(method.act)(actors, obs, keys)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert not np.allclose(found, host.policy(actors)(obs))
+
+
+def test_a_runs_action_does_not_depend_on_the_others(actors):
+    obs = observations(RUNS)
+    every = host.policy(actors)(obs)
+    one = host.policy(jax.tree.map(lambda x: x[1:2], actors))(obs[1:2])
+    np.testing.assert_array_equal(every[1:2], one)
