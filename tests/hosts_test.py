@@ -1,0 +1,117 @@
+"""Two processes on this machine do what one does, and any number goes on."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import checkpoints, hosts, records
+from h2o_jax.errors import ConfigError
+from tests.commands import TINY, parsed, write_log
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+THREE = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
+
+
+def start(*arguments):
+    """A command on its own, one device per run it may get."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "NPROC": "1",
+            "JAX_PLATFORMS": "cpu",
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(*processes):
+    """Output of each, once all have ended well."""
+    found = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(found), found
+    return found
+
+
+def together(*arguments):
+    """The same command on two hosts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    join = ("--distributed", f"--coordinator=127.0.0.1:{port}", "--hosts=2")
+    return finish(*[start(*arguments, *join, f"--host={i}") for i in range(2)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The same three runs on one host, on two, and on two with one that resumed."""
+    folder = tmp_path_factory.mktemp("hosts")
+    log = write_log(folder / "log.hdf5")
+    command = (*THREE, f"--dataset={log}", "--epochs=2")
+    alone = start(*command, f"--run_dir={folder / 'one'}")
+    both = together(*command, f"--run_dir={folder / 'two'}")
+    finish(alone)
+    (folder / "output.json").write_text(json.dumps(both))
+    return folder
+
+
+def same_bits(first, second):
+    for name in ("checkpoint", "policy", "best"):
+        one, two = (checkpoints.read(x / name) for x in (first, second))
+        assert one.epoch == two.epoch
+        assert one.arrays.keys() == two.arrays.keys()
+        for path, array in one.arrays.items():
+            np.testing.assert_array_equal(array, two.arrays[path], err_msg=path)
+
+
+def results(folder):
+    drop = ("seconds",)
+    return [
+        {k: v for k, v in line.items() if k not in drop}
+        for line in records.read(folder)
+    ]
+
+
+def test_two_hosts_do_what_one_does(folder):
+    same_bits(folder / "one", folder / "two")
+    assert results(folder / "one") == results(folder / "two")
+
+
+def test_host_0_alone_speaks(folder):
+    first, second = json.loads((folder / "output.json").read_text())
+    assert "final return" in first
+    assert "final return" not in second and "epoch" not in second
+
+
+def test_another_number_of_hosts_goes_on(folder):
+    finish(start(f"--resume={folder / 'two'}", "--epochs=3"))
+    together(f"--resume={folder / 'one'}", "--epochs=3")
+    same_bits(folder / "one", folder / "two")
+
+
+def test_gather_keeps_every_bit_on_one_host():
+    arrays = {"a": np.array([[1.0, np.nan], [2.0, 3.0]]), "b": np.array([True, False])}
+    for name, array in hosts.gather(arrays).items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--hosts=2",), "give --distributed too"),
+        (("--distributed", "--hosts=2"), "give all three, or none"),
+        (("--distributed", "--coordinator=here:1", "--host=0"), "give all three"),
+    ],
+)
+def test_incomplete_flags(arguments, message):
+    with parsed(*arguments), pytest.raises(ConfigError, match=message):
+        hosts.join()

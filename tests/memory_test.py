@@ -1,0 +1,73 @@
+"""What a program holds is said before it is built, and refused if it does not fit."""
+
+import jax
+import pytest
+
+from experiments import build, from_flags, memory, run
+from h2o_jax.errors import ConfigError, MemoryLimitError
+from tests.commands import TINY, call, parsed
+
+SAC = (*TINY, "--algorithm=sac", "--seed=0..3", "--epochs=5")
+
+
+def parts(*arguments):
+    with parsed(*arguments):
+        experiment = from_flags.experiment()
+    return experiment, build.algorithm(experiment)
+
+
+def size(tree):
+    leaves = [
+        x
+        for x in jax.tree.leaves(tree)
+        if not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    ]
+    return sum(x.nbytes for x in leaves)
+
+
+def test_the_estimate_is_what_is_allocated():
+    experiment, method = parts(*SAC)
+    found = memory.estimate(experiment, method, None, 4)
+    program = build.program(experiment, method)
+    state = build.state(experiment, method, program, None)
+    assert found.learner == size(state.learner)
+    assert found.replay == state.memory.rows.nbytes
+    assert found.replay == 4 * 300 * 27 * 4  # runs, steps, floats in a row, bytes
+    assert found.data == 0 and found.runs == 4
+
+
+def test_replay_rows_bounds_the_replay():
+    experiment, method = parts(*SAC, "--replay_rows=100")
+    assert memory.estimate(experiment, method, None, 4).replay == 4 * 100 * 27 * 4
+    # A block must fit, whatever is asked.
+    experiment, _ = parts(*SAC, "--replay_rows=10")
+    assert build.replay_rows(experiment, None) == 60
+
+
+def test_what_does_not_fit_is_refused():
+    found = memory.Estimate(learner=10, replay=90, data=0, runs=2)
+    memory.check(found, 100)
+    memory.check(found, None)
+    with pytest.raises(MemoryLimitError, match="lower --replay_rows"):
+        memory.check(found, 99)
+    with pytest.raises(MemoryLimitError, match="lower the number of --seed"):
+        memory.check(found._replace(learner=95), 99)
+
+
+def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    with pytest.raises(MemoryLimitError, match="4 runs need") as caught:
+        call(run.main, monkeypatch, *SAC, f"--run_dir={tmp_path / 'run'}")
+    assert caught.value.exit_code == 6
+    assert not list((tmp_path / "run").glob("checkpoint"))
+
+
+def test_free_memory_is_known_here():
+    assert memory.available() is None or memory.available() > 1e6
+
+
+def test_an_accelerator_may_be_required(monkeypatch, tmp_path):
+    if jax.default_backend() != "cpu":
+        pytest.skip("there is one")
+    with pytest.raises(ConfigError, match="--require_accelerator: JAX found only"):
+        call(run.main, monkeypatch, *SAC, "--require_accelerator")

@@ -1,0 +1,77 @@
+"""Many runs as one program: on any devices, compiled once, without collectives."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from h2o_jax import Hyper, h2o_plus, replay
+from h2o_jax.program import make_program
+from h2o_jax.types import unit_scales
+
+OBS, ACTIONS, UPDATES, ROWS = 3, 2, 4, 6
+
+
+@pytest.fixture(scope="module")
+def method():
+    sizes = {"hidden": (8,), "discriminator_hidden": (8,)}
+    rows = slice(0, 8)
+    return h2o_plus(OBS, ACTIONS, learn_rows=rows, discriminate_rows=rows, **sizes)
+
+
+def rows(*shape):
+    width = replay.width(OBS, ACTIONS)
+    found = np.random.default_rng(0).normal(size=(*shape, width)).astype(np.float32)
+    found[..., OBS + ACTIONS + 1] = 1.0
+    return found
+
+
+def started(method, runs, devices):
+    """A program and its arguments for one block."""
+    program = make_program(method, OBS, ACTIONS, runs, UPDATES, devices)
+    hyper = jax.tree.map(lambda x: jnp.full(program.runs, x), Hyper())
+    keys = jax.vmap(jax.random.key)(jnp.minimum(jnp.arange(program.runs), runs - 1))
+    states = program.init(keys, hyper, unit_scales(OBS, ACTIONS))
+    each = np.minimum(np.arange(program.runs), runs - 1)
+    simulated = program.place(rows(runs, ROWS)[each])
+    return program, states, program.init_memory(20), simulated, program.share(rows(30))
+
+
+def learned(method, runs, devices):
+    program, *arguments = started(method, runs, devices)
+    states, _, metrics = program.learn(*arguments)
+    return jax.tree.map(lambda x: np.asarray(x)[:runs], (states.params, metrics))
+
+
+def test_devices_change_no_bit(method):
+    one, both = (learned(method, 3, jax.devices()[:n]) for n in (1, 2))
+    chex.assert_trees_all_equal(one, both)
+
+
+def test_a_run_does_not_depend_on_the_others(method):
+    one, many = learned(method, 1, jax.devices()[:1]), learned(method, 3, None)
+    chex.assert_trees_all_equal(one, jax.tree.map(lambda x: x[:1], many))
+
+
+def test_nothing_crosses_devices(method):
+    program, *arguments = started(method, 4, jax.devices()[:2])
+    text = program.learn.lower(*arguments).compile().as_text()
+    collectives = ("all-gather", "all-reduce", "all-to-all", "collective-permute")
+    assert not [name for name in collectives if name in text]
+    # The states are spread, not copied.
+    assert len(arguments[0].step.sharding.device_set) == 2
+    assert {x.data.shape for x in arguments[0].step.addressable_shards} == {(2,)}
+
+
+def test_states_and_memory_are_donated_and_nothing_compiles_again(method, caplog):
+    program, states, memory, simulated, data = started(method, 2, None)
+    for call in range(3):
+        before = states.step, memory.rows
+        caplog.clear()
+        with jax.log_compiles():
+            states, memory, _ = program.learn(states, memory, simulated, data)
+        compiled = [x for x in caplog.messages if x.startswith("Compiling jit(_block)")]
+        assert len(compiled) == (call == 0)
+        assert all(x.is_deleted() for x in before)
+    assert states.step.tolist() == [3 * UPDATES] * 2

@@ -1,0 +1,99 @@
+"""Simulators in turn with learning, and a block ahead of it."""
+
+import time
+
+import numpy as np
+import pytest
+
+from experiments import build, from_flags, loop, records, run, simulate
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim.world import World
+from tests.commands import TINY, call, parsed, write_log
+
+pytestmark = pytest.mark.usefixtures("fast_compile")
+H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
+
+
+def trained(epochs, *arguments):
+    """Replay `[R, n, D]` of simulator-only runs, and their actors after each epoch."""
+    with parsed(*TINY, "--algorithm=sac", "--seed=0..1", *arguments):
+        experiment = from_flags.experiment()
+    method = build.algorithm(experiment)
+    worlds = build.worlds(experiment, method, 0)
+    program = build.program(experiment, method)
+    state = build.state(experiment, method, program, None)
+    actors = []
+    for _ in loop.train(experiment, program, worlds, None, state):
+        actors.append(simulate.actors(state, 2))
+        if state.epoch == epochs:
+            break
+    return np.asarray(state.memory.rows), actors
+
+
+def kernel(actor):
+    return actor.policy["params"]["MLP_0"]["Dense_0"]["kernel"]
+
+
+def test_overlapped_rows_come_from_the_policy_of_one_block_earlier():
+    rows, actors = trained(3, "--overlap", "--epochs=4")
+    with parsed(*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=4"):
+        experiment = from_flags.experiment()
+    method = build.algorithm(experiment)
+    world = build.worlds(experiment, method, 0).sim
+    program = build.program(experiment, method)
+    state = build.state(experiment, method, program, None)
+    steps, found = experiment.steps, []
+    for epoch, policy in ((1, actors[0]), (2, actors[0]), (3, actors[1])):
+        params = {**state.learner.params, "policy": policy.policy}
+        state.learner = state.learner.replace(params=params)
+        found.append(simulate.prepare(experiment, world, state, epoch)().rows)
+    np.testing.assert_array_equal(rows[:, : 3 * steps], np.concatenate(found, axis=1))
+    assert not np.array_equal(kernel(actors[0]), kernel(actors[1]))
+
+
+def test_in_turn_differs_only_from_the_second_block_on():
+    overlapped, _ = trained(2, "--overlap", "--epochs=2")
+    in_turn, _ = trained(2, "--epochs=2")
+    steps = overlapped.shape[1] // 2
+    np.testing.assert_array_equal(overlapped[:, :steps], in_turn[:, :steps])
+    assert not np.array_equal(overlapped, in_turn)
+
+
+def test_timing_changes_no_bit(monkeypatch):
+    rows, _ = trained(2, "--overlap", "--epochs=2")
+    step = World.step
+
+    def slow(world, *arguments):
+        time.sleep(0.002)
+        return step(world, *arguments)
+
+    monkeypatch.setattr(World, "step", slow)
+    slowed, _ = trained(2, "--overlap", "--epochs=2")
+    np.testing.assert_array_equal(rows, slowed)
+
+
+def test_an_overlapped_run_resumes_bit_for_bit(log, tmp_path, monkeypatch):
+    arguments = (*H2O, "--overlap", f"--dataset={log}")
+    call(run.main, monkeypatch, *arguments, "--epochs=3", f"--run_dir={tmp_path / 'a'}")
+    call(run.main, monkeypatch, *arguments, "--epochs=1", f"--run_dir={tmp_path / 'b'}")
+    call(run.main, monkeypatch, f"--resume={tmp_path / 'b'}", "--epochs=3")
+    whole, resumed = (
+        [
+            {k: v for k, v in line.items() if k != "seconds"}
+            for line in records.read(tmp_path / name)
+        ]
+        for name in "ab"
+    )
+    assert whole == resumed
+
+
+def test_overlap_needs_a_simulator():
+    with parsed(*TINY, "--algorithm=iql", "--overlap"):
+        experiment = from_flags.experiment()
+    with pytest.raises(ConfigError, match="--overlap: iql steps no simulator"):
+        build.algorithm(experiment)
