@@ -141,3 +141,15 @@ def grid(
         if runs.count(run) > 1:
             raise ConfigError(f"{run.label}, seed {run.seed} is asked for twice")
     return runs
+
+
+def part(runs: Sequence[Run], index: int, count: int) -> tuple[Run, ...]:
+    """The runs of one of `count` contiguous parts, whose sizes differ by at most one.
+
+    Args:
+        runs: the whole grid, in its order.
+        index: of the part, from 0.
+        count: of all parts, at most as many as runs.
+    """
+    first, end = (len(runs) * i // count for i in (index, index + 1))
+    return tuple(runs[first:end])
