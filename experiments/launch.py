@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from absl import logging
+
 from experiments import build, collect, console, flags, from_flags, records
 from experiments.experiment import Experiment
 from experiments.jobs import Part
@@ -28,6 +30,8 @@ _STOPPED = (75, 130)
 
 def main() -> None:
     """The command, with parsed flags."""
+    # submitit's debug executor tells where it logs, at the level below.
+    logging.set_verbosity(logging.ERROR)
     submitit = _submitit()
     experiment = _experiment()
     parts = _parts(experiment, _folder(experiment))
