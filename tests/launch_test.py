@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import experiment as experiments
-from experiments import from_flags, jobs, launch, records, run
+from experiments import from_flags, jobs, launch, records, reports
 from experiments.experiment import grid
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from tests.commands import TINY, call, parsed, write_log
@@ -81,58 +81,55 @@ def submitit():
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory, log):
-    """One run of the whole grid, and two local jobs that share it."""
+    """A grid of three runs that two local jobs share."""
     pytest.importorskip("submitit")
     folder = tmp_path_factory.mktemp("launch")
-    arguments = (*BC, log, "--epochs=1")
-
-    def places(name):
-        return f"--run_dir={folder / name}", f"--results_dir={folder / name}_cells"
-
+    places = (f"--run_dir={folder / 'grid'}", f"--results_dir={folder / 'results'}")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUICK.items():
             patch.setenv(name, value)
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "cache"))
-        call(launch.main, patch, *arguments, "--jobs=2", *places("parts"))
-        call(run.main, patch, *arguments, *places("whole"))
+        call(launch.main, patch, *BC, log, "--epochs=1", "--jobs=2", *places)
         yield folder
 
 
-def cells(folder):
-    return {
-        path.relative_to(folder): json.loads(path.read_text())
-        for path in sorted(folder.rglob("*.json"))
+def test_local_jobs_store_the_cells_of_the_whole(launched, log):
+    place = launched / "results"
+    found = {
+        path.relative_to(place): json.loads(path.read_text())
+        for path in place.rglob("*.json")
     }
-
-
-def test_local_jobs_store_the_cells_of_the_whole(launched):
-    whole, parts = (cells(launched / f"{x}_cells") for x in ("whole", "parts"))
-    assert len(whole) == 3
-    assert parts.keys() == whole.keys()
-    for path, cell in parts.items():
-        for name in ("setting", "flags", "data", "seed", "steps", "gap", "preset"):
-            assert cell[name] == whole[path][name]
-        # Another number of runs may be mapped to threads otherwise.
-        assert cell["final"] == pytest.approx(whole[path]["final"], rel=0.05)
-    assert sorted(cell["program"]["runs"] for cell in parts.values()) == [1, 2, 2]
+    facts = next(iter(found.values()))["data"]
+    line = {"steps": 1, "return": 0.0, "length": 1.0, "seconds": {}}
+    with parsed(*BC, log, "--epochs=1", f"--results_dir={place}"):
+        whole = from_flags.experiment()
+        cells = dict(reports._cell(whole, x, [line], facts) for x in whole.runs)
+    assert found.keys() == cells.keys()
+    for path, cell in cells.items():
+        wanted = json.loads(json.dumps(cell))
+        for name in ("setting", "flags", "seed", "steps", "gap", "preset"):
+            assert found[path][name] == wanted[name]
+    assert sorted(cell["program"]["runs"] for cell in found.values()) == [1, 2, 2]
 
 
 def test_every_local_job_has_its_part(launched):
-    folder = launched / "parts"
+    folder = launched / "grid"
     for i, seeds in enumerate([{0}, {1, 2}]):
         assert {x["seed"] for x in records.read(folder / f"part{i}")} == seeds
         assert "final return" in (folder / "jobs" / f"part{i}.log").read_text()
 
 
 def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
-    folder = launched / "parts"
+    folder = launched / "grid"
     same = (*BC, log, f"--run_dir={folder}", "--jobs=2")
     call(launch.main, monkeypatch, *same, "--epochs=1")
     assert capsys.readouterr().out.count("finished before") == 2
-    # More epochs than were done: both are resumed.
+    # More epochs than were done, and one part has done them: only the other goes on.
+    (folder / "jobs" / "part1.epochs").write_text("2\n")
     call(launch.main, monkeypatch, *same, "--epochs=2", "--cluster=debug")
     assert capsys.readouterr().out.splitlines() == [
-        f"part {i}/2  finished, exit code 0  {folder / f'part{i}'}" for i in (0, 1)
+        f"part 1/2  finished before  {folder / 'part1'}",
+        f"part 0/2  finished, exit code 0  {folder / 'part0'}",
     ]
     assert [x["epoch"] for x in records.read(folder / "part0")] == [0, 1, 2]
 
