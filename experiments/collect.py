@@ -33,7 +33,7 @@ from experiments.build import State
 from experiments.experiment import Experiment, Run
 from h2o_jax import host, replay
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import datasets, gaps, hdf5, models, operator, rollout
+from h2o_jax.sim import datasets, gaps, hdf5, models, operator, robot_log, rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
@@ -82,9 +82,7 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
     """Path of the log that the `--collect_*` flags describe, collected if need be."""
     if experiment.model.robot == "wheel_legged":
         return _operate(experiment)
-    recipe = _recipe(experiment)
-    name = f"{experiment.task}-{recipe.kind}-{recipe.key}"
-    path = cache_folder() / f"{name}.hdf5"
+    recipe, path = _recipe(experiment), place(experiment)
     if path.is_file():
         return path
     work = path.with_suffix(".work")
@@ -98,15 +96,28 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
     return path
 
 
+def place(experiment: Experiment) -> pathlib.Path:
+    """Where the log that the `--collect_*` flags describe is kept, once collected."""
+    if experiment.model.robot == "wheel_legged":
+        kind, key = "operator", _digest((*_operated(), experiment.real))
+    else:
+        recipe = _recipe(experiment)
+        kind, key = recipe.kind, recipe.key
+    return cache_folder() / f"{experiment.task}-{kind}-{key}.hdf5"
+
+
+def _operated() -> tuple[int, int, robot_log.Pairing]:
+    """Rows, seed and pairing of the scripted operator's log."""
+    rows = flags.FLAGS.collect_rows or operator.ROWS
+    return rows, flags.FLAGS.collect_seed, from_flags.pairing()
+
+
 def _operate(experiment: Experiment) -> pathlib.Path:
     """Path of a wheel-legged robot's log, driven by the scripted operator if absent."""
-    seed, pairing = flags.FLAGS.collect_seed, from_flags.pairing()
-    rows = flags.FLAGS.collect_rows or operator.ROWS
-    settings = (rows, seed, pairing, experiment.real)
-    name = f"{experiment.task}-operator-{_digest(settings)}.hdf5"
-    path = cache_folder() / name
+    path = place(experiment)
     if not path.is_file():
         task = experiment.model
+        rows, seed, pairing = _operated()
         data = operator.record(task, rows, seed, pairing, experiment.real)
         limits = time_limits(data.transition.discount_t, task.horizon)
         origin = "; ".join([data.source, *data.notes])

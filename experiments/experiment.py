@@ -147,3 +147,15 @@ def grid(
         if runs.count(run) > 1:
             raise ConfigError(f"{run.label}, seed {run.seed} is asked for twice")
     return runs
+
+
+def part(runs: Any, index: int, count: int) -> Any:
+    """One of `count` contiguous parts, whose sizes differ by at most one.
+
+    Args:
+        runs: a tuple of the whole grid, in its order, or an array `[R, ...]` over it.
+        index: of the part, from 0.
+        count: of all parts, at most as many as runs.
+    """
+    first, end = (len(runs) * i // count for i in (index, index + 1))
+    return runs[first:end]

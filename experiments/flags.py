@@ -250,6 +250,48 @@ flags.DEFINE_list(
     "Run folders to show, as FOLDER or NAME=FOLDER (robot); a NAME has no / and no =.",
 )
 
+# --- spreading a grid over jobs ------------------------------------------------------
+
+flags.DEFINE_string(
+    "part",
+    "",
+    "I/N: only the I-th (0 to N-1) of N nearly equal parts of the grid of runs, in its "
+    "order; empty: all of it.",
+)
+flags.DEFINE_enum(
+    "cluster",
+    "local",
+    ["local", "debug", "slurm"],
+    "Where the launch command runs its jobs: side by side on this machine, one after "
+    "another on this machine, or as one SLURM array.",
+)
+flags.DEFINE_integer(
+    "jobs", 1, "Jobs that the launch command makes of the grid, one part each.", 1
+)
+flags.DEFINE_string(
+    "slurm_partition", None, "Partition of the jobs; default: the cluster's."
+)
+flags.DEFINE_integer("slurm_time", 1440, "Minutes after which SLURM ends a job.", 1)
+flags.DEFINE_integer(
+    "slurm_cpus", None, "CPU cores of each job; default: the cluster's.", 1
+)
+flags.DEFINE_integer("slurm_gpus", None, "GPUs of each job; default: none.", 1)
+flags.DEFINE_integer(
+    "slurm_memory_gb", None, "Memory of each job; default: the cluster's.", 1
+)
+
+LAUNCH = (
+    "cluster",
+    "jobs",
+    "slurm_partition",
+    "slurm_time",
+    "slurm_cpus",
+    "slurm_gpus",
+    "slurm_memory_gb",
+)
+"""Flags that only the launch command reads."""
+
+
 # What belongs to a machine, not to a run.
 _PLACEMENT = frozenset(
     [
@@ -284,12 +326,18 @@ PLACES = ("dataset", "run_dir", "runs", "resume", "results_dir", "cache_dir", "o
 
 
 def choices() -> list[str]:
-    """The flags that are not at their default, but for places on this machine."""
+    """The flags that are not at their default and can change what a run gives."""
+    apart = (*PLACES, *LAUNCH, *_PLACEMENT, "part")
     return [
         flag.serialize()
         for flag in defined()
-        if flag.value != flag.default and flag.name not in _PLACEMENT.union(PLACES)
+        if flag.value != flag.default and flag.name not in apart
     ]
+
+
+def given() -> list[str]:
+    """The flags that the command line or its flagfiles set, by name."""
+    return [flag.serialize() for flag in defined() if flag.present]
 
 
 def parse(argv: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from experiments import flags, hyperparameters
-from experiments.experiment import Experiment, grid
+from experiments.experiment import Experiment, Run, grid, part
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, robot_log, tasks
 from h2o_jax.types import Hyper
@@ -31,7 +31,7 @@ def experiment() -> Experiment:
     return Experiment(
         task=flags.FLAGS.task,
         algorithm=flags.FLAGS.algorithm,
-        runs=grid(_seeds(), gaps.parse_list(flags.FLAGS.gap, robot), _hyper()),
+        runs=_part(grid(_seeds(), gaps.parse_list(flags.FLAGS.gap, robot), _hyper())),
         dataset=flags.FLAGS.dataset,
         real=gaps.parse(flags.FLAGS.real, robot),
         inertia=flags.FLAGS.inertia,
@@ -58,10 +58,27 @@ def experiment() -> Experiment:
     )
 
 
+def _part(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """The share of the whole grid that `--part` asks for, labels as in the whole."""
+    text = flags.FLAGS.part
+    if not text:
+        return runs
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise ConfigError(f"--part={text}: not I/N; give such as 0/4")
+    if int(count) > len(runs):
+        raise ConfigError(
+            f"--part={text}: the grid has {len(runs)} run(s); give no more parts"
+        )
+    if int(index) >= int(count):
+        raise ConfigError(f"--part={text}: parts are counted from 0; give less than N")
+    return part(runs, int(index), int(count))
+
+
 def _seeds() -> list[int]:
     seeds: list[int] = []
-    for part in flags.FLAGS.seed.split(","):
-        first, dots, last = part.partition("..")
+    for text in flags.FLAGS.seed.split(","):
+        first, dots, last = text.partition("..")
         low, *high = _integers("seed", [first, last] if dots else [first], lowest=0)
         seeds += range(low, (high or [low])[0] + 1)
     if not seeds:

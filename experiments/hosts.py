@@ -10,13 +10,14 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from experiments import flags
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, part
 from h2o_jax.errors import ConfigError
 
 
@@ -56,19 +57,12 @@ def share(experiment: Experiment) -> Experiment:
         raise ConfigError(
             f"--seed: {len(runs)} runs for {hosts} hosts; ask for more runs"
         )
-    own_runs = runs[_part(len(runs), jax.process_index(), hosts)]
-    return dataclasses.replace(experiment, runs=own_runs)
+    return dataclasses.replace(experiment, runs=own(runs))
 
 
-def own(rows: np.ndarray) -> np.ndarray:
-    """This host's rows of an array `[R, ...]` of all runs."""
-    return rows[_part(len(rows), jax.process_index(), jax.process_count())]
-
-
-def _part(total: int, index: int, parts: int) -> slice:
-    """The `index`th of `parts` contiguous, nearly equal parts."""
-    first, last = (total * i // parts for i in (index, index + 1))
-    return slice(first, last)
+def own(rows: Any) -> Any:
+    """This host's part of a tuple or an array `[R, ...]` of all runs."""
+    return part(rows, jax.process_index(), jax.process_count())
 
 
 def gather(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -47,3 +47,7 @@ class StoppedError(H2OError):
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class JobError(H2OError):
+    """A job of several failed; its log says why."""

@@ -1,0 +1,131 @@
+"""What a job of the launch command does.
+
+Every job imports this module before its run starts; it stays light.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+WARNING = signal.SIGUSR2
+"""With which submitit lets a scheduler warn a job before it ends it."""
+
+
+@dataclasses.dataclass
+class Part:
+    """One part of a grid, trained by a child process so that XLA starts afresh.
+
+    submitit pickles it, calls it in the job, and asks `checkpoint` what to run instead
+    once the scheduler warns.
+    """
+
+    folder: pathlib.Path
+    """Of the launch."""
+    index: int
+    count: int
+    epochs: int
+    arguments: tuple[str, ...]
+    """Flags of the run, but for its part and its folder."""
+    gpus: str | None = None
+    """CUDA_VISIBLE_DEVICES where the launch was made."""
+    _child: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False)
+
+    @property
+    def run_folder(self) -> pathlib.Path:
+        """Where the run's records and checkpoint are."""
+        return self.folder / f"part{self.index}"
+
+    @property
+    def log(self) -> pathlib.Path:
+        """What the run printed."""
+        return self.folder / "jobs" / f"part{self.index}.log"
+
+    @property
+    def finished(self) -> bool:
+        """Whether an earlier job has done all the epochs."""
+        return self._done.is_file() and self._done.read_text() == f"{self.epochs}\n"
+
+    @property
+    def _done(self) -> pathlib.Path:
+        return self.log.with_suffix(".epochs")
+
+    def __call__(self) -> int:
+        """Trains, from the last checkpoint if there is one, and gives the exit code."""
+        if not self._saved():
+            _clear(self.run_folder)
+        with self.log.open("a") as log, _held_back(WARNING):
+            self._child = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, env=self._environment()
+            )
+        code = self._child.wait()
+        if code == 0:
+            self._done.write_text(f"{self.epochs}\n")
+        return code
+
+    def checkpoint(self) -> Any:
+        """Lets the run save itself; the job is to be queued again with this part."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._child is not None:
+            self._child.terminate()
+            # `wait` would hang: the call that was interrupted holds the child's lock.
+            os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
+        return DelayedSubmission(dataclasses.replace(self))
+
+    def command(self) -> list[str]:
+        """The run as a command line, fresh or resumed."""
+        place = "resume" if self._saved() else "run_dir"
+        return [
+            *(sys.executable, "-u", "-m", "experiments.run"),
+            *self.arguments,
+            f"--part={self.index}/{self.count}",
+            f"--{place}={self.run_folder}",
+        ]
+
+    def _saved(self) -> bool:
+        """Whether there is a whole checkpoint; one cut short has a longer name."""
+        folder = self.run_folder / "checkpoint"
+        return folder.is_dir() and any(x.name.isdecimal() for x in folder.iterdir())
+
+    def _environment(self) -> dict[str, str]:
+        """As the job's; on this machine submitit hides GPUs, which the run may use."""
+        environment = dict(os.environ)
+        if environment.get("SUBMITIT_EXECUTOR") == "local":
+            environment.pop("CUDA_VISIBLE_DEVICES", None)
+            if self.gpus is not None:
+                environment["CUDA_VISIBLE_DEVICES"] = self.gpus
+        return environment
+
+
+@contextlib.contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """Holds a signal back; a process that is started meanwhile never gets it.
+
+    SLURM sends its warning to all processes of a job, and it would end the run, which
+    `checkpoint` asks to save itself.
+    """
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _clear(folder: pathlib.Path) -> None:
+    """Removes what a run left that ended before its first checkpoint.
+
+    One that is still running holds the lock and is left alone.
+    """
+    if not folder.is_dir():
+        return
+    with (folder / "run.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)

@@ -1,0 +1,232 @@
+"""Spreads a grid of runs over independent jobs, on this machine or on SLURM.
+
+Takes every flag of the run command besides its own, makes --jobs parts of the grid and
+runs each in a job of its own, with its records in --run_dir/part0, part1, ... and what
+it printed in --run_dir/jobs. The same command with the same --run_dir continues what is
+unfinished. --cluster=local and debug wait for the jobs; slurm returns at once.
+"""
+
+import importlib
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from experiments import build, collect, console, flags, from_flags, records
+from experiments.experiment import Experiment
+from experiments.jobs import Part
+from h2o_jax.errors import ConfigError, JobError, StoppedError
+
+_NO_LIMIT = 60 * 24 * 365
+"""Minutes; submitit ends local jobs after two by default."""
+_NOTICE = 180
+"""Seconds before a job's end at which its run is asked to save itself."""
+_STOPPED = (75, 130)
+"""Exit codes of a run that was asked to stop and has saved itself."""
+
+
+def main() -> None:
+    """The command, with parsed flags."""
+    # submitit's debug executor tells where it logs, at the level below.
+    logging.set_verbosity(logging.ERROR)
+    submitit = _submitit()
+    experiment = _experiment()
+    parts = _parts(experiment, _folder(experiment))
+    waiting = [part for part in parts if not part.finished]
+    for part in parts:
+        if part.finished:
+            print(_line(part, "finished before"))
+    if not waiting:
+        return
+    jobs = _submit(submitit, waiting)
+    if flags.FLAGS.cluster == "slurm":
+        print(_instructions(parts[0].folder, jobs))
+    else:
+        pairs = zip(waiting, jobs, strict=True)
+        _conclude(waiting, [_wait(submitit, part, job) for part, job in pairs])
+
+
+def _submitit() -> Any:
+    """The optional library.
+
+    Raises:
+        ConfigError: it is not installed, or there is no SLURM for it.
+    """
+    cluster = flags.FLAGS.cluster
+    try:
+        submitit = importlib.import_module("submitit")
+    except ImportError:
+        raise ConfigError(
+            f"--cluster={cluster}: submitit is not installed; "
+            "pip install 'h2o_jax[slurm]'"
+        ) from None
+    if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
+        raise ConfigError(
+            "--cluster=slurm: no sbatch and srun here; launch from a machine of the "
+            "cluster, or give --cluster=local"
+        )
+    return submitit
+
+
+def _experiment() -> Experiment:
+    """The whole grid, checked as far as it can be without training.
+
+    Raises:
+        ConfigError: the jobs could not run as asked.
+    """
+    for name in ("part", "resume"):
+        if value := flags.FLAGS[name].value:
+            raise ConfigError(f"--{name}={value}: each job has its own; drop the flag")
+    experiment = from_flags.experiment()
+    if flags.FLAGS.jobs > len(experiment.runs):
+        raise ConfigError(
+            f"--jobs={flags.FLAGS.jobs}: the grid has {len(experiment.runs)} run(s); "
+            "give at most as many jobs"
+        )
+    domains = build.algorithm(experiment).domains
+    reads = "real" in domains or experiment.normalise
+    if reads and not experiment.dataset and not collect.place(experiment).is_file():
+        raise ConfigError(
+            "--dataset=: every job would collect the same log; collect it first, with "
+            "python -m experiments.collect and the same flags"
+        )
+    return experiment
+
+
+def _folder(experiment: Experiment) -> pathlib.Path:
+    """Where this launch goes, with a note of what was asked.
+
+    Raises:
+        ConfigError: the folder holds something else than this launch.
+    """
+    named = flags.FLAGS.run_dir
+    fresh = records.fresh_folder(experiment.task, experiment.algorithm)
+    folder = pathlib.Path(named) if named else fresh
+    note, asked = folder / "launch.flags", _asked()
+    if note.is_file():
+        apart = sorted(set(note.read_text().splitlines()) ^ set(asked))
+        if apart:
+            raise ConfigError(
+                f"--run_dir={folder}: launched there with other flags "
+                f"({' '.join(apart)}); give the same, or another folder"
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
+    try:
+        (folder / "jobs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--run_dir={folder}: {error.strerror}") from None
+    note.write_text("\n".join(asked) + "\n")
+    return folder
+
+
+def _asked() -> list[str]:
+    """The flags that a launch keeps when it is continued."""
+    free = (*flags.CHANGEABLE, *flags.LAUNCH, "run_dir")
+    return [*_without(free), flags.FLAGS["jobs"].serialize()]
+
+
+def _without(names: Sequence[str]) -> list[str]:
+    """The given flags but for those of `names`."""
+    return [x for x in flags.given() if x.lstrip("-").partition("=")[0] not in names]
+
+
+def _parts(experiment: Experiment, folder: pathlib.Path) -> list[Part]:
+    given = _without((*flags.LAUNCH, "run_dir", "epochs"))
+    # A resumed run would otherwise keep its own number of epochs.
+    arguments = (*given, f"--epochs={experiment.epochs}")
+    gpus, count = os.environ.get("CUDA_VISIBLE_DEVICES"), flags.FLAGS.jobs
+    return [
+        Part(folder, index, count, experiment.epochs, arguments, gpus)
+        for index in range(count)
+    ]
+
+
+def _submit(submitit: Any, parts: Sequence[Part]) -> list[Any]:
+    """One job per part, as one array where the cluster has them.
+
+    Raises:
+        ConfigError: SLURM refused them.
+    """
+    cluster = flags.FLAGS.cluster
+    executor = submitit.AutoExecutor(folder=parts[0].folder / "jobs", cluster=cluster)
+    executor.update_parameters(name="h2o_jax", timeout_min=_NO_LIMIT)
+    if cluster == "slurm":
+        executor.update_parameters(
+            timeout_min=flags.FLAGS.slurm_time,
+            cpus_per_task=flags.FLAGS.slurm_cpus,
+            gpus_per_node=flags.FLAGS.slurm_gpus,
+            mem_gb=flags.FLAGS.slurm_memory_gb,
+            slurm_partition=flags.FLAGS.slurm_partition,
+            slurm_signal_delay_s=_NOTICE,
+        )
+    try:
+        with executor.batch():
+            return [executor.submit(part) for part in parts]
+    except submitit.core.utils.FailedJobError as error:
+        raise ConfigError(f"--cluster={cluster}: sbatch refused: {error}") from None
+
+
+def _instructions(folder: pathlib.Path, jobs: Sequence[Any]) -> str:
+    """What to do with jobs that are queued."""
+    number = jobs[0].job_id.partition("_")[0]
+    return (
+        f"submitted {number}, {len(jobs)} job(s)\n"
+        f"watch     squeue --jobs={number}\n"
+        f"logs      tail -f {folder / 'jobs'}/part*.log\n"
+        f"cancel    scancel {number}\n"
+        f"continue  this command with --run_dir={folder}, once all have ended"
+    )
+
+
+def _wait(submitit: Any, part: Part, job: Any) -> int | None:
+    """Waits for a job, prints its line and gives its exit code, None if it was lost."""
+    errors = submitit.core.utils
+    try:
+        code: int | None = job.result()
+    except (errors.FailedJobError, errors.UncompletedJobError):
+        code = None
+    print(_line(part, f"{_state(code)}, exit code {code}"))
+    return code
+
+
+def _state(code: int | None) -> str:
+    if code is None:
+        return "lost"
+    if code in _STOPPED:
+        return "stopped"
+    return "failed" if code else "finished"
+
+
+def _line(part: Part, state: str) -> str:
+    return f"part {part.index}/{part.count}  {state}  {part.run_folder}"
+
+
+def _conclude(parts: Sequence[Part], codes: Sequence[int | None]) -> None:
+    """Returns if every job finished.
+
+    Raises:
+        JobError: one failed, or was lost.
+        StoppedError: one was asked to stop.
+    """
+    outcomes = list(zip(parts, codes, strict=True))
+    failed = [part for part, code in outcomes if code not in (0, *_STOPPED)]
+    if failed:
+        raise JobError(
+            f"--jobs={parts[0].count}: {len(failed)} failed, see {failed[0].log}; this "
+            f"command with --run_dir={failed[0].folder} continues"
+        )
+    for part, code in outcomes:
+        if code:
+            raise StoppedError(
+                f"part {part.index} was stopped and is saved; this command with "
+                f"--run_dir={part.folder} continues",
+                code,
+            )
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "")

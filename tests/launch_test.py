@@ -1,0 +1,318 @@
+import dataclasses
+import fcntl
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments import experiment as experiments
+from experiments import from_flags, jobs, launch, records, reports
+from experiments.experiment import grid
+from h2o_jax.errors import ConfigError, JobError, StoppedError
+from tests.commands import TINY, call, parsed, write_log
+
+# submitit's debug executor leaves its log files to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
+QUICK = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+}
+# Cloning compiles quickest, and needs no simulator.
+BC = (*TINY, "--algorithm=bc", "--episodes=1", "--steps=1", "--seed=0..2")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    path = write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
+    return f"--dataset={path}"
+
+
+@given(st.integers(1, 40), st.data())
+def test_parts_are_the_grid_each_run_once(runs, data):
+    count = data.draw(st.integers(1, runs))
+    whole = grid(range(runs), [()], {})
+    parts = [experiments.part(whole, i, count) for i in range(count)]
+    assert sum(parts, ()) == whole
+    sizes = {len(part) for part in parts}
+    assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
+
+
+def test_a_part_keeps_the_labels_of_the_whole_grid():
+    arguments = ("--gap=gravity:2,friction:0.3", "--seed=0..2", "--lambda=0,1")
+    with parsed(*arguments):
+        whole = from_flags.experiment().runs
+    parts = []
+    for i in range(5):
+        with parsed(*arguments, f"--part={i}/5"):
+            parts += from_flags.experiment().runs
+    assert tuple(parts) == whole
+    assert parts[0].label == "gravity:2 lambda_real=0 lambda_sim=0"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1", "--part=1: not I/N"),
+        ("a/2", "--part=a/2: not I/N"),
+        ("-1/2", "--part=-1/2: not I/N"),
+        ("2/2", "--part=2/2: parts are counted from 0"),
+        ("0/0", "--part=0/0: parts are counted from 0"),
+        ("0/4", r"--part=0/4: the grid has 3 run\(s\)"),
+    ],
+)
+def test_bad_parts_are_named(text, message):
+    with (
+        pytest.raises(ConfigError, match=message),
+        parsed("--seed=0..2", f"--part={text}"),
+    ):
+        from_flags.experiment()
+
+
+@pytest.fixture
+def submitit():
+    return pytest.importorskip("submitit")
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory, log):
+    """A grid of three runs that two local jobs share."""
+    pytest.importorskip("submitit")
+    folder = tmp_path_factory.mktemp("launch")
+    places = (f"--run_dir={folder / 'grid'}", f"--results_dir={folder / 'results'}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUICK.items():
+            patch.setenv(name, value)
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "cache"))
+        call(launch.main, patch, *BC, log, "--epochs=1", "--jobs=2", *places)
+        yield folder
+
+
+def test_local_jobs_store_the_cells_of_the_whole(launched, log):
+    place = launched / "results"
+    found = {
+        path.relative_to(place): json.loads(path.read_text())
+        for path in place.rglob("*.json")
+    }
+    facts = next(iter(found.values()))["data"]
+    line = {"steps": 1, "return": 0.0, "length": 1.0, "seconds": {}}
+    with parsed(*BC, log, "--epochs=1", f"--results_dir={place}"):
+        whole = from_flags.experiment()
+        cells = dict(reports._cell(whole, x, [line], facts) for x in whole.runs)
+    assert found.keys() == cells.keys()
+    for path, cell in cells.items():
+        wanted = json.loads(json.dumps(cell))
+        for name in ("setting", "flags", "seed", "steps", "gap", "preset"):
+            assert found[path][name] == wanted[name]
+    assert sorted(cell["program"]["runs"] for cell in found.values()) == [1, 2, 2]
+
+
+def test_every_local_job_has_its_part(launched):
+    folder = launched / "grid"
+    for i, seeds in enumerate([{0}, {1, 2}]):
+        assert {x["seed"] for x in records.read(folder / f"part{i}")} == seeds
+        assert "final return" in (folder / "jobs" / f"part{i}.log").read_text()
+
+
+def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
+    folder = launched / "grid"
+    same = (*BC, log, f"--run_dir={folder}", "--jobs=2")
+    call(launch.main, monkeypatch, *same, "--epochs=1")
+    assert capsys.readouterr().out.count("finished before") == 2
+    # More epochs than were done, and one part has done them: only the other goes on.
+    (folder / "jobs" / "part1.epochs").write_text("2\n")
+    call(launch.main, monkeypatch, *same, "--epochs=2", "--cluster=debug")
+    assert capsys.readouterr().out.splitlines() == [
+        f"part 1/2  finished before  {folder / 'part1'}",
+        f"part 0/2  finished, exit code 0  {folder / 'part0'}",
+    ]
+    assert [x["epoch"] for x in records.read(folder / "part0")] == [0, 1, 2]
+
+
+@pytest.fixture
+def stub(submitit, monkeypatch, tmp_path):
+    """Replaces the run of jobs in this process; sets the exit code of each part.
+
+    It prints its arguments and leaves a checkpoint.
+    """
+    child, codes = tmp_path / "child.py", tmp_path / "codes"
+    child.write_text(
+        "import json, pathlib, sys\n"
+        "folder = pathlib.Path(sys.argv[-1].partition('=')[2])\n"
+        "(folder / 'checkpoint' / '1').mkdir(parents=True, exist_ok=True)\n"
+        "print(json.dumps(sys.argv[1:]))\n"
+        f"codes = json.loads(pathlib.Path({str(codes)!r}).read_text())\n"
+        "sys.exit(codes[folder.name])\n"
+    )
+    own = jobs.Part.command
+
+    def command(part):
+        return [sys.executable, str(child), *own(part)[4:]]
+
+    monkeypatch.setattr(jobs.Part, "command", command)
+    return lambda **exits: codes.write_text(json.dumps(exits))
+
+
+SAC = ("--algorithm=sac", "--seed=0..2", "--cluster=debug")
+"""Needs no log."""
+
+
+def test_a_failed_job_is_named_and_continued(stub, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "grid"
+    arguments = (*SAC, "--jobs=2", f"--run_dir={folder}")
+    stub(part0=0, part1=5)
+    with pytest.raises(JobError, match=r"--jobs=2: 1 failed, see .*part1\.log"):
+        call(launch.main, monkeypatch, *arguments)
+    assert "part 1/2  failed, exit code 5" in capsys.readouterr().out
+    stub(part1=75)
+    with pytest.raises(StoppedError, match=r"part 1 was stopped and is saved") as stop:
+        call(launch.main, monkeypatch, *arguments)
+    assert stop.value.exit_code == 75
+    stub(part1=0)
+    call(launch.main, monkeypatch, *arguments)
+    printed = capsys.readouterr().out
+    assert "part 0/2  finished before" in printed
+    assert "part 1/2  finished, exit code 0" in printed
+
+    def asked(part):
+        lines = (folder / "jobs" / f"part{part}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    flags = ["--algorithm=sac", "--seed=0..2", "--epochs=1000"]
+    assert asked(0) == [[*flags, "--part=0/2", f"--run_dir={folder / 'part0'}"]]
+    fresh, *resumed = asked(1)
+    assert fresh == [*flags, "--part=1/2", f"--run_dir={folder / 'part1'}"]
+    assert resumed == [[*flags, "--part=1/2", f"--resume={folder / 'part1'}"]] * 2
+
+
+def test_another_launch_is_not_mixed_in(stub, tmp_path, monkeypatch):
+    place = f"--run_dir={tmp_path / 'grid'}"
+    stub(part0=0)
+    call(launch.main, monkeypatch, *SAC, place)
+    with pytest.raises(ConfigError, match=r"other flags \(--jobs=1 --jobs=2\)"):
+        call(launch.main, monkeypatch, *SAC, place, "--jobs=2")
+    with pytest.raises(ConfigError, match=r"\(--batch=64\); give the same"):
+        call(launch.main, monkeypatch, *SAC, place, "--batch=64")
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        call(launch.main, monkeypatch, *SAC, f"--run_dir={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--jobs=4",), r"--jobs=4: the grid has 3 run\(s\)"),
+        (("--part=0/2",), "--part=0/2: each job has its own"),
+        (("--algorithm=iql",), "--dataset=: every job would collect the same log"),
+        (("--cluster=slurm",), "--cluster=slurm: no sbatch and srun here"),
+    ],
+)
+def test_a_launch_that_cannot_work_is_refused(
+    submitit, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    places = (f"--run_dir={tmp_path / 'grid'}", f"--cache_dir={tmp_path / 'cache'}")
+    with pytest.raises(ConfigError, match=message):
+        call(launch.main, monkeypatch, *SAC, *places, *arguments)
+    assert not (tmp_path / "grid").exists()
+
+
+def test_without_submitit_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ConfigError, match=r"pip install 'h2o_jax\[slurm\]'"):
+        call(launch.main, monkeypatch, *SAC)
+
+
+@pytest.fixture
+def slurm(submitit, tmp_path, monkeypatch):
+    """Stands in for SLURM's commands; gives the folder where `sbatch` puts scripts."""
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    for name, script in (
+        ("srun", "exit 0"),
+        ("sbatch", f'cp "$1" {folder}/script && echo Submitted batch job 123'),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return folder
+
+
+def test_slurm_gets_one_array(slurm, tmp_path, monkeypatch, capsys):
+    call(
+        launch.main,
+        monkeypatch,
+        *SAC,
+        *("--cluster=slurm", "--jobs=3", f"--run_dir={tmp_path / 'grid'}"),
+        *("--slurm_partition=long", "--slurm_time=90", "--slurm_cpus=4"),
+        *("--slurm_gpus=1", "--slurm_memory_gb=16"),
+    )
+    printed = capsys.readouterr().out
+    assert "submitted 123, 3 job(s)" in printed
+    assert "scancel 123" in printed
+    script = (slurm / "script").read_text()
+    for option in (
+        *("array=0-2%3", "partition=long", "time=90", "cpus-per-task=4"),
+        *("gpus-per-node=1", "mem=16GB", "signal=USR2@180"),
+    ):
+        assert f"#SBATCH --{option}\n" in script
+
+
+def test_what_sbatch_refuses_is_one_error(slurm, tmp_path, monkeypatch):
+    (slurm / "sbatch").write_text("#!/bin/sh\necho invalid partition >&2\nexit 1\n")
+    place = f"--run_dir={tmp_path / 'grid'}"
+    with pytest.raises(ConfigError, match=r"sbatch refused: .*invalid partition"):
+        call(launch.main, monkeypatch, *SAC, "--cluster=slurm", "--jobs=2", place)
+
+
+WARNED = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+os.kill(os.getpid(), signal.SIGUSR2)
+os.kill(os.getppid(), signal.SIGUSR2)
+time.sleep(60)
+"""
+
+
+def test_a_warned_job_lets_its_run_save_itself(submitit, tmp_path, monkeypatch):
+    (tmp_path / "jobs").mkdir()
+    child = [sys.executable, "-c", WARNED]
+    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
+    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    again = []
+    former = signal.signal(jobs.WARNING, lambda *_: again.append(part.checkpoint()))
+    try:
+        assert part() == 75
+    finally:
+        signal.signal(jobs.WARNING, former)
+    assert [x.function for x in again] == [dataclasses.replace(part)]
+    assert again[0].function._child is None and not part.finished
+
+
+def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):
+    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    cut = part.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
+    cut.mkdir(parents=True)
+    assert part.command()[-1] == f"--run_dir={part.run_folder}"
+    with (part.run_folder / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        jobs._clear(part.run_folder)
+        assert cut.exists()
+    jobs._clear(part.run_folder)
+    assert not part.run_folder.exists()
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "cluster").glob("*.sh")), ids=str)
+def test_example_scripts_parse(path):
+    subprocess.run(["bash", "-n", path], check=True)
+
+
+def test_the_example_manifest_parses():
+    yaml = pytest.importorskip("yaml")
+    text = (DOCS / "cluster" / "jobset.yaml").read_text()
+    kinds = [manifest["kind"] for manifest in yaml.safe_load_all(text)]
+    assert kinds == ["ServiceAccount", "Role", "RoleBinding", "JobSet"]
