@@ -9,15 +9,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from experiments import records
 
 Key = TypeVar("Key", bound=Hashable)
-Measure = Callable[[], float]
-"""Does a fixed piece of work; returns how much of it was done per second."""
+Measure = Callable[[], Any]
+"""Does a fixed piece of work; returns how much of it was done per second, or a list."""
 
 
 class Ratio(NamedTuple):
@@ -74,10 +74,10 @@ def interleave(measures: Mapping[Key, Measure], rounds: int) -> dict[Key, np.nda
         rounds: how often each is taken, after one round that does not count.
 
     Returns:
-        `[rounds]` rates by name.
+        `[rounds]` rates by name; `[rounds, n]` of a measurement that returns n figures.
     """
     names = list(measures)
-    samples: dict[Key, list[float]] = {name: [] for name in names}
+    samples: dict[Key, list[Any]] = {name: [] for name in names}
     for i in range(rounds + 1):
         for name in names if i % 2 else reversed(names):
             samples[name].append(measures[name]())
@@ -141,7 +141,8 @@ def _ratio(row: Ratio) -> tuple[str, ...]:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, aligned for reading as it is."""
     lines = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # A rule needs two characters, also where no ratio has a target.
+    widths = [max(2, *map(len, column)) for column in zip(*lines, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         first, *rest = zip(cells, widths, strict=True)

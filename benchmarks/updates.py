@@ -17,6 +17,7 @@ from experiments import build
 from experiments.experiment import Experiment, Run
 from h2o_jax import replay
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.program import make_program
 from h2o_jax.types import LearnerState
 
 CAPACITY = 100_000  # rows of the log, and of each run's replay
@@ -31,8 +32,11 @@ class Plan:
 
     algorithm: str
     cores: int
+    """Or so many accelerators."""
     runs: tuple[int, ...]
-    """Numbers of runs in one program; 1 comes with all that is measured on one run."""
+    """Numbers of runs in one program."""
+    details: bool = True
+    """Whether 1 run comes with all that is measured on one run."""
     blocks: tuple[int, int] = (10, 100)
     """Updates a call, few and many; several runs take the former."""
     hidden: tuple[int, ...] = (256, 256)
@@ -50,7 +54,7 @@ def measures(plan: Plan) -> dict[str, Measure]:
     """Everything that a plan asks for, by name."""
     few, many = plan.blocks
     found = {block(few, runs): _block(plan, few, runs) for runs in plan.runs}
-    if 1 in plan.runs:
+    if plan.details and 1 in plan.runs:
         found[block(many, 1)] = _block(plan, many, 1)
         found[ONE_CALL] = _one_call(plan)
         if plan.algorithm in floor.PASSES:
@@ -61,15 +65,19 @@ def measures(plan: Plan) -> dict[str, Measure]:
 def products(plan: Plan) -> list[floor.Product]:
     """The matrix products of one update."""
     asked = experiment(plan)
-    given = inspect.signature(ALGORITHMS[plan.algorithm]).parameters
-    learn = plan.learn_rows or given["learn_rows"].default.stop
     # The discriminators' batch is the larger one, where there are any.
     batch = build.algorithm(asked).batch_size
     passes = floor.PASSES[plan.algorithm]
     task = asked.model
     return floor.products(
-        passes(task.obs_dim, task.action_dim, learn, batch), plan.hidden
+        passes(task.obs_dim, task.action_dim, learn_rows(plan), batch), plan.hidden
     )
+
+
+def learn_rows(plan: Plan) -> int:
+    """Rows of a batch that train more than discriminators."""
+    given = inspect.signature(ALGORITHMS[plan.algorithm]).parameters
+    return plan.learn_rows or given["learn_rows"].default.stop
 
 
 def experiment(plan: Plan, updates: int = 1, runs: int = 1) -> Experiment:
@@ -95,8 +103,11 @@ def experiment(plan: Plan, updates: int = 1, runs: int = 1) -> Experiment:
 def _block(plan: Plan, updates: int, runs: int) -> Measure:
     """The training command's own program: stores rows, samples, updates."""
     asked = experiment(plan, updates, runs)
-    method = build.algorithm(asked)
-    program = build.program(asked, method)
+    method, task = build.algorithm(asked), asked.model
+    devices = jax.devices()[: min(plan.cores, runs)]
+    program = make_program(
+        method, task.obs_dim, task.action_dim, runs, updates, devices
+    )
 
     def every_run(one: Any) -> Any:
         return program.place(
@@ -108,10 +119,10 @@ def _block(plan: Plan, updates: int, runs: int) -> Measure:
     if "real" in method.domains:
         # On every device once: training moves it once per thousand updates.
         everywhere = NamedSharding(learner.step.sharding.mesh, PartitionSpec())
-        data = jax.device_put(_rows(asked, CAPACITY), everywhere)
+        data = jax.device_put(random_rows(asked, CAPACITY), everywhere)
     if "sim" in method.domains:
-        memory = every_run(replay.full(_rows(asked, CAPACITY)))
-        rows = every_run(_rows(asked, updates))
+        memory = every_run(replay.full(random_rows(asked, CAPACITY)))
+        rows = every_run(random_rows(asked, updates))
     calls = -(-UPDATES // (updates * runs))
 
     def measure() -> float:
@@ -130,7 +141,7 @@ def _one_call(plan: Plan) -> Measure:
     asked = experiment(plan)
     method, task = build.algorithm(asked), asked.model
     state = _init(plan)
-    packed = np.asarray(_rows(asked, UPDATES, method.batch_size))
+    packed = np.asarray(random_rows(asked, UPDATES, method.batch_size))
     batches = [replay.unpack(rows, task.obs_dim, task.action_dim) for rows in packed]
 
     def measure() -> float:
@@ -162,7 +173,7 @@ def _init(plan: Plan) -> LearnerState:
     return jax.jit(build.algorithm(experiment(plan)).init)(jax.random.key(0))
 
 
-def _rows(asked: Experiment, *shape: int) -> jax.Array:
+def random_rows(asked: Experiment, *shape: int) -> jax.Array:
     """Packed rows `[*shape, D]` of noise, none of them terminal."""
     task = asked.model
     width = replay.width(task.obs_dim, task.action_dim)

@@ -5,35 +5,54 @@ other processes. They are all kept alive and asked in turn; only one works at a 
 """
 
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks import timing, updates
 from benchmarks.timing import Measure
-from benchmarks.updates import Plan
 from experiments import console
+
+
+class Plan(Protocol):
+    """A dataclass that says what one process measures."""
+
+    @property
+    def cores(self) -> int: ...
+    @property
+    def runs(self) -> tuple[int, ...]: ...
 
 
 class Worker:
     """A child process with a plan; a context manager that ends it."""
 
-    def __init__(self, plan: Plan):
+    def __init__(
+        self, plan: Plan, module: str = updates.__name__, platform: str = "cpu"
+    ):
         """Starts the process, which begins to compile.
 
         Args:
             plan: what it shall measure.
+            module: has the class `Plan` and `measures(plan)`.
+            platform: JAX's; the plan's cores are kept to on a CPU only.
         """
         # How many threads XLA has is the worker's to say.
         environment = {k: v for k, v in os.environ.items() if k != "NPROC"}
+        if platform != "cpu":  # its memory serves several processes at once
+            environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        asked: Any = plan
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(plan))],
+            [
+                *(sys.executable, "-m", __name__),
+                *(module, json.dumps(dataclasses.asdict(asked))),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**environment, "JAX_PLATFORMS": "cpu"},
+            env={**environment, "JAX_PLATFORMS": platform},
         )
 
     def __enter__(self) -> "Worker":
@@ -48,10 +67,10 @@ class Worker:
         return {name: self._measure(name) for name in json.loads(self._answer())}
 
     def _measure(self, name: str) -> Measure:
-        def measure() -> float:
+        def measure() -> Any:
             assert self._process.stdin is not None
             print(name, file=self._process.stdin, flush=True)
-            return float(self._answer())
+            return json.loads(self._answer())
 
         return measure
 
@@ -65,15 +84,17 @@ class Worker:
 
 def main() -> None:
     """Measures what standard input asks for, until it ends."""
-    plan = Plan(**{k: _tuples(v) for k, v in json.loads(sys.argv[1]).items()})
-    timing.use_cores(plan.cores)
-    console.use_cores(plan.cores, min(plan.runs))
-    measures = updates.measures(plan)
+    module = importlib.import_module(sys.argv[1])
+    plan = module.Plan(**{k: _tuples(v) for k, v in json.loads(sys.argv[2]).items()})
+    if os.environ["JAX_PLATFORMS"] == "cpu":
+        timing.use_cores(plan.cores)
+        console.use_cores(plan.cores, min(plan.runs))
+    measures = module.measures(plan)
     for measure in measures.values():
         measure()  # compiles
     print(json.dumps(list(measures)), flush=True)
     for line in sys.stdin:
-        print(measures[line.strip()](), flush=True)
+        print(json.dumps(measures[line.strip()]()), flush=True)
 
 
 def _tuples(value: Any) -> Any:

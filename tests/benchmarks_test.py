@@ -82,6 +82,43 @@ def test_rollout_rate():
         assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1"
 
 
+def test_end_to_end():
+    found = tables("end_to_end", "--cores=2")
+    assert found["per epoch"] == [
+        *("simulate, s", "learn, s", "evaluate, s"),
+        *("updates x runs per second", "compile, s", "peak memory, MB"),
+    ]
+    for name in ("1 run", "3 runs"):
+        assert matches(RATE, *found[name][:4])
+        assert matches(SHARE, *found[name][4:])
+        for ratio, target in {
+            f"not update, % of an epoch, {name}": "<= 3",
+            f"seconds of compiling, {name}": "<= 20",
+        }.items():
+            assert matches(SHARE, found[ratio][0])
+            assert found[ratio][2] == target
+    assert found["MB of one more run"][2] == "<= 170"
+
+
+def test_scaling():
+    found = tables("scaling", "--cores=2")
+    assert found["updates x runs per second"] == ["1 device", "2 devices"]
+    for name in ("4 runs a device", "4 runs"):
+        assert matches(RATE, *found[name])
+        assert matches(SHARE, found[f"{name}: 2 devices / 1 device"][0])
+
+
+def test_peer():
+    pytest.importorskip("torch")
+    found = tables("peer", "--cores=2")
+    assert found["updates per second"] == ["1 core", "all cores together"]
+    ours, theirs = "2 updates a call, 1 run", "PyTorch, eager"
+    assert matches(RATE, *found[ours], *found[theirs])
+    for column, target in {"1 core": ">= 3.3", "all cores together": ">= 4"}.items():
+        ratio = found[f"{ours} / {theirs}, {column}"]
+        assert matches(SHARE, ratio[0]) and ratio[2] == target
+
+
 @pytest.mark.parametrize("algorithm", floor.PASSES)
 def test_floor_is_what_the_compiled_update_multiplies(algorithm):
     plan = updates.Plan(algorithm, cores=1, runs=(1,))

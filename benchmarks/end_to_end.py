@@ -1,0 +1,126 @@
+"""Seconds of a training epoch by part, and what compiling and memory cost.
+
+Drives the training loop itself for several numbers of runs, each in its own process.
+About five minutes on two quiet cores; see README.md here.
+"""
+
+import argparse
+import contextlib
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks import epochs, timing
+from benchmarks.epochs import EPOCH, PARTS, Plan
+from benchmarks.timing import Ratio
+from benchmarks.worker import Worker
+
+STEPS = {1: 500, 5: 200, 20: 100}
+"""Number of runs -> steps and updates of a measured epoch; many runs take long."""
+QUICK = {1: 2, 3: 2}
+
+
+class Figures(NamedTuple):
+    """What one process gave."""
+
+    seconds: np.ndarray
+    """`[rounds, parts]` of an epoch of 1000 steps and updates."""
+    compiling: float
+    """Seconds."""
+    memory: float
+    """MB at most."""
+
+
+def plans(args: argparse.Namespace) -> list[Plan]:
+    """What each process measures."""
+    if not args.quick:
+        return [Plan(args.cores, (n,), steps) for n, steps in STEPS.items()]
+    return [
+        Plan(args.cores, (n,), steps, log=300, episodes=1, hidden=(8,))
+        for n, steps in QUICK.items()
+    ]
+
+
+def measure(wanted: list[Plan], rounds: int) -> dict[int, Figures]:
+    """Figures by number of runs; their processes take turns, also in compiling."""
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for plan in wanted:
+            worker = stack.enter_context(Worker(plan, epochs.__name__))
+            found[plan.runs[0]] = worker.measures()
+        seconds = timing.interleave({n: m["epoch"] for n, m in found.items()}, rounds)
+        return {
+            n: Figures(seconds[n], m["compile"](), m["memory"]())
+            for n, m in found.items()
+        }
+
+
+def show(figures: dict[int, Figures]) -> str:
+    """A row per number of runs."""
+    header = (
+        "per epoch",
+        *(f"{part}, s" for part in PARTS),
+        "updates x runs per second",
+        "compile, s",
+        "peak memory, MB",
+    )
+    rows = [
+        (
+            _runs(n),
+            *(_seconds(part) for part in found.seconds.T),
+            timing.rate(n * EPOCH / found.seconds.sum(axis=1)),
+            f"{found.compiling:.1f}",
+            f"{found.memory:.0f}",
+        )
+        for n, found in figures.items()
+    ]
+    return timing.table(header, rows)
+
+
+def _runs(n: int) -> str:
+    return f"{n} run{'s' * (n > 1)}"
+
+
+def _seconds(samples: np.ndarray) -> str:
+    low, median, high = np.percentile(samples, (25, 50, 75))
+    return f"{median:.2f} ({low:.2f}-{high:.2f})"
+
+
+def compare(figures: dict[int, Figures]) -> list[Ratio]:
+    """The figures that have targets, each against what it is a part of."""
+    found = []
+    for n, (seconds, compiling, _) in figures.items():
+        whole = seconds.sum(axis=1)
+        other = 100 * (whole - seconds[:, PARTS.index("learn")])
+        found += [
+            Ratio(f"not update, % of an epoch, {_runs(n)}", other, whole, ("<=", 3.0)),
+            _single(f"seconds of compiling, {_runs(n)}", compiling, 20.0),
+        ]
+    few, many = min(figures), max(figures)
+    more = (figures[many].memory - figures[few].memory) / (many - few)
+    return [*found, _single("MB of one more run", more, 170.0)]
+
+
+def _single(text: str, value: float, most: float) -> Ratio:
+    return Ratio(text, np.array([value]), np.ones(1), ("<=", most))
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    args = timing.arguments(parser, rounds=4)
+    wanted = plans(args)
+    print(timing.machine(args.cores), end="\n\n")
+    sizes = ", ".join(f"{p.steps} for {_runs(p.runs[0])}" for p in wanted)
+    print(
+        f"Steps and updates of a measured epoch: {sizes}; seconds are scaled to "
+        f"{EPOCH}.\nEvery epoch ends with {wanted[0].episodes} real episodes a run; a "
+        f"{epochs.EVALUATE_EVERY}th of their seconds counts.\n"
+    )
+    figures = measure(wanted, args.rounds)
+    print(show(figures), end="\n\n")
+    print(timing.ratios(compare(figures)))
+
+
+if __name__ == "__main__":
+    main()

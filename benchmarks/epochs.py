@@ -1,0 +1,126 @@
+"""What `end_to_end` measures, in the process that measures it."""
+
+import dataclasses
+import math
+import resource
+import sys
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import updates
+from benchmarks.timing import Measure
+from experiments import build, loop
+from experiments.experiment import Experiment, Run
+from h2o_jax import replay
+from h2o_jax.sim import gaps
+from h2o_jax.sim.datasets import Dataset
+
+EPOCH = 1000  # steps and updates of a published epoch, which figures are scaled to
+EPOCHS = 1000  # published, which gives the replay its size
+EVALUATE_EVERY = 10  # published epochs
+PARTS = ("simulate", "learn", "evaluate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What one process measures."""
+
+    cores: int
+    runs: tuple[int]
+    """Number of runs in the program."""
+    steps: int
+    """Steps and updates of an epoch."""
+    log: int = updates.CAPACITY
+    """Rows of the log."""
+    episodes: int = 10
+    hidden: tuple[int, ...] = (256, 256)
+
+
+def measures(plan: Plan) -> dict[str, Measure]:
+    """An epoch's seconds by part, scaled; seconds of compiling and MB so far."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    compiling = _Compiling()
+    asked = experiment(plan)
+    method = build.algorithm(asked)
+    program, log = build.program(asked, method), _log(asked, plan.log)
+    state = build.state(asked, method, program, log)
+    # As if all had been written, so that batches come from all over the memory.
+    assert state.memory is not None
+    capacity = jnp.uint32(state.memory.rows.shape[1])
+    added = program.place(jnp.full_like(state.memory.added, capacity))
+    state.memory = state.memory._replace(added=added)
+    worlds = build.worlds(asked, method, plan.cores)
+    training = loop.train(asked, program, worlds, log, state)
+    next(training)  # evaluates before any training
+
+    def epoch() -> list[float]:
+        seconds = next(training).seconds
+        scaled = {part: seconds[part] * EPOCH / plan.steps for part in PARTS[:2]}
+        return [*scaled.values(), seconds["evaluate"] / EVALUATE_EVERY]
+
+    return {"epoch": epoch, "compile": lambda: compiling.seconds, "memory": _memory}
+
+
+def experiment(plan: Plan) -> Experiment:
+    """H2O+ as published, but for shorter epochs that all end with an evaluation."""
+    runs = tuple(Run(seed, gaps.parse("gravity:2")) for seed in range(plan.runs[0]))
+    return Experiment(
+        task="halfcheetah",
+        algorithm="h2o_plus",
+        runs=runs,
+        dataset="",
+        hidden=plan.hidden,
+        discriminator_hidden=plan.hidden,
+        epochs=math.ceil(EPOCHS * EPOCH / plan.steps),
+        steps=plan.steps,
+        updates=plan.steps,
+        evaluate_every=1,
+        episodes=plan.episodes,
+    )
+
+
+def _log(asked: Experiment, n: int) -> Dataset:
+    """A log of noise."""
+    task = asked.model
+    packed = updates.random_rows(asked, n)
+    rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+    return Dataset(
+        jax.tree.map(np.asarray, rows),
+        np.empty(0),
+        np.empty(0),
+        0,
+        source="noise",
+        sha256="",
+    )
+
+
+def _memory() -> float:
+    """The most that this process ever held, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+class _Compiling:
+    """Adds up what JAX says of tracing, lowering and compiling."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []
+        jax.monitoring.register_event_duration_secs_listener(self._note)
+
+    def _note(self, event: str, duration_secs: float, **_: Any) -> None:
+        if event.startswith("/jax/core/compile/"):
+            now = time.perf_counter()
+            self._spans.append((now - duration_secs, now))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far; what happens inside something else counts once."""
+        total, until = 0.0, -math.inf
+        for began, ended in sorted(self._spans):
+            total += max(0.0, ended - max(began, until))
+            until = max(until, ended)
+        return total

@@ -1,0 +1,63 @@
+"""What `peer` measures of PyTorch, in the process that measures it."""
+
+import time
+
+import jax
+import numpy as np
+import torch
+
+from benchmarks import updates
+from benchmarks.timing import Measure
+from benchmarks.torch_peer import Batch, H2OPlus
+from benchmarks.updates import Plan
+from experiments import build
+from h2o_jax import replay
+
+EAGER = "PyTorch, eager"
+
+
+def measures(plan: Plan) -> dict[str, Measure]:
+    """The eager update of one run, its batches sampled on the host."""
+    torch.set_num_threads(plan.cores)
+    asked = updates.experiment(plan)
+    task, rows = asked.model, build.algorithm(asked).batch_size
+    agent = H2OPlus(
+        task.obs_dim,
+        task.action_dim,
+        plan.hidden,
+        updates.learn_rows(plan),
+    )
+    log, memory = (_Memory(plan, seed, rows) for seed in (0, 1))
+
+    def measure() -> float:
+        began = time.perf_counter()
+        for _ in range(updates.UPDATES):
+            agent.update(log.sample(), memory.sample())
+        return updates.UPDATES / (time.perf_counter() - began)
+
+    return {EAGER: measure}
+
+
+class _Memory:
+    """Columns of rows, as replay buffers on the host keep them."""
+
+    def __init__(self, plan: Plan, seed: int, batch_size: int):
+        asked = updates.experiment(plan)
+        task = asked.model
+        packed = updates.random_rows(asked, updates.CAPACITY)
+        rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+        columns = {
+            "observations": rows.s_tm1,
+            "actions": rows.a_tm1,
+            "rewards": rows.r_t,
+            "dones": 1 - rows.discount_t,
+            "next_observations": rows.s_t,
+        }
+        self._columns = jax.tree.map(np.asarray, columns)
+        self._rng = np.random.default_rng(seed)
+        self._batch_size = batch_size
+
+    def sample(self) -> Batch:
+        """Rows drawn uniformly, with replacement."""
+        chosen = self._rng.integers(updates.CAPACITY, size=self._batch_size)
+        return {k: torch.from_numpy(x[chosen]) for k, x in self._columns.items()}
