@@ -112,22 +112,32 @@ def _value(cell: Cell, name: str) -> str:
 def table(cells: Sequence[Cell]) -> str:
     """Mean and standard deviation over seeds, per method and length."""
     lines = [
-        "| method | steps | seeds | final return | last 10 evaluations |",
-        "|---|---|---|---|---|",
+        "| method | steps | seeds | final return | score | last 10 evaluations |",
+        "|---|---|---|---|---|---|",
     ]
     keys = dict.fromkeys((c["method"], c["steps"]) for c in cells)
     for method, steps in keys:
         own = [c for c in cells if (c["method"], c["steps"]) == (method, steps)]
-        columns = [
-            f"{np.mean([c[k] for c in own]):.0f} ± {np.std([c[k] for c in own]):.0f}"
-            for k in ("final", "last_ten")
-        ]
+        final, last = ([c[k] for c in own] for k in ("final", "last_ten"))
+        columns = [_spread(final), _scores(own), _spread(last)]
         columns = [method, f"{steps:,}", str(len(own)), *columns]
         lines.append("| " + " | ".join(columns) + " |")
     for name, data in _data(cells).items():
         lines.append(f"| {name}, mean (best episode) | - | - |"
-                     f" {data['mean']:.0f} ({data['best']:.0f}) | - |")  # fmt: skip
+                     f" {data['mean']:.0f} ({data['best']:.0f}) | - | - |")  # fmt: skip
     return "\n".join(lines)
+
+
+def _spread(values: Sequence[float], digits: int = 0) -> str:
+    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+
+def _scores(cells: Sequence[Cell]) -> str:
+    """Normalised final returns, where the task has returns to score against."""
+    task, real = tasks.get(cells[0]["task"]), cells[0]["setting"]["real"]
+    if real not in task.references:
+        return "-"
+    return _spread([float(task.normalised(c["final"], real)) for c in cells], 1)
 
 
 def draw(path: pathlib.Path, cells: Sequence[Cell]) -> None:

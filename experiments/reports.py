@@ -52,8 +52,9 @@ def _line(experiment: Experiment, report: loop.Report, i: int) -> Line:
         line["return"] = mean
         line["return_std"] = float(report.returns[i].std())
         line["length"] = float(report.lengths[i].mean())
-        if experiment.model.reference is not None and not experiment.real:
-            line["score"] = float(experiment.model.normalised(mean))
+        real = gaps.to_text(experiment.real)
+        if real in experiment.model.references:
+            line["score"] = float(experiment.model.normalised(mean, real))
     metrics = {k: float(v[i]) for k, v in report.metrics.items()}
     line |= {k: v for k, v in metrics.items() if np.isfinite(v)}
     line["seconds"] = {k: round(v, 3) for k, v in report.seconds.items()}
@@ -105,10 +106,13 @@ def conclude(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None
 def summarise(own: list[Line]) -> dict[str, float]:
     """Final return and mean of the last ten evaluations of one run's lines.
 
-    The evaluation before any training, the first line, is none of the ten.
+    The evaluation before any training, the first line, is none of them.
     """
     returns = [line["return"] for line in own if "return" in line]
-    return {"final": returns[-1], "last_ten": float(np.mean(returns[1:][-10:]))}
+    return {
+        "final": returns[-1],
+        "last_ten": float(np.mean((returns[1:] or returns)[-10:])),
+    }
 
 
 def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:

@@ -15,11 +15,12 @@ def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
         "algorithm": algorithm,
         "preset": preset,
         "seed": seed,
+        "task": "halfcheetah",
         "steps": 1000,
         "final": final,
         "last_ten": final,
         "data": None,
-        "setting": {"epochs": 1} | setting,
+        "setting": {"epochs": 1, "real": "gravity:2"} | setting,
     }
 
 
@@ -80,6 +81,16 @@ def test_what_run_stores_is_all_that_sets_cells_apart():
         "h2o_plus expectile=0.5",
         "h2o_plus expectile=0.7",
     ]
+
+
+def test_returns_are_scored_against_the_real_systems_own_references():
+    def score(real):
+        table = compare.table(compare.label([cell(final=9509.15, real=real)]))
+        return table.splitlines()[2].split("|")[5].strip()
+
+    assert score("gravity:0.5") == "100.0 ± 0.0"
+    assert score("none") == "78.8 ± 0.0"
+    assert score("gravity:2") == "-"
 
 
 def test_presets_name_rows():

@@ -6,18 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from h2o_jax import Hyper, h2o_plus, replay
+from h2o_jax import Hyper, replay, sac
 from h2o_jax.program import make_program
 from h2o_jax.types import unit_scales
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 OBS, ACTIONS, UPDATES, ROWS = 3, 2, 4, 6
 
 
 @pytest.fixture(scope="module")
 def method():
-    sizes = {"hidden": (8,), "discriminator_hidden": (8,)}
-    rows = slice(0, 8)
-    return h2o_plus(OBS, ACTIONS, learn_rows=rows, discriminate_rows=rows, **sizes)
+    return sac(OBS, ACTIONS, learn_rows=slice(0, 8), hidden=(8,))
 
 
 def rows(*shape):
@@ -35,7 +34,7 @@ def started(method, runs, devices):
     states = program.init(keys, hyper, unit_scales(OBS, ACTIONS))
     each = np.minimum(np.arange(program.runs), runs - 1)
     simulated = program.place(rows(runs, ROWS)[each])
-    return program, states, program.init_memory(20), simulated, program.share(rows(30))
+    return program, states, program.init_memory(20), simulated, None
 
 
 def learned(method, runs, devices):

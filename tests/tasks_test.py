@@ -110,8 +110,9 @@ def test_normalised_score():
     task = tasks.get("walker2d")
     assert task.normalised(1.629008) == 0.0
     assert task.normalised(4592.3) == 100.0
-    with pytest.raises(ConfigError, match="no reference"):
-        task_lib.dataclasses.replace(task, reference=None).normalised(1.0)
+    assert task.normalised(5194.71, "gravity:0.5") == 100.0
+    with pytest.raises(ConfigError, match="real gravity:2: no returns to score"):
+        task.normalised(1.0, "gravity:2")
 
 
 def test_unknown_task_lists_the_choices():

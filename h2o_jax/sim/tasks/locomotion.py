@@ -133,7 +133,10 @@ _CHEETAH = Task(
     observe=_observe,
     terminated=_never,
     reward=functools.partial(_run, dt=0.01 * 5, effort=0.1, bonus=_no_bonus),
-    reference=(-280.178953, 12135.0),
+    references={
+        "none": (-280.178953, 12135.0),
+        "gravity:0.5": (-280.18, 9509.15),
+    },
     medium_return=4770.0,
 )
 
@@ -151,7 +154,10 @@ def _walker(name: str, spec: Callable, bonus: Callable) -> Task:
         observe=_observe_clipped,
         terminated=_walker_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
-        reference=(1.629008, 4592.3),
+        references={
+            "none": (1.629008, 4592.3),
+            "gravity:0.5": (10.08, 5194.71),
+        },
         medium_return=2900.0,
     )
 
@@ -169,7 +175,10 @@ def _hopper(name: str, bonus: Callable) -> Task:
         observe=_observe_clipped,
         terminated=_hopper_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
-        reference=(-20.272305, 3234.3),
+        references={
+            "none": (-20.272305, 3234.3),
+            "gravity:0.5": (-26.336, 3234.3),
+        },
         medium_return=1400.0,
     )
 

@@ -9,7 +9,7 @@ numbers of memory.
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import gymnasium
@@ -76,8 +76,10 @@ class Task:
     """Control steps after which an episode is cut, which is no terminal state."""
     evaluation_seconds: float | None = None
     """Simulated time after which an evaluation is cut; None: at the horizon."""
-    reference: tuple[float, float] | None = None
-    """Returns of a random and of an expert policy."""
+    references: Mapping[str, tuple[float, float]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Returns of a random and of an expert policy, by the real system's gap as text."""
     medium_return: float | None = None
     """Return at which D4RL's recipe stops training for its medium logs."""
 
@@ -86,17 +88,22 @@ class Task:
         """Seconds per control step."""
         return self.timestep * self.frame_skip
 
-    def normalised(self, total: float | Array) -> float | Array:
-        r"""D4RL's score of an unscaled return.
+    def normalised(self, total: float | Array, real: str = "none") -> float | Array:
+        r"""The score of an unscaled return, as D4RL and ODRL publish it.
 
         .. math:: 100 \, (J - J_{random}) / (J_{expert} - J_{random})
 
+        Args:
+            total: J.
+            real: how the real system differs from the stock model, a key of
+                `references`.
+
         Raises:
-            ConfigError: the task has no reference returns.
+            ConfigError: there are no reference returns.
         """
-        if self.reference is None:
-            raise ConfigError(f"{self.name} has no reference returns to score against")
-        random, expert = self.reference
+        if real not in self.references:
+            raise ConfigError(f"{self.name}, real {real}: no returns to score against")
+        random, expert = self.references[real]
         return 100.0 * (total - random) / (expert - random)
 
 
