@@ -8,11 +8,12 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from benchmarks import floor, updates
+from benchmarks import floor, precision, updates
 from experiments import build
-from h2o_jax import replay
+from h2o_jax import networks, replay
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RATE = r"[\d.]+ \([\d.]+-[\d.]+\)"
@@ -141,3 +142,22 @@ def test_floor_is_what_the_compiled_update_multiplies(algorithm):
     by_hand = sum(product.flop for product in updates.products(plan))
     # The rest is elementwise: activations, Adam, averages.
     assert by_hand < flop < 1.04 * by_hand
+
+
+def test_precision_rounds_what_the_networks_multiply():
+    network = networks.MLP((8,), 2)
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    params = network.init(jax.random.key(0), x)
+
+    def outputs(bits):
+        with precision.rounded(bits):
+            apply = jax.jit(lambda p, x: network.apply(p, x))
+            gradient = jax.jit(jax.grad(lambda p: jnp.sum(network.apply(p, x) ** 2)))
+            leaf = gradient(params)["params"]["Dense_0"]["kernel"]
+            return np.asarray(apply(params, x)), np.asarray(leaf)
+
+    exact, fine, coarse = (outputs(bits) for bits in (None, 10, 7))
+    for full, ten, seven in zip(exact, fine, coarse, strict=True):
+        near, far = (np.abs(x - full).max() for x in (ten, seven))
+        assert 0 < near < far < 0.05 * np.abs(full).max()
+    np.testing.assert_array_equal(exact[0], outputs(None)[0])

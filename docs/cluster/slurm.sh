@@ -3,8 +3,9 @@
 # Not tried on a real cluster; the options are examples.
 #SBATCH --job-name=h2o_jax
 #SBATCH --nodes=2
-#SBATCH --ntasks-per-node=1
-#SBATCH --cpus-per-task=16
+# One task per GPU: under SLURM JAX gives each task one of them.
+#SBATCH --ntasks-per-node=4
+#SBATCH --cpus-per-task=4
 #SBATCH --gpus-per-node=4
 #SBATCH --time=1440
 #SBATCH --signal=TERM@180
