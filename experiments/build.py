@@ -2,19 +2,20 @@
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, Run
 from h2o_jax import replay
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.sim import gaps, models
 from h2o_jax.sim.datasets import Dataset
-from h2o_jax.sim.world import World
+from h2o_jax.sim.world import World, queue_length
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -102,8 +103,20 @@ def _rows(experiment: Experiment, name: str, published: slice) -> slice:
     return slice(0, published.stop * experiment.batch // _PUBLISHED_BATCH)
 
 
-def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
-    """Compiles every model and checks that each gap does something."""
+def worlds(
+    experiment: Experiment,
+    method: Algorithm,
+    threads: int,
+    grid: Sequence[Run] | None = None,
+) -> Worlds:
+    """Compiles every model and checks that each gap does something.
+
+    Args:
+        experiment: what to do, with the runs to simulate here.
+        method: its method.
+        threads: threads of the physics; 0 for one per core.
+        grid: all runs, where others simulate the rest; by default the experiment's.
+    """
     task, inertia = experiment.model, experiment.inertia
     for settings in {run.gap for run in experiment.runs} | {experiment.real}:
         models.check_effect(task, settings, inertia)
@@ -119,6 +132,9 @@ def worlds(experiment: Experiment, method: Algorithm, threads: int) -> Worlds:
             [gaps.interface(run.gap, task.interface) for run in experiment.runs],
             [run.seed for run in experiment.runs],
             threads,
+            queue_length(
+                [gaps.interface(x.gap, task.interface) for x in grid or experiment.runs]
+            ),
         )
     n = len(experiment.runs) * experiment.episodes
     real = World(

@@ -141,7 +141,7 @@ flags.DEFINE_bool(
 flags.DEFINE_integer(
     "replay_rows",
     None,
-    "Simulated rows that each run keeps; default: ten times the log's.",
+    "Simulated rows that a run keeps, at least --steps; default: ten times the log's.",
     1,
 )
 flags.DEFINE_integer("evaluate_every", 10, "Epochs between evaluations.", 1)

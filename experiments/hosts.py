@@ -8,9 +8,12 @@ any number of them.
 
 import contextlib
 import dataclasses
+import os
 import signal
-from collections.abc import Iterator, Mapping
-from typing import Any
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,7 +21,10 @@ from jax.experimental import multihost_utils
 
 from experiments import flags
 from experiments.experiment import Experiment, part
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, H2OError, StoppedError
+
+_CHUNK = 2**25
+"""Bytes per host of one message, so that devices never hold a whole checkpoint."""
 
 
 def join() -> None:
@@ -37,8 +43,34 @@ def join() -> None:
         raise ConfigError("--coordinator, --hosts, --host: give all three, or none")
     try:
         jax.distributed.initialize(coordinator or None, count, index)
+        # CPUs connect with the first message, for which the others wait half a minute
+        # only; later ones may take as long as they like.
+        multihost_utils.sync_global_devices("joined")
     except (RuntimeError, ValueError) as error:
         raise ConfigError(f"--distributed: {error}") from None
+
+
+@contextlib.contextmanager
+def end_together() -> Iterator[None]:
+    """Makes an error here end the other hosts too, which would wait for this one.
+
+    A signal stops all of them alike, and needs no help.
+    """
+    try:
+        yield
+    except StoppedError:
+        raise
+    except Exception as error:
+        if jax.process_count() == 1:
+            raise
+        if not isinstance(error, H2OError):
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        print(f"h2o_jax: error: host {jax.process_index()}: {text}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # An orderly exit would wait for hosts that wait for this one.
+        os._exit(getattr(error, "exit_code", 1))
 
 
 def leads() -> bool:
@@ -65,26 +97,39 @@ def own(rows: Any) -> Any:
     return part(rows, jax.process_index(), jax.process_count())
 
 
+class Share(NamedTuple):
+    """How what all runs are is put together, and what of it is here."""
+
+    gather: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = dict
+    """Arrays `[r, ...]` of the runs here -> `[R, ...]` of all; of use on host 0."""
+    own: Callable[[np.ndarray], np.ndarray] = np.asarray
+    """Rows `[R, ...]` of all runs -> `[r, ...]` of those here."""
+    writes: bool = True
+    """Whether this host keeps them."""
+
+
+ALONE = Share()
+"""All runs are here, whatever other hosts do."""
+
+
+def shared() -> Share:
+    """Every host has its part."""
+    return Share(gather, own, leads())
+
+
 def gather(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Every host's arrays `[r, ...]` as arrays `[R, ...]` of all runs, on every host.
+    """Every host's arrays `[r, ...]` as arrays `[R, ...]` of all runs.
+
+    All hosts call it alike. Arrays that do not fit a message come to host 0 alone.
 
     Raises:
         ConfigError: a run's rows are not as long on every host.
     """
-    hosts = jax.process_count()
-    if hosts == 1:
+    if jax.process_count() == 1:
         return dict(arrays)
-    # As bytes: JAX would round 64-bit numbers. One message for all arrays.
+    # As bytes: JAX would round 64-bit numbers. One row per run for all arrays.
     rows = {name: _bytes(array) for name, array in arrays.items()}
-    mine = np.concatenate(list(rows.values()), axis=1)
-    shapes = multihost_utils.process_allgather(np.array([mine.shape]), tiled=True)
-    if len({width for _, width in shapes}) > 1:
-        raise ConfigError("--gap: hosts cannot share runs of different latencies")
-    sizes = [rows for rows, _ in shapes]
-    padding = np.zeros((max(sizes) - len(mine), mine.shape[1]), np.uint8)
-    sent = np.concatenate([mine, padding])[None]
-    found = np.asarray(multihost_utils.process_allgather(sent, tiled=True))
-    every = np.concatenate([x[:n] for x, n in zip(found, sizes, strict=True)])
+    every = _gather_rows(np.concatenate(list(rows.values()), axis=1))
     ends = np.cumsum([row.shape[1] for row in rows.values()])
     return {
         name: np.ascontiguousarray(column)
@@ -92,6 +137,31 @@ def gather(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         .reshape(len(every), *arrays[name].shape[1:])
         for name, column in zip(rows, np.split(every, ends[:-1], axis=1), strict=True)
     }
+
+
+def _gather_rows(mine: np.ndarray) -> np.ndarray:
+    """`[r, w]` bytes -> `[R, w]`; none of them on other hosts if they are many."""
+    shapes = _all(np.array([mine.shape]))
+    if len({width for _, width in shapes}) > 1:
+        raise ConfigError("--distributed: the hosts' runs are not laid out alike")
+    sizes, width = [int(rows) for rows, _ in shapes], mine.shape[1]
+    columns = min(width, _CHUNK // max(sizes))
+    keeps = leads() or columns == width
+    every = np.empty((sum(sizes) if keeps else 0, width), np.uint8)
+    # One shape of message, so that one program is compiled.
+    message = np.zeros((1, max(sizes), columns), np.uint8)
+    for first in range(0, width, columns):
+        here = mine[:, first : first + columns]
+        message[0, : len(mine), : here.shape[1]] = here
+        found = _all(message)[..., : here.shape[1]]
+        if keeps:
+            parts = [x[:n] for x, n in zip(found, sizes, strict=True)]
+            every[:, first : first + columns] = np.concatenate(parts)
+    return every
+
+
+def _all(x: np.ndarray) -> np.ndarray:
+    return np.asarray(multihost_utils.process_allgather(x, tiled=True))
 
 
 def agree(asked: signal.Signals | None) -> signal.Signals | None:

@@ -80,6 +80,8 @@ def _experiment() -> Experiment:
     for name in ("part", "resume"):
         if value := flags.FLAGS[name].value:
             raise ConfigError(f"--{name}={value}: each job has its own; drop the flag")
+    if flags.FLAGS.distributed:
+        raise ConfigError("--distributed: jobs are independent; drop the flag")
     experiment = from_flags.experiment()
     if flags.FLAGS.jobs > len(experiment.runs):
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -50,10 +51,11 @@ def fitting(experiment: Experiment, method: Algorithm, dataset: Dataset | None) 
         MemoryLimitError: it is more than there is.
     """
     runs = len(experiment.runs)
-    devices = min(len(jax.local_devices()), runs)
-    found = estimate(experiment, method, dataset, -(-runs // devices) * devices)
-    check(found, available())
-    return str(found)
+    devices = jax.local_devices()[:runs]
+    padded = -(-runs // len(devices)) * len(devices)
+    found = estimate(experiment, method, dataset, padded)
+    check(found, available(devices))
+    return f"{found}, on {len(devices)} x {devices[0].device_kind}"
 
 
 def estimate(
@@ -95,17 +97,20 @@ def check(found: Estimate, available: int | None) -> None:
     """
     if available is None or found.total <= available:
         return
-    flag = "--replay_rows" if found.replay > found.learner else "the number of --seed"
+    lower = {
+        found.replay: "lower --replay_rows",
+        found.learner: "ask for fewer runs at once (--seed, --part)",
+        found.data: "give a shorter log",
+    }
     raise MemoryLimitError(
         f"{found.runs} runs need {found.total / 1e9:.1f} GB and "
-        f"{available / 1e9:.1f} GB are free; lower {flag}, or spread the runs over "
-        "more devices or hosts"
+        f"{available / 1e9:.1f} GB are free; {lower[max(lower)]}, or spread the "
+        "runs over more devices or hosts"
     )
 
 
-def available() -> int | None:
-    """Free bytes of this host's devices, or of the machine where they are its CPU."""
-    devices = jax.local_devices()
+def available(devices: Sequence[jax.Device]) -> int | None:
+    """Free bytes of these devices, or of the machine where they are its CPU."""
     if devices[0].platform != "cpu":
         free = [x.memory_stats() for x in devices]
         if not all(free):

@@ -89,10 +89,9 @@ class Record:
 class Elsewhere(Record):
     """The record of a host that leaves all writing to another; writes nothing."""
 
-    folder = pathlib.Path()
-
-    def __init__(self) -> None:
+    def __init__(self, folder: pathlib.Path):
         """Locks nothing."""
+        self.folder = folder
 
     def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
         """Nothing; as the others."""

@@ -35,14 +35,21 @@ from h2o_jax.types import Algorithm
 def main() -> None:
     """The command, with parsed flags."""
     whole = from_flags.experiment()
-    devices.prepare(len(whole.runs), whole.matmul_precision)
+    own = -(-len(whole.runs) // (flags.FLAGS.hosts or 1))
+    devices.prepare(own, whole.matmul_precision)
     hosts.join()
+    with hosts.end_together():
+        _run(whole)
+
+
+def _run(whole: Experiment) -> None:
+    """This host's part of the command."""
     devices.check()
     mine = hosts.share(whole)
     method = build.algorithm(mine)
     with hosts.one_first():
         dataset = data.load(mine, method)
-    record = records.Record(_folder(whole)) if hosts.leads() else records.Elsewhere()
+    record = _record(whole)
     try:
         _train(whole, mine, method, dataset, record)
     finally:
@@ -61,11 +68,13 @@ def _train(
     if dataset is not None:
         say(datasets.summary(dataset))
     say(memory.fitting(mine, method, dataset))
-    worlds = build.worlds(mine, method, flags.FLAGS.threads)
+    worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
     program = build.program(mine, method)
     state = build.state(mine, method, program, dataset)
     if flags.FLAGS.resume:
-        saving.restore(_folder(whole), mine, program, state, worlds, dataset)
+        saving.restore(
+            _folder(whole), mine, program, state, worlds, dataset, hosts.shared()
+        )
         record.keep_until(state.epoch)
     facts = reports.data_facts(whole, dataset)
     record.begin(flags.text(), _facts(whole, facts))
@@ -77,7 +86,7 @@ def _train(
             display.epoch(report.epoch)
             evaluated, stopping = report.returns is not None, hosts.agree(stop.asked)
             if evaluated or stopping:
-                saving.save(record.folder, mine, state, worlds, dataset)
+                saving.save(record.folder, mine, state, worlds, dataset, hosts.shared())
             if evaluated:
                 display.line(reports.progress(whole, report))
             if evaluated and hosts.leads():
@@ -86,6 +95,13 @@ def _train(
                 raise interrupts.stopped(stopping, record.folder, report.epoch)
     if hosts.leads():
         reports.conclude(record.folder, whole, facts)
+
+
+def _record(experiment: Experiment) -> records.Record:
+    """The run folder; host 0 alone writes there."""
+    if hosts.leads():
+        return records.Record(_folder(experiment))
+    return records.Elsewhere(pathlib.Path(flags.FLAGS.resume or flags.FLAGS.run_dir))
 
 
 def _folder(experiment: Experiment) -> pathlib.Path:

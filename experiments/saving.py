@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, hosts, simulate
+from experiments import checkpoints, simulate
 from experiments.build import Block, State, Worlds
 from experiments.experiment import Experiment
+from experiments.hosts import ALONE, Share
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.program import Program
 from h2o_jax.sim.datasets import Dataset
@@ -23,6 +24,7 @@ def save(
     state: State,
     worlds: Worlds,
     dataset: Dataset | None,
+    share: Share = ALONE,
 ) -> None:
     """Writes the checkpoint and the policies of a run folder, for all hosts.
 
@@ -41,8 +43,8 @@ def save(
         "best": state.best,
     }
     for name, part in parts.items():
-        arrays = hosts.gather(checkpoints.flatten(part))
-        if hosts.leads():
+        arrays = share.gather(checkpoints.flatten(part))
+        if share.writes:
             checkpoints.save(folder / name, state.epoch, arrays, info)
 
 
@@ -53,6 +55,7 @@ def restore(
     state: State,
     worlds: Worlds,
     dataset: Dataset | None,
+    share: Share = ALONE,
 ) -> None:
     """Fills `state` and the simulators from the checkpoint of a run folder.
 
@@ -68,7 +71,7 @@ def restore(
             f"--epochs={experiment.epochs}: the run is at epoch {epoch}; give at least "
             "that many"
         )
-    arrays = {name: hosts.own(array) for name, array in arrays.items()}
+    arrays = {name: share.own(array) for name, array in arrays.items()}
     if state.memory is not None:
         unwritten = state.memory.rows.shape[1] - arrays[_ROWS].shape[1]
         arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))

@@ -16,7 +16,8 @@ from h2o_jax.errors import ConfigError
 from tests.commands import TINY, parsed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-THREE = (*TINY, "--algorithm=sac", "--gap=gravity:2", "--seed=0..2")
+# One run needs a channel for its commands, the others do not.
+THREE = (*TINY, "--algorithm=sac", "--gap=gravity:2,gravity:1.5,joint_noise:1")
 
 
 def start(*arguments):
@@ -46,13 +47,13 @@ def finish(*processes):
     return found
 
 
-def together(*arguments):
+def both(*arguments):
     """The same command on two hosts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     join = ("--distributed", f"--coordinator=127.0.0.1:{port}", "--hosts=2")
-    return finish(*[start(*arguments, *join, f"--host={i}") for i in range(2)])
+    return [start(*arguments, *join, f"--host={i}") for i in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hosts")
     command = (*THREE, "--epochs=2")
     finish(start(*command, f"--run_dir={folder / 'one'}"))
-    both = together(*command, f"--run_dir={folder / 'two'}")
-    (folder / "output.json").write_text(json.dumps(both))
+    outputs = finish(*both(*command, f"--run_dir={folder / 'two'}"))
+    (folder / "output.json").write_text(json.dumps(outputs))
     return folder
 
 
@@ -96,8 +97,39 @@ def test_host_0_alone_speaks(folder):
 
 def test_another_number_of_hosts_goes_on(folder):
     finish(start(f"--resume={folder / 'two'}", "--epochs=3"))
-    together(f"--resume={folder / 'one'}", "--epochs=3")
+    finish(*both(f"--resume={folder / 'one'}", "--epochs=3"))
     same_bits(folder / "one", folder / "two")
+
+
+def test_an_error_on_one_host_ends_all(folder):
+    processes = both(*THREE, "--epochs=2", f"--run_dir={folder / 'one'}")
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert processes[0].returncode == ConfigError.exit_code
+    assert processes[1].returncode != 0
+    assert "host 0: --run_dir=" in outputs[0].splitlines()[-1]
+
+
+def test_long_rows_come_to_host_0_in_pieces(monkeypatch):
+    """Two hosts of two rows and one, played by one process."""
+    rows = np.arange(30, dtype=np.uint8).reshape(3, 10)
+    sent = []
+
+    def everybodys(x):
+        if x.ndim == 2:
+            return np.array([[2, 10], [1, 10]])
+        sent.append(x.shape)
+        first = 4 * (len(sent) - 1)
+        other = np.zeros_like(x)
+        other[0, :1, : len(rows[0, first : first + 4])] = rows[2:, first : first + 4]
+        return np.concatenate([x, other])
+
+    monkeypatch.setattr(hosts, "_all", everybodys)
+    monkeypatch.setattr(hosts, "_CHUNK", 8)
+    np.testing.assert_array_equal(hosts._gather_rows(rows[:2]), rows)
+    assert sent == [(1, 2, 4)] * 3
+    sent.clear()
+    monkeypatch.setattr(hosts, "leads", lambda: False)
+    assert hosts._gather_rows(rows[:2]).shape == (0, 10)
 
 
 def test_gather_keeps_every_bit_on_one_host():

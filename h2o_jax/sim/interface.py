@@ -98,6 +98,7 @@ class Channel:
         action_dim: int,
         frame_skip: int,
         timestep: float,
+        queue: int = 0,
     ):
         n = len(interfaces)
         self._sizes = (action_dim, obs_dim)
@@ -122,7 +123,8 @@ class Channel:
         self._quantum = np.stack(
             [_per_sensor(i.sensor_quantum, obs_dim) for i in interfaces]
         )
-        self.queue = np.zeros((n, self._latency.max() + 1, action_dim))
+        length = max(self._latency.max() + 1, queue)
+        self.queue = np.zeros((n, length, action_dim))
         """`[n, L, A]` ring of the last commands; the only state of a channel."""
         self._normals = np.zeros((n, _BLOCK, action_dim + obs_dim))
         self._uniforms = np.zeros((n, _BLOCK, 5))

@@ -55,6 +55,7 @@ class World:
         interfaces: Sequence[Interface],
         seeds: Sequence[int],
         nthread: int = 0,
+        queue: int = 0,
     ):
         """Builds the batch and resets every environment.
 
@@ -64,6 +65,8 @@ class World:
             interfaces: `n`, one per environment.
             seeds: `n` non-negative integers.
             nthread: threads of the physics; 0 for one per core.
+            queue: commands that `state()` has room for, where it shall be laid out as
+                that of a larger batch; see `queue_length`.
         """
         if not len(models) == len(interfaces) == len(seeds) > 0:
             raise ValueError(
@@ -87,7 +90,7 @@ class World:
         self._reach = np.stack(
             [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
         )
-        self._channel = _channel(task, interfaces)
+        self._channel = _channel(task, interfaces, queue)
         self._memory = np.zeros((n, task.memory_dim))
         self._episode = np.full(n, -1)
         self._episode_seed = np.zeros(n, np.uint64)
@@ -255,13 +258,20 @@ def _clip(actions: Array) -> Array:
     return np.minimum(np.maximum(actions, -1.0), 1.0)
 
 
-def _channel(task: Task, interfaces: Sequence[Interface]) -> Channel | None:
-    """A channel, or none where it would only cost time."""
+def queue_length(interfaces: Sequence[Interface]) -> int:
+    """Commands that a batch behind these interfaces has to remember; 0 for none."""
     if all(interface == Interface() for interface in interfaces):
+        return 0
+    return 1 + max(interface.latency for interface in interfaces)
+
+
+def _channel(task: Task, interfaces: Sequence[Interface], queue: int) -> Channel | None:
+    """A channel, or none where it would only cost time."""
+    length = max(queue, queue_length(interfaces))
+    if not length:
         return None
-    return Channel(
-        interfaces, task.obs_dim, task.action_dim, task.frame_skip, task.timestep
-    )
+    sizes = task.obs_dim, task.action_dim
+    return Channel(interfaces, *sizes, task.frame_skip, task.timestep, length)
 
 
 def _episode_seed(seed: int, episode: int) -> int:
