@@ -115,7 +115,7 @@ def table(cells: Sequence[Cell]) -> str:
         "| method | steps | seeds | final return | score | last 10 evaluations |",
         "|---|---|---|---|---|---|",
     ]
-    keys = dict.fromkeys((c["method"], c["steps"]) for c in cells)
+    keys = sorted({(c["method"], c["steps"]) for c in cells})
     for method, steps in keys:
         own = [c for c in cells if (c["method"], c["steps"]) == (method, steps)]
         final, last = ([c[k] for c in own] for k in ("final", "last_ten"))

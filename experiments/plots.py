@@ -16,6 +16,8 @@ COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
     *("#999999", "#882255", "#999933"),
 )
+_FEW = 6
+"""Labels that a legend inside the axes has room for."""
 
 
 def curve(
@@ -26,23 +28,33 @@ def curve(
 ) -> None:
     """Real return over simulator steps: mean over seeds, each seed thin behind it.
 
+    Where there are many labels the seeds are left out, and the legend stands beside.
+
     Args:
         path: PNG to write.
         lines: those of metrics.jsonl.
         title: above the axes.
         references: label -> return, drawn as dashed lines.
     """
-    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
     evaluated = [line for line in lines if "return" in line]
     labels = list(dict.fromkeys(line["label"] for line in evaluated))
+    crowded = len(labels) > _FEW
+    size = (9.6, 4.0) if crowded else (6.4, 4.0)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     for i, label in enumerate(labels):
         rows = [line for line in evaluated if line["label"] == label]
         steps, returns = by_seed(rows)
         colour = COLOURS[i % len(COLOURS)]
-        if len(returns) > 1:
+        if len(returns) > 1 and not crowded:
             axes.plot(steps, returns.T, color=colour, alpha=0.3, linewidth=0.8)
         mean = returns.mean(axis=0)
-        axes.plot(steps, mean, color=colour, label=f"{label} ({len(returns)} seeds)")
+        axes.plot(
+            steps,
+            mean,
+            color=colour,
+            linestyle="--" if i >= len(COLOURS) else "-",
+            label=f"{label} ({len(returns)} seeds)",
+        )
     for style, (label, value) in zip(
         ("--", ":", "-."), references.items(), strict=False
     ):
@@ -50,7 +62,10 @@ def curve(
     axes.set(xlabel="simulator steps", ylabel="return in the real system")
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="small")
+    beside: Any = (
+        {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {}
+    )
+    axes.legend(frameon=False, fontsize="small", **beside)
     part = path.with_suffix(".part.png")
     figure.savefig(part, dpi=150)
     plt.close(figure)
