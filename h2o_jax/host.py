@@ -64,7 +64,8 @@ def _family(params: Any) -> tuple[Head, Callable[[Array, Array, Array], Array]]:
 
 
 def _tanh_gaussian(params: Any, output: Array) -> tuple[Array, Array]:
-    mean, raw = np.split(output, 2, axis=-1)
+    half = output.shape[-1] // 2
+    mean, raw = output[..., :half], output[..., half:]
     scale, offset = (params[f"log_std_{x}"][:, None, None] for x in ("scale", "offset"))
     return mean, np.clip(scale * raw + offset, *LOG_STD_RANGE)
 
