@@ -1,7 +1,6 @@
 """How many bytes a program will hold, said before anything is compiled."""
 
 import math
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from experiments import build
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.errors import MemoryLimitError
+from h2o_jax.sim import files
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
 
@@ -116,8 +116,4 @@ def available(devices: Sequence[jax.Device]) -> int | None:
         if not all(free):
             return None
         return sum(x["bytes_limit"] - x["bytes_in_use"] for x in free)
-    meminfo = pathlib.Path("/proc/meminfo")
-    if not meminfo.is_file():  # not on macOS
-        return None
-    lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
-    return 1024 * int(lines["MemAvailable"].split()[0])
+    return files.available_memory()

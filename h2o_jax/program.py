@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -87,21 +88,22 @@ def make_program(
         _block, algorithm, _Sizes(obs_dim, action_dim, updates), map_runs
     )
     # Nothing crosses runs, so nothing crosses devices; an automatically partitioned
-    # program would gather the mapped axis.
-    sharded = jax.shard_map(
-        block,
-        mesh=mesh,
-        in_specs=(P(_AXIS), P(_AXIS), P(_AXIS), P()),
-        out_specs=P(_AXIS),
-        check_vma=False,
+    # program would gather the mapped axis, and make every run's memory on each.
+    spread = functools.partial(
+        jax.shard_map, mesh=mesh, out_specs=P(_AXIS), check_vma=False
     )
-    memories = functools.partial(_empty, obs_dim, action_dim, padded)
+    learn = spread(block, in_specs=(P(_AXIS), P(_AXIS), P(_AXIS), P()))
+
+    def init_memory(capacity: int) -> replay.Replay:
+        empty = functools.partial(_empty, obs_dim, action_dim, capacity)
+        return jax.jit(spread(empty, in_specs=P(_AXIS)))(np.arange(padded))
+
     return Program(
         init=jax.jit(
             jax.vmap(algorithm.init, in_axes=(0, 0, None)), out_shardings=over_runs
         ),
-        init_memory=jax.jit(memories, static_argnums=0, out_shardings=over_runs),
-        learn=jax.jit(sharded, donate_argnums=(0, 1)),
+        init_memory=init_memory,
+        learn=jax.jit(learn, donate_argnums=(0, 1)),
         runs=padded,
         place=lambda tree: jax.device_put(tree, over_runs),
         share=lambda tree: jax.device_put(tree, everywhere),
@@ -153,10 +155,11 @@ def _one_run(
     return state, jax.tree.map(jnp.mean, metrics)
 
 
-def _empty(obs_dim: int, action_dim: int, runs: int, capacity: int) -> replay.Replay:
-    """Empty replay of every run."""
-    one = replay.init(obs_dim, action_dim, capacity)
-    return jax.tree.map(lambda x: jnp.stack([x] * runs), one)
+def _empty(
+    obs_dim: int, action_dim: int, capacity: int, runs: jax.Array
+) -> replay.Replay:
+    """Empty replay of each of `runs [r]`."""
+    return jax.vmap(lambda _: replay.init(obs_dim, action_dim, capacity))(runs)
 
 
 def _one_by_one(f: Callable[..., Any], *trees: Any) -> Any:
