@@ -22,6 +22,7 @@ import h2o_jax
 from experiments import (
     build,
     console,
+    devices,
     flags,
     from_flags,
     loop,
@@ -68,7 +69,8 @@ def main() -> None:
     out = flags.FLAGS.out
     if out and not out.startswith("minari:") and not out.endswith((".hdf5", ".h5")):
         raise ConfigError(f"--out={out}: give a path ending in .hdf5, or minari:NAME")
-    console.use_cores(flags.FLAGS.threads, runs=1)
+    devices.prepare(runs=1, matmul_precision=None)
+    devices.check()
     path = ensure_dataset(experiment)
     task = experiment.model
     data = datasets.load(str(path), obs_dim=task.obs_dim, action_dim=task.action_dim)
