@@ -83,6 +83,7 @@ def test_rollout_rate():
         assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1"
 
 
+@pytest.mark.slow
 def test_end_to_end():
     found = tables("end_to_end", "--cores=2")
     assert found["per epoch"] == [
@@ -101,6 +102,7 @@ def test_end_to_end():
     assert found["MB of one more run"][2] == "<= 170"
 
 
+@pytest.mark.slow
 def test_scaling():
     found = tables("scaling", "--cores=2")
     assert found["updates x runs per second"] == ["1 device", "2 devices"]

@@ -42,7 +42,7 @@ def test_seeds_of_one_setting_share_a_row():
     [
         ({"batch": 16}, {"batch": 64}, ["batch=16", "batch=64"]),
         # Only what is not at its default is stored of hyperparameters.
-        ({}, {"gap_noise": 0.3}, ["gap_noise=1", "gap_noise=0.3"]),
+        ({}, {"gap_noise": 0.3}, ["gap_noise=0.3", "gap_noise=1"]),
         ({"data": "a"}, {"data": "b"}, ["data=a", "data=b"]),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_seed_counts_once():
 
 def test_ways_to_evaluate_are_told_apart():
     found = rows(cell(evaluate_every=5), cell(evaluate_every=10))
-    assert [x for x, _, _ in found] == ["h2o evaluate_every=5", "h2o evaluate_every=10"]
+    assert [x for x, _, _ in found] == ["h2o evaluate_every=10", "h2o evaluate_every=5"]
 
 
 def test_what_run_stores_is_all_that_sets_cells_apart():
@@ -95,7 +95,7 @@ def test_returns_are_scored_against_the_real_systems_own_references():
 
 def test_presets_name_rows():
     found = rows(cell(preset="small", batch=64), cell(preset="paper", batch=16))
-    assert [name for name, _, _ in found] == ["h2o (small)", "h2o (paper)"]
+    assert [name for name, _, _ in found] == ["h2o (paper)", "h2o (small)"]
 
 
 def test_a_cell_of_another_layout_is_named(tmp_path):

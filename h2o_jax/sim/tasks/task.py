@@ -77,7 +77,7 @@ class Task:
     evaluation_seconds: float | None = None
     """Simulated time after which an evaluation is cut; None: at the horizon."""
     references: Mapping[str, tuple[float, float]] = dataclasses.field(
-        default_factory=dict
+        default_factory=dict, hash=False
     )
     """Returns of a random and of an expert policy, by the real system's gap as text."""
     medium_return: float | None = None
