@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments import flags
+from experiments import command_line
 from h2o_jax.errors import H2OError
 
 
@@ -30,7 +30,7 @@ def command(main: Callable[[], None], describe: str) -> None:
     """
     sys.modules["__main__"].__doc__ = describe
     absl_flags.FLAGS.set_gnu_getopt(True)
-    for flag in flags.defined():  # what --help shows
+    for flag in command_line.defined():  # what --help shows
         absl_flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
     def run(_: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ def command(main: Callable[[], None], describe: str) -> None:
 def _parse(argv: Sequence[str]) -> list[str]:
     app.define_help_flags()
     try:
-        rest = flags.parse(argv)
+        rest = command_line.parse(argv)
     except H2OError as error:
         fail(error)
     return rest
@@ -55,9 +55,14 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 def fail(error: H2OError) -> NoReturn:
     """One line on standard error, and the error's exit code."""
-    text = " ".join(str(error).split())
-    print(f"h2o_jax: error: {text}", file=sys.stderr)
+    complain(str(error))
     sys.exit(error.exit_code)
+
+
+def complain(text: str) -> None:
+    """One line on standard error."""
+    line = " ".join(text.split())
+    print(f"h2o_jax: error: {line}", file=sys.stderr, flush=True)
 
 
 def use_cores(cores: int, runs: int) -> None:

@@ -14,17 +14,23 @@ from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
 
 
+def reads(experiment: Experiment, method: Algorithm) -> bool:
+    """Whether the method needs a log.
+
+    One that learns from the simulator alone does only for `--normalise`, so that all
+    methods see the same observations.
+    """
+    return "real" in method.domains or experiment.normalise
+
+
 def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
     """The log that `--dataset` names, or a collected one; None if none is needed.
-
-    A method that learns from the simulator alone needs one only for `--normalise`,
-    so that all methods see the same observations.
 
     Raises:
         ConfigError: `--pairing` asks for another pairing than the log's.
         DatasetError: in one line, the file, the finding and the fix.
     """
-    if "real" not in method.domains and not experiment.normalise:
+    if not reads(experiment, method):
         return None
     dataset = _read(experiment, method.batch_size)
     return _follow(dataset, experiment.algorithm) if method.follows else dataset

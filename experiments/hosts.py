@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments import flags
+from experiments import console, flags
 from experiments.experiment import Experiment, part
 from h2o_jax.errors import ConfigError, H2OError, StoppedError
 
@@ -65,10 +65,8 @@ def end_together() -> Iterator[None]:
             raise
         if not isinstance(error, H2OError):
             traceback.print_exc()
-        text = " ".join(str(error).split())
-        print(f"h2o_jax: error: host {jax.process_index()}: {text}", file=sys.stderr)
+        console.complain(f"host {jax.process_index()}: {error}")
         sys.stdout.flush()
-        sys.stderr.flush()
         # An orderly exit would wait for hosts that wait for this one.
         os._exit(getattr(error, "exit_code", 1))
 

@@ -15,7 +15,16 @@ from typing import Any
 
 from absl import logging
 
-from experiments import build, collect, console, flags, from_flags, records
+from experiments import (
+    build,
+    collect,
+    command_line,
+    console,
+    data,
+    flags,
+    from_flags,
+    records,
+)
 from experiments.experiment import Experiment
 from experiments.jobs import Part
 from h2o_jax.errors import ConfigError, JobError, StoppedError
@@ -88,8 +97,7 @@ def _experiment() -> Experiment:
             f"--jobs={flags.FLAGS.jobs}: the grid has {len(experiment.runs)} run(s); "
             "give at most as many jobs"
         )
-    domains = build.algorithm(experiment).domains
-    reads = "real" in domains or experiment.normalise
+    reads = data.reads(experiment, build.algorithm(experiment))
     if reads and not experiment.dataset and not collect.place(experiment).is_file():
         raise ConfigError(
             "--dataset=: every job would collect the same log; collect it first, with "
@@ -115,7 +123,7 @@ def _folder(experiment: Experiment) -> pathlib.Path:
                 f"--run_dir={folder}: launched there with other flags "
                 f"({' '.join(apart)}); give the same, or another folder"
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif not records.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
     try:
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
@@ -127,17 +135,19 @@ def _folder(experiment: Experiment) -> pathlib.Path:
 
 def _asked() -> list[str]:
     """The flags that a launch keeps when it is continued."""
-    free = (*flags.CHANGEABLE, *flags.LAUNCH, "run_dir")
+    free = (*command_line.CHANGEABLE, *command_line.LAUNCH, "run_dir")
     return [*_without(free), flags.FLAGS["jobs"].serialize()]
 
 
 def _without(names: Sequence[str]) -> list[str]:
     """The given flags but for those of `names`."""
-    return [x for x in flags.given() if x.lstrip("-").partition("=")[0] not in names]
+    return [
+        x for x in command_line.given() if x.lstrip("-").partition("=")[0] not in names
+    ]
 
 
 def _parts(experiment: Experiment, folder: pathlib.Path) -> list[Part]:
-    given = _without((*flags.LAUNCH, "run_dir", "epochs"))
+    given = _without((*command_line.LAUNCH, "run_dir", "epochs"))
     # A resumed run would otherwise keep its own number of epochs.
     arguments = (*given, f"--epochs={experiment.epochs}")
     gpus, count = os.environ.get("CUDA_VISIBLE_DEVICES"), flags.FLAGS.jobs

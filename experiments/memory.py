@@ -11,6 +11,7 @@ from experiments import build
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.errors import MemoryLimitError
+from h2o_jax.program import Program
 from h2o_jax.sim import files
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
@@ -44,44 +45,41 @@ class Estimate(NamedTuple):
         )
 
 
-def fitting(experiment: Experiment, method: Algorithm, dataset: Dataset | None) -> str:
-    """A line on what this host's runs will hold.
+def fitting(
+    experiment: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
+) -> str:
+    """A line on what the program will hold.
 
     Raises:
         MemoryLimitError: it is more than there is.
     """
-    runs = len(experiment.runs)
-    devices = jax.local_devices()[:runs]
-    padded = -(-runs // len(devices)) * len(devices)
-    found = estimate(experiment, method, dataset, padded)
-    check(found, available(devices))
-    return f"{found}, on {len(devices)} x {devices[0].device_kind}"
+    found = estimate(experiment, method, dataset, program)
+    check(found, available(program.devices))
+    return f"{found}, on {len(program.devices)} x {program.devices[0].device_kind}"
 
 
 def estimate(
-    experiment: Experiment, method: Algorithm, dataset: Dataset | None, runs: int
+    experiment: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
 ) -> Estimate:
-    """What `runs` padded runs will take.
+    """What the runs of this host will take.
 
     Args:
         experiment: what to do.
         method: its method.
         dataset: log of the real system, if any.
-        runs: R'.
+        program: its program, which is not compiled for this.
     """
     state = jax.eval_shape(method.init, jax.random.key(0))
     # Random keys have no size of their own.
     leaves = jax.tree.leaves(state.replace(key=None))
     learner = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
     width = replay.width(experiment.model.obs_dim, experiment.model.action_dim)
-    kept = 0
+    kept, data, runs = 0, 0, program.runs
     if "sim" in method.domains:
         kept = 4 * width * build.replay_rows(experiment, dataset)
-    data = 0
     if dataset is not None:
         rows = [x for x in dataset.transition if x is not None]
-        devices = min(len(jax.local_devices()), runs)
-        data = devices * sum(4 * np.size(x) for x in rows)
+        data = len(program.devices) * sum(4 * np.size(x) for x in rows)
     return Estimate(runs * learner, runs * kept, data, runs)
 
 

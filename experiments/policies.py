@@ -2,17 +2,20 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
-import h2o_jax
 from experiments import checkpoints
+from h2o_jax import host
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
+from h2o_jax.types import Actor, ObsScales
 
 
 def load(
@@ -32,13 +35,11 @@ def load(
         CheckpointError: no such policy there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    act, actors = _load(folder, which)
     runs = len(facts(folder)["runs"])
     if not 0 <= run < runs:
         raise CheckpointError(f"{folder}: run {run} of {runs}; give 0 to {runs - 1}")
-    actor = jax.tree.map(lambda x: x[run], actors)
-    one = jax.jit(act)
-    return lambda obs: np.asarray(one(actor, np.asarray(obs, np.float32)))
+    act = load_many(folder, [run], which)
+    return lambda obs: act(np.asarray(obs)[None])[0]
 
 
 def load_many(
@@ -57,10 +58,17 @@ def load_many(
     Raises:
         CheckpointError: see `load`.
     """
-    act, actors = _load(pathlib.Path(folder), which)
-    actors = jax.tree.map(lambda x: x[np.asarray(runs)], actors)
-    every = jax.jit(jax.vmap(act))
-    return lambda obs: np.asarray(every(actors, np.asarray(obs, np.float32)))
+    actors = _actors(pathlib.Path(folder), which)
+    picked = jax.tree.map(lambda x: x[np.asarray(runs)], actors)
+    act, obs_dim = host.policy(picked), picked.scales.obs_mean.shape[-1]
+
+    def every(obs: np.ndarray) -> np.ndarray:
+        obs = np.asarray(obs, np.float32)
+        if obs.shape[-1] != obs_dim:
+            raise ValueError(f"observations {obs.shape}; the last must be {obs_dim}")
+        return act(obs)
+
+    return every
 
 
 def load_critic(
@@ -120,29 +128,24 @@ def facts(folder: pathlib.Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def _load(folder: pathlib.Path, which: str) -> tuple[Callable[..., jax.Array], Any]:
-    """`act`, and the actors of all runs."""
+def _actors(folder: pathlib.Path, which: str) -> Actor:
+    """The actors of all runs, `[R, ...]`."""
     if which not in ("policy", "best"):
         raise CheckpointError(f"{folder}: no {which!r} there; give 'policy' or 'best'")
     arrays = checkpoints.read(folder / which).arrays
-    method = h2o_jax.sac(**facts(folder)["policy"], policy=_family(arrays))
-    like = jax.eval_shape(method.init, jax.random.key(0)).actor
-    return method.act, _select(arrays, "", like)
+    policy = traverse_util.unflatten_dict(
+        {
+            tuple(re.findall(r"\['(.+?)'\]", path)): array
+            for path, array in arrays.items()
+            if path.startswith(".policy")
+        }
+    )
+    scales = ObsScales(*(arrays[f".scales.{name}"] for name in ObsScales._fields))
+    return Actor(policy, scales)
 
 
-def _family(arrays: Iterable[str]) -> str:
-    """The policies' family, told by how its log-std is parametrised."""
-    last = {name.rpartition("[")[2] for name in arrays}
-    if "'log_std']" in last:
-        return "gaussian"
-    return "tanh_gaussian" if "'log_std_scale']" in last else "deterministic"
-
-
-def _select(
-    arrays: dict[str, np.ndarray], place: str, like: Any, run: int | None = None
-) -> Any:
-    """The arrays below `place` as a tree like `like`, of one run or of all."""
+def _select(arrays: dict[str, np.ndarray], place: str, like: Any, run: int) -> Any:
+    """The arrays below `place` as a tree like `like`, of one run."""
     paths = jax.tree_util.tree_leaves_with_path(like)
-    leaves = [arrays[place + jax.tree_util.keystr(path)] for path, _ in paths]
-    picked = leaves if run is None else [leaf[run] for leaf in leaves]
-    return jax.tree.unflatten(jax.tree.structure(like), picked)
+    leaves = [arrays[place + jax.tree_util.keystr(path)][run] for path, _ in paths]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)

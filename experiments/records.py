@@ -106,6 +106,16 @@ class Elsewhere(Record):
         """Nothing."""
 
 
+def is_free(folder: pathlib.Path) -> bool:
+    """Whether a run may begin there.
+
+    A command that ended before it trained leaves its lock and nothing else.
+    """
+    if not folder.exists():
+        return True
+    return folder.is_dir() and {x.name for x in folder.iterdir()} <= {"run.lock"}
+
+
 def fresh_folder(task: str, algorithm: str) -> pathlib.Path:
     """A new folder name under runs/."""
     stamp = time.strftime("%Y%m%d-%H%M%S")

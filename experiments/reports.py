@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import flags, loop, plots, records, robot
+from experiments import command_line, flags, loop, plots, records, robot
 from experiments.experiment import Experiment, Run, defaults
 from h2o_jax.sim import gaps
 from h2o_jax.sim.datasets import Dataset
@@ -155,7 +155,7 @@ def _cell(
         },
         "setting": chosen,
         "data": facts or None,
-        "flags": flags.choices(),
+        "flags": command_line.choices(),
     }
     return pathlib.PurePath(experiment.task, content["gap"], method, name), content
 

@@ -19,7 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import animation, console, flags, policies, records, robot_plots
+from experiments import (
+    animation,
+    command_line,
+    console,
+    flags,
+    policies,
+    records,
+    robot_plots,
+)
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.errors import ConfigError
@@ -221,7 +229,7 @@ def _provenance(
         runs[name] = {
             "commit": facts["commit"],
             "data": facts["data"],
-            "flags": {k: v for k, v in asked.items() if k not in flags.PLACES},
+            "flags": {k: v for k, v in asked.items() if k not in command_line.PLACES},
         }
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import (
     build,
+    command_line,
     console,
     data,
     devices,
@@ -67,9 +68,9 @@ def _train(
     say: Callable[[str], None] = print if hosts.leads() else lambda text: None
     if dataset is not None:
         say(datasets.summary(dataset))
-    say(memory.fitting(mine, method, dataset))
-    worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
     program = build.program(mine, method)
+    say(memory.fitting(mine, method, dataset, program))
+    worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
     state = build.state(mine, method, program, dataset)
     if flags.FLAGS.resume:
         saving.restore(
@@ -77,7 +78,7 @@ def _train(
         )
         record.keep_until(state.epoch)
     facts = reports.data_facts(whole, dataset)
-    record.begin(flags.text(), _facts(whole, facts))
+    record.begin(command_line.text(), _facts(whole, facts))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop() as stop:
         for report in loop.train(mine, program, worlds, dataset, state):
@@ -115,10 +116,7 @@ def _folder(experiment: Experiment) -> pathlib.Path:
     if not flags.FLAGS.run_dir:
         return records.fresh_folder(experiment.task, experiment.algorithm)
     folder = pathlib.Path(flags.FLAGS.run_dir)
-    # A command that ended before it trained leaves its lock and nothing else.
-    if folder.exists() and (
-        not folder.is_dir() or {x.name for x in folder.iterdir()} - {"run.lock"}
-    ):
+    if not records.is_free(folder):
         raise ConfigError(
             f"--run_dir={folder}: not an empty folder; choose another, or continue it "
             f"with --resume={folder}"

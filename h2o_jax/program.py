@@ -45,6 +45,8 @@ class Program(NamedTuple):
     """
     runs: int
     """R', a multiple of the number of devices."""
+    devices: Sequence[jax.Device]
+    """What they are spread over."""
     place: Callable[[Any], Any]
     """Spreads a tree of `[R', ...]` arrays over the devices."""
     share: Callable[[Any], Any]
@@ -105,6 +107,7 @@ def make_program(
         init_memory=init_memory,
         learn=jax.jit(learn, donate_argnums=(0, 1)),
         runs=padded,
+        devices=devices,
         place=lambda tree: jax.device_put(tree, over_runs),
         share=lambda tree: jax.device_put(tree, everywhere),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 
-from experiments import console, flags
+from experiments import command_line, console
 from h2o_jax.sim import datasets, models, rollout, tasks
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.world import World
@@ -29,9 +29,9 @@ def parsed(*arguments):
     """Flags as if given on a command line; the former ones come back at the end."""
     with flagsaver.flagsaver():
         absl_flags.FLAGS.unparse_flags()
-        for flag in flags.defined():
+        for flag in command_line.defined():
             flag.unparse()
-        flags.parse(["prog", *arguments])
+        command_line.parse(["prog", *arguments])
         yield
 
 

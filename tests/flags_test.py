@@ -4,7 +4,7 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 
-from experiments import build, flags, from_flags
+from experiments import build, command_line, flags, from_flags
 from experiments.experiment import grid
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import gaps
@@ -74,7 +74,7 @@ def test_hyper_leaves_follow_the_runs_and_the_padding():
 
 def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
     with parsed("--seed=1,3", "--lambda=0,1", "--normalise", "--gap=friction"):
-        wanted, text = from_flags.experiment(), flags.text()
+        wanted, text = from_flags.experiment(), command_line.text()
     (tmp_path / "again.flags").write_text(text)
     with parsed(f"--flagfile={tmp_path / 'again.flags'}"):
         assert from_flags.experiment() == wanted

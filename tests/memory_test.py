@@ -27,8 +27,8 @@ def size(tree):
 
 def test_the_estimate_is_what_is_allocated():
     experiment, method = parts(*SAC)
-    found = memory.estimate(experiment, method, None, 4)
     program = build.program(experiment, method)
+    found = memory.estimate(experiment, method, None, program)
     state = build.state(experiment, method, program, None)
     assert found.learner == size(state.learner)
     assert found.replay == state.memory.rows.nbytes
@@ -38,7 +38,9 @@ def test_the_estimate_is_what_is_allocated():
 
 def test_replay_rows_bounds_the_replay():
     experiment, method = parts(*SAC, "--replay_rows=100")
-    assert memory.estimate(experiment, method, None, 4).replay == 4 * 100 * 27 * 4
+    program = build.program(experiment, method)
+    found = memory.estimate(experiment, method, None, program)
+    assert found.replay == 4 * 100 * 27 * 4
     # A block must fit, whatever is asked.
     experiment, _ = parts(*SAC, "--replay_rows=10")
     assert build.replay_rows(experiment, None) == 60

@@ -18,6 +18,7 @@ from experiments import (
     robot,
     run,
 )
+from h2o_jax import host
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import hdf5, operator, tasks
 from h2o_jax.sim.rollout import Evaluation, Trace
@@ -119,13 +120,13 @@ def test_sac_sees_observations_normalised_by_the_log(runs):
     for name, wanted in (("mean", mean), ("std", std)):
         found = learner[f"['learner'].scales.obs_{name}"]
         np.testing.assert_allclose(found, [wanted], rtol=1e-4, atol=1e-6)
-    act, actors = policies._load(folder, "policy")
-    actor = jax.tree.map(lambda x: x[0], actors)
-    unit = actor._replace(scales=ObsScales(np.zeros_like(mean), np.ones_like(std)))
-    some = observed[:50]
-    acted = policies.load(folder)(some)
-    np.testing.assert_allclose(acted, act(unit, (some - mean) / std), atol=1e-6)
-    assert np.abs(acted - act(unit, some)).max() > 5e-4
+    actors = policies._actors(folder, "policy")
+    unit = ObsScales(np.zeros((1, len(mean)), "f4"), np.ones((1, len(std)), "f4"))
+    unscaled = host.policy(actors._replace(scales=unit))
+    some = observed[None, :50]
+    acted = policies.load(folder)(some[0])
+    np.testing.assert_allclose(acted, unscaled((some - mean) / std)[0], atol=1e-6)
+    assert np.abs(acted - unscaled(some)[0]).max() > 5e-4
 
 
 def test_sac_learns_in_units_of_its_scales():

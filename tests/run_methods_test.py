@@ -1,0 +1,80 @@
+"""The run command with methods that lack a log, a simulator, or need more of a log."""
+
+import numpy as np
+import pytest
+
+from experiments import (
+    build,
+    checkpoints,
+    data,
+    from_flags,
+    policies,
+    records,
+    run,
+)
+from h2o_jax import host
+from h2o_jax.errors import DatasetError
+from h2o_jax.sim import hdf5
+from tests.commands import TINY, call, parsed, write_log
+
+pytestmark = pytest.mark.usefixtures("fast_compile")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
+
+
+def test_sac_needs_no_data(tmp_path, monkeypatch):
+    folder = tmp_path / "sac"
+    arguments = (*TINY, "--algorithm=sac", "--gap=none", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    assert records.read(folder)[-1]["label"] == "none"
+
+
+def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
+    folder = tmp_path / "iql"
+    arguments = (*TINY, "--algorithm=iql", f"--dataset={log}", "--epochs=1")
+    ensemble = ("--critics=3", "--critic_layer_norm")
+    call(run.main, monkeypatch, *arguments, *ensemble, f"--run_dir={folder}")
+    assert "sim/return" not in records.read(folder)[-1]
+    observations = np.zeros((2, 11), np.float32)
+    actions = policies.load(folder)(observations)
+    assert actions.shape == (2, 3)
+    values = policies.load_critic(folder)(observations, actions)
+    assert values.shape == (2,) and np.isfinite(values).all()
+
+
+def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch):
+    folder = tmp_path / "rebrac"
+    arguments = (*TINY, "--algorithm=rebrac", f"--dataset={log}", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    names = checkpoints.read(folder / "checkpoint").arrays
+    assert any("['critic']" in name and "LayerNorm" in name for name in names)
+    values = policies.load_critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
+    assert values.shape == (2,) and np.isfinite(values).all()
+    # A deterministic policy explores a little, whatever it learned.
+    act = host.policy(policies._actors(folder, "policy"))
+    normals = np.random.default_rng(0).standard_normal((1, 500, 3), np.float32)
+    spread = act(np.zeros((1, 500, 11), np.float32), normals)[0].std(axis=0)
+    np.testing.assert_allclose(spread, 0.1, rtol=0.2)
+
+
+def test_rebrac_needs_a_log_in_order(log, tmp_path):
+    shuffled = tmp_path / "shuffled.npz"
+    columns = hdf5.read(log, None)
+    order = np.random.default_rng(0).permutation(len(columns["rewards"]))
+    np.savez(shuffled, **{name: x[order] for name, x in columns.items()})
+    for path, fine in ((log, True), (shuffled, False)):
+        with parsed(*TINY, "--algorithm=rebrac", f"--dataset={path}"):
+            experiment = from_flags.experiment()
+            method = build.algorithm(experiment)
+            if fine:
+                rows = data.load(experiment, method).transition
+                known = np.isfinite(rows.a_t).all(axis=1)
+                assert known.mean() > 0.9
+                wanted = rows.a_tm1[1:][known[:-1]]
+                np.testing.assert_array_equal(rows.a_t[:-1][known[:-1]], wanted)
+            else:
+                with pytest.raises(DatasetError, match=r"shuffled.npz: rebrac needs"):
+                    data.load(experiment, method)
