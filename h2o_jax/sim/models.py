@@ -58,9 +58,10 @@ def _set_total_mass(model: mujoco.MjModel, total: float) -> None:
     mujoco.mj_setTotalmass(model, total)
     mujoco.mj_setConst(model, mujoco.MjData(model))
     # The compiler's statistics are not among those constants, yet the constraint
-    # solver stops by the mean inertia. Plain sums round as the compiler's do.
-    model.stat.meaninertia = sum(model.dof_M0.tolist()) / model.nv
-    model.stat.meanmass = sum(model.body_mass[1:].tolist()) / (model.nbody - 1)
+    # solver stops by the mean inertia. Summed one by one, as NumPy's running sums are
+    # and Python's own `sum` is no longer since 3.12, they round as the compiler's do.
+    model.stat.meaninertia = np.cumsum(model.dof_M0)[-1] / model.nv
+    model.stat.meanmass = np.cumsum(model.body_mass[1:])[-1] / (model.nbody - 1)
 
 
 def _lengthen_capsules(spec: mujoco.MjSpec) -> None:
