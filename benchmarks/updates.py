@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from benchmarks import floor
+from benchmarks import floor, parts
 from benchmarks.timing import Measure
 from experiments import build
 from experiments.experiment import Experiment, Run
@@ -59,6 +59,9 @@ def measures(plan: Plan) -> dict[str, Measure]:
         found[ONE_CALL] = _one_call(plan)
         if plan.algorithm in floor.PASSES:
             found[FLOOR] = _floor(plan)
+        asked = experiment(plan)
+        rows = random_rows(asked, CAPACITY)
+        found |= parts.measures(build.algorithm(asked), _init(plan), rows, UPDATES)
     return found
 
 

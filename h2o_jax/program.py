@@ -28,6 +28,8 @@ from h2o_jax.types import (
 )
 
 _AXIS = "run"
+_Source = tuple[replay.Replay, tuple[jax.Array, ...]]
+"""A domain's rows, of one run or of all; and which of them are this run's."""
 
 
 class Program(NamedTuple):
@@ -123,15 +125,19 @@ def _block(
     data: jax.Array | None,
 ) -> tuple[LearnerState, replay.Replay | None, Metrics]:
     """One block of every run on this device."""
-    learn = functools.partial(_one_run, algorithm, sizes)
-    shared = {} if data is None else {"real": replay.full(data)}
-    if memory is None or rows is None:
-        states, metrics = map_runs(lambda s: learn(s, shared), states)
-    else:
+    if memory is not None and rows is not None:
         memory = jax.vmap(replay.extend)(memory, rows)
-        states, metrics = map_runs(
-            lambda s, m: learn(s, {**shared, "sim": m}), states, memory
-        )
+    runs = jnp.arange(len(states.step))
+
+    def learn(state: LearnerState, run: jax.Array) -> tuple[LearnerState, Metrics]:
+        sources: dict[str, _Source] = {}
+        if data is not None:
+            sources["real"] = replay.full(data), ()
+        if memory is not None:
+            sources["sim"] = memory, (run,)
+        return _one_run(algorithm, sizes, state, sources)
+
+    states, metrics = map_runs(learn, states, runs)
     return states, memory, metrics
 
 
@@ -139,19 +145,20 @@ def _one_run(
     algorithm: Algorithm,
     sizes: _Sizes,
     state: LearnerState,
-    sources: Mapping[str, replay.Replay],
+    sources: Mapping[str, _Source],
 ) -> tuple[LearnerState, Metrics]:
     """One block of one run, from its replay and the data."""
 
-    def draw(memory: replay.Replay, key: jax.Array) -> Transition:
-        rows = replay.sample(memory, key, algorithm.batch_size)
+    def draw(source: _Source, key: jax.Array) -> Transition:
+        memory, run = source
+        rows = replay.sample(memory, key, algorithm.batch_size, run)
         return replay.unpack(rows, sizes.obs_dim, sizes.action_dim)
 
     def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
         noise_key, real_key, sim_key = jax.random.split(key, 3)
         keys = {"real": real_key, "sim": sim_key}
-        batches = {f"{d}_batch": draw(m, keys[d]) for d, m in sources.items()}
+        batches = {f"{d}_batch": draw(x, keys[d]) for d, x in sources.items()}
         return algorithm.step(state, noise=algorithm.noise(noise_key), **batches)
 
     state, metrics = jax.lax.scan(update, state, length=sizes.updates)

@@ -88,8 +88,19 @@ def extend(replay: Replay, rows: jax.Array) -> Replay:
     return Replay(written, replay.added + jnp.uint32(rows.shape[0]))
 
 
-def sample(replay: Replay, key: jax.Array, n: int) -> jax.Array:
-    """`[n, D]` rows drawn uniformly, with replacement, from those written."""
-    capacity = replay.rows.shape[0]
-    filled = jnp.minimum(replay.added, jnp.uint32(capacity))
-    return replay.rows[jax.random.randint(key, (n,), 0, filled.astype(jnp.int32))]
+def sample(
+    replay: Replay, key: jax.Array, n: int, run: tuple[jax.Array, ...] = ()
+) -> jax.Array:
+    """`[n, D]` rows drawn uniformly, with replacement, from those written.
+
+    Args:
+        replay: a buffer, or buffers with leading axes.
+        key: what to draw with.
+        n: how many.
+        run: which of the buffers. A loop over runs that took one buffer after the
+            other would copy each; this gathers the rows from where they are.
+    """
+    capacity = replay.rows.shape[-2]
+    filled = jnp.minimum(replay.added[run], jnp.uint32(capacity))
+    slots = jax.random.randint(key, (n,), 0, filled.astype(jnp.int32))
+    return replay.rows[(*run, slots)]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import floor, precision, updates
+from benchmarks import floor, parts, precision, update_time, updates
 from experiments import build
 from h2o_jax import networks, replay
 
@@ -52,6 +52,9 @@ def test_update_time():
         "2 updates a call, 1 run",
         "3 updates a call, 1 run",
         "matrix products alone",
+        "normals alone",
+        "batches alone",
+        "Adam and averages alone",
     ):
         one, together, shared = found[name]
         assert matches(RATE, one, together) and shared == "-"
@@ -65,6 +68,20 @@ def test_update_time():
     }.items():
         assert matches(SHARE, found[ratio][0])
         assert found[ratio][2] == target
+
+
+def test_the_profile_adds_up():
+    rates = {("1 core", "10 updates a call, 1 run"): np.array([50.0, 40, 60])}
+    rates["1 core", updates.FLOOR] = np.array([80.0])
+    rates["1 core", parts.ADAM] = np.array([400.0])
+    text = update_time.profile(rates, {"1 core": updates.Plan("h2o_plus", 1, (1,))})
+    rows = [line.strip("| ").split("|") for line in text.splitlines()[2:]]
+    assert [(ms.strip(), share.strip()) for _, ms, share in rows] == [
+        ("12.50", "62%"),
+        ("2.50", "12%"),
+        ("5.00", "25%"),
+        ("20.00", "100%"),
+    ]
 
 
 def test_rollout_rate():

@@ -26,7 +26,7 @@ def rows(*shape):
     return found
 
 
-def started(method, runs, devices):
+def started(method, runs, devices, capacity=20):
     """A program and its arguments for one block."""
     program = make_program(method, OBS, ACTIONS, runs, UPDATES, devices)
     hyper = jax.tree.map(lambda x: jnp.full(program.runs, x), Hyper())
@@ -34,7 +34,7 @@ def started(method, runs, devices):
     states = program.init(keys, hyper, unit_scales(OBS, ACTIONS))
     each = np.minimum(np.arange(program.runs), runs - 1)
     simulated = program.place(rows(runs, ROWS)[each])
-    return program, states, program.init_memory(20), simulated, None
+    return program, states, program.init_memory(capacity), simulated, None
 
 
 def learned(method, runs, devices):
@@ -61,6 +61,13 @@ def test_nothing_crosses_devices(method):
     # The states are spread, not copied.
     assert len(arguments[0].step.sharding.device_set) == 2
     assert {x.data.shape for x in arguments[0].step.addressable_shards} == {(2,)}
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_no_memory_is_copied(method, runs):
+    program, *arguments = started(method, runs, jax.devices()[:1], capacity=100_000)
+    needed = program.learn.lower(*arguments).compile().memory_analysis()
+    assert needed.temp_size_in_bytes < arguments[1].rows.nbytes / runs / 10
 
 
 def test_states_and_memory_are_donated_and_nothing_compiles_again(method, caplog):
