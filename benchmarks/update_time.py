@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks import parts, timing, updates
+from benchmarks import timing, updates
 from benchmarks.timing import Ratio
 from benchmarks.updates import FLOOR, ONE_CALL, Plan, block
 from benchmarks.worker import Worker
@@ -63,17 +63,6 @@ def show(rates: Rates, columns: dict[str, Plan]) -> str:
     return timing.table(("updates x runs per second", *columns), rows)
 
 
-def profile(rates: Rates, columns: dict[str, Plan]) -> str:
-    """Where the time of one update on one core goes."""
-    whole = 1e3 / np.median(rates[ONE, block(columns[ONE].blocks[0], 1)])
-    names = [name for name in (FLOOR, *parts.PARTS) if (ONE, name) in rates]
-    times = {name: 1e3 / np.median(rates[ONE, name]) for name in names}
-    times["everything else"] = whole - sum(times.values())
-    times["an update"] = whole
-    rows = [(name, f"{t:.2f}", f"{t / whole:.0%}") for name, t in times.items()]
-    return timing.table((f"{ONE}, 1 run", "ms", "share"), rows)
-
-
 def _order(name: str) -> tuple[bool, list[int]]:
     """By runs, then by updates a call; the floor comes last."""
     numbers = [int(word) for word in name.split() if word.isdigit()]
@@ -113,8 +102,7 @@ def main() -> None:
     columns = plans(args)
     rates = measure(columns, args.rounds)
     print(show(rates, columns), end="\n\n")
-    print(timing.ratios(compare(rates, columns, args.cores)), end="\n\n")
-    print(profile(rates, columns))
+    print(timing.ratios(compare(rates, columns, args.cores)))
     if (ONE, FLOOR) in rates:
         flop = sum(product.flop for product in updates.products(columns[ONE]))
         speed = np.median(rates[ONE, FLOOR]) * flop

@@ -9,9 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
-from benchmarks import floor, parts
+from benchmarks import floor
 from benchmarks.timing import Measure
 from experiments import build
 from experiments.experiment import Experiment, Run
@@ -53,15 +52,14 @@ def block(updates: int, runs: int) -> str:
 def measures(plan: Plan) -> dict[str, Measure]:
     """Everything that a plan asks for, by name."""
     few, many = plan.blocks
-    found = {block(few, runs): _block(plan, few, runs) for runs in plan.runs}
+    found: dict[str, Measure] = {
+        block(few, runs): Block(plan, few, runs) for runs in plan.runs
+    }
     if plan.details and 1 in plan.runs:
-        found[block(many, 1)] = _block(plan, many, 1)
+        found[block(many, 1)] = Block(plan, many, 1)
         found[ONE_CALL] = _one_call(plan)
         if plan.algorithm in floor.PASSES:
-            found[FLOOR] = _floor(plan)
-        asked = experiment(plan)
-        rows = random_rows(asked, CAPACITY)
-        found |= parts.measures(build.algorithm(asked), _init(plan), rows, UPDATES)
+            found[FLOOR] = products_alone(plan)
     return found
 
 
@@ -103,40 +101,51 @@ def experiment(plan: Plan, updates: int = 1, runs: int = 1) -> Experiment:
     )
 
 
-def _block(plan: Plan, updates: int, runs: int) -> Measure:
+class Block:
     """The training command's own program: stores rows, samples, updates."""
-    asked = experiment(plan, updates, runs)
-    method, task = build.algorithm(asked), asked.model
-    devices = jax.devices()[: min(plan.cores, runs)]
-    program = make_program(
-        method, task.obs_dim, task.action_dim, runs, updates, devices
-    )
 
-    def every_run(one: Any) -> Any:
-        return program.place(
-            jax.tree.map(lambda x: jnp.broadcast_to(x, (program.runs, *x.shape)), one)
+    def __init__(self, plan: Plan, updates: int, runs: int):
+        """Places everything; the first call compiles."""
+        asked = experiment(plan, updates, runs)
+        method, task = build.algorithm(asked), asked.model
+        devices = jax.devices()[: min(plan.cores, runs)]
+        self._program = make_program(
+            method, task.obs_dim, task.action_dim, runs, updates, devices
         )
+        self._calls = -(-UPDATES // (updates * runs))
+        self.updates = self._calls * updates * runs
+        """Of all runs together, in one measurement."""
+        self._learner = self._every_run(_init(plan))
+        self._data = self._memory = self._rows = None
+        if "real" in method.domains:
+            # On every device once: training moves it once per thousand updates.
+            self._data = self._program.share(random_rows(asked, CAPACITY))
+        if "sim" in method.domains:
+            full = replay.full(random_rows(asked, CAPACITY))
+            self._memory = self._every_run(full)
+            self._rows = self._every_run(random_rows(asked, updates))
 
-    learner = every_run(_init(plan))
-    data = memory = rows = None
-    if "real" in method.domains:
-        # On every device once: training moves it once per thousand updates.
-        everywhere = NamedSharding(learner.step.sharding.mesh, PartitionSpec())
-        data = jax.device_put(random_rows(asked, CAPACITY), everywhere)
-    if "sim" in method.domains:
-        memory = every_run(replay.full(random_rows(asked, CAPACITY)))
-        rows = every_run(random_rows(asked, updates))
-    calls = -(-UPDATES // (updates * runs))
-
-    def measure() -> float:
-        nonlocal learner, memory
+    def __call__(self) -> float:
+        """Updates per second."""
         began = time.perf_counter()
-        for _ in range(calls):
-            learner, memory, metrics = program.learn(learner, memory, rows, data)
-        jax.block_until_ready((learner, memory, metrics))
-        return calls * updates * runs / (time.perf_counter() - began)
+        for _ in range(self._calls):
+            self._learner, self._memory, metrics = self._program.learn(
+                self._learner, self._memory, self._rows, self._data
+            )
+        jax.block_until_ready((self._learner, self._memory, metrics))
+        return self.updates / (time.perf_counter() - began)
 
-    return measure
+    def text(self) -> str:
+        """What it compiles to."""
+        given = self._learner, self._memory, self._rows, self._data
+        learn: Any = self._program.learn
+        return learn.lower(*given).compile().as_text()
+
+    def _every_run(self, one: Any) -> Any:
+        shape = (self._program.runs,)
+        return self._program.place(
+            jax.tree.map(lambda x: jnp.broadcast_to(x, shape + x.shape), one)
+        )
 
 
 def _one_call(plan: Plan) -> Measure:
@@ -159,7 +168,8 @@ def _one_call(plan: Plan) -> Measure:
     return measure
 
 
-def _floor(plan: Plan) -> Measure:
+def products_alone(plan: Plan) -> Measure:
+    """The floor."""
     program = floor.program(products(plan), UPDATES)
 
     def measure() -> float:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import floor, parts, precision, update_time, updates
+from benchmarks import breakdown, floor, precision, updates
 from experiments import build
 from h2o_jax import networks, replay
 
@@ -52,9 +52,6 @@ def test_update_time():
         "2 updates a call, 1 run",
         "3 updates a call, 1 run",
         "matrix products alone",
-        "normals alone",
-        "batches alone",
-        "Adam and averages alone",
     ):
         one, together, shared = found[name]
         assert matches(RATE, one, together) and shared == "-"
@@ -70,18 +67,53 @@ def test_update_time():
         assert found[ratio][2] == target
 
 
-def test_the_profile_adds_up():
-    rates = {("1 core", "10 updates a call, 1 run"): np.array([50.0, 40, 60])}
-    rates["1 core", updates.FLOOR] = np.array([80.0])
-    rates["1 core", parts.ADAM] = np.array([400.0])
-    text = update_time.profile(rates, {"1 core": updates.Plan("h2o_plus", 1, (1,))})
-    rows = [line.strip("| ").split("|") for line in text.splitlines()[2:]]
-    assert [(ms.strip(), share.strip()) for _, ms, share in rows] == [
-        ("12.50", "62%"),
-        ("2.50", "12%"),
-        ("5.00", "25%"),
-        ("20.00", "100%"),
-    ]
+HLO = """HloModule jit__block
+
+%fused (p: f32[8,8]) -> f32[8,8] {
+  %p = f32[8,8]{1,0} parameter(0)
+  ROOT %dot.0 = f32[8,8]{1,0} dot(%p, %p), metadata={op_name="jit(_block)/dot"}
+}
+
+%region.update (state: (f32[8,8])) -> (f32[8,8]) {
+  %state = (f32[8,8]) parameter(0)
+  %get = f32[8,8]{1,0} get-tuple-element(%state), index=0
+  %ynn_fusion.1 = f32[8,8]{1,0} fusion(%get), kind=kCustom, calls=%fused
+  %dot.2 = f32[8,8]{1,0} dot(%get, %get), metadata={op_name="jvp(MLP)/dot_general"}
+  %copy.3 = f32[8,8]{1,0} copy(%dot.2), metadata={op_name="jvp(MLP)/max"}
+  %max.4 = f32[8,8]{1,0} maximum(%copy.3, %dot.2), metadata={op_name="jvp(MLP)/max"}
+  %add.5 = f32[8,8]{1,0} add(%max.4, %dot.2), metadata={op_name="transpose(jvp(MLP))"}
+  %add.6 = f32[8,8]{1,0} add(%add.5, %dot.2), metadata={op_name="jit(_normal)/add"}
+  %sub.7 = f32[8,8]{1,0} subtract(%add.6, %dot.2)
+  ROOT %tuple = (f32[8,8]) tuple(%sub.7)
+}
+
+ENTRY %main (p: f32[8,8]) -> f32[8,8] {
+  %p.2 = f32[8,8]{1,0} parameter(0)
+  %dot.9 = f32[8,8]{1,0} dot(%p.2, %p.2)
+  ROOT %while.8 = (f32[8,8]) while(%p.2), condition=%fused, body=%region.update
+}
+"""
+
+
+def test_every_instruction_has_its_kind():
+    found = breakdown.kinds(HLO)
+    assert found["ynn_fusion.1"] == found["dot.2"] == breakdown.PRODUCTS
+    assert found["copy.3"] == breakdown.COPIES
+    assert found["max.4"].startswith("forward")
+    assert found["add.5"].startswith("backward")
+    assert found["add.6"] == "random numbers"
+    assert found["sub.7"] == breakdown.OTHER
+    assert "dot.9" not in found and "dot.0" not in found
+
+
+def test_breakdown():
+    found = tables("breakdown")
+    assert found["one update, 1 core"] == ["ms", "share"]
+    parts = [breakdown.PRODUCTS, *breakdown.KINDS, breakdown.OTHER, breakdown.COPIES]
+    whole = float(found["all of it"][0])
+    assert sum(float(found[name][0]) for name in parts) == pytest.approx(whole, abs=0.1)
+    assert float(found[breakdown.PRODUCTS][0]) > 0
+    assert float(found["random numbers"][0]) > 0
 
 
 def test_rollout_rate():
