@@ -75,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     args = timing.arguments(parser, rounds=25)
     if importlib.util.find_spec("torch") is None:
-        sys.exit("benchmarks.peer: error: there is no PyTorch here; pip install torch")
+        sys.exit(
+            "benchmarks.peer: error: there is no PyTorch here; pip install -e '.[peer]'"
+        )
     print(timing.machine(args.cores))
     print(f"torch {metadata.version('torch')}", end="\n\n")
     columns = plans(args)

@@ -182,10 +182,18 @@ def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:
     """Rows of each run's replay: as asked, or all that the simulator gives.
 
     Without `--replay_rows` at most ten times the log's, as published.
+
+    Raises:
+        ConfigError: the rows of one epoch do not fit what was asked for.
     """
-    rows = experiment.epochs * experiment.steps
-    if experiment.replay_rows is not None:
-        rows = min(rows, experiment.replay_rows)
+    asked, rows = experiment.replay_rows, experiment.epochs * experiment.steps
+    if asked is not None and asked < experiment.steps:
+        raise ConfigError(
+            f"--replay_rows={asked}: an epoch adds --steps={experiment.steps} rows at "
+            "once; give at least as many"
+        )
+    if asked is not None:
+        rows = min(rows, asked)
     elif dataset is not None:
         rows = min(rows, 10 * len(dataset.transition.r_t))
     return max(rows, experiment.steps)

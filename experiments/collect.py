@@ -25,15 +25,17 @@ from experiments import (
     devices,
     flags,
     from_flags,
+    interrupts,
     loop,
     records,
     saving,
     simulate,
 )
-from experiments.build import State
+from experiments.build import State, Worlds
 from experiments.experiment import Experiment, Run
 from h2o_jax import host, replay
 from h2o_jax.errors import ConfigError
+from h2o_jax.program import Program
 from h2o_jax.sim import datasets, gaps, hdf5, models, operator, robot_log, rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
@@ -209,23 +211,35 @@ def _collect(recipe: Recipe, work: pathlib.Path) -> tuple[Transition, np.ndarray
     if (work / "checkpoint").is_dir():
         saving.restore(work, experiment, program, state, worlds, None)
     print(f"collecting {recipe.kind} of {experiment.task}: SAC to {recipe.target:.0f}")
-    with console.Display("collect", experiment.epochs) as display:
-        # A restored state may have reached the target already.
-        if state.best_return[0] < recipe.target:
-            for report in loop.train(experiment, program, worlds, None, state):
-                display.epoch(report.epoch)
-                if report.returns is None:
-                    continue
-                mean = report.returns.mean()
-                display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
-                saving.save(work, experiment, state, worlds, None)
-                if mean >= recipe.target:
-                    break
-        if state.best_return[0] < recipe.target:
-            display.line("stopped short of the target by --collect_epochs")
+    # A restored state may have reached the target already.
+    if state.best_return[0] < recipe.target:
+        _train(recipe, program, worlds, state, work)
+    if state.best_return[0] < recipe.target:
+        print("stopped short of the target by --collect_epochs")
     if recipe.kind == "medium":
         return _rollouts(recipe, state)
     return _replay(recipe, state)
+
+
+def _train(
+    recipe: Recipe, program: Program, worlds: Worlds, state: State, work: pathlib.Path
+) -> None:
+    """Trains until an evaluation reaches the target; saves itself in `work`."""
+    experiment = recipe.experiment
+    display = console.Display("collect", experiment.epochs)
+    with display, interrupts.Stop("the epoch ends and is saved") as stop:
+        for report in loop.train(experiment, program, worlds, None, state):
+            display.epoch(report.epoch)
+            if report.returns is not None or stop.asked:
+                saving.save(work, experiment, state, worlds, None)
+            if stop.asked:
+                how = "the same command goes on collecting"
+                raise interrupts.stopped(stop.asked, report.epoch, how)
+            if report.returns is not None:
+                mean = report.returns.mean()
+                display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
+                if mean >= recipe.target:
+                    return
 
 
 def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:

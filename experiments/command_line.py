@@ -47,7 +47,7 @@ def defined() -> list[flags.Flag]:
 
 def text() -> str:
     """All flags as a flagfile that repeats this command."""
-    left_out = _PLACEMENT | {"resume", "run_dir"}
+    left_out = _PLACEMENT | {"resume", "run_dir", *LAUNCH}
     kept = [f for f in defined() if f.name not in left_out]
     return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
 

@@ -24,6 +24,8 @@ Cell = dict[str, Any]
 def main() -> None:
     """The command, with parsed flags."""
     robot = tasks.get(flags.FLAGS.task).robot
+    if "," in flags.FLAGS.gap:
+        raise ConfigError(f"--gap={flags.FLAGS.gap}: one table has one gap; give one")
     gap, real = (
         gaps.to_text(gaps.parse(text, robot))
         for text in (flags.FLAGS.gap, flags.FLAGS.real)
@@ -128,7 +130,9 @@ def table(cells: Sequence[Cell]) -> str:
     return "\n".join(lines)
 
 
-def _spread(values: Sequence[float], digits: int = 0) -> str:
+def _spread(values: Sequence[float], digits: int | None = None) -> str:
+    if digits is None:  # returns have as many as their size leaves room for
+        digits = 0 if np.abs(values).max() >= 10 else 2
     return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
 
 

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments import command_line
+from experiments import command_line, interrupts
 from h2o_jax.errors import H2OError
 
 
@@ -40,6 +40,9 @@ def command(main: Callable[[], None], describe: str) -> None:
             main()
         except H2OError as error:
             fail(error)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            sys.exit(interrupts.CTRL_C)
 
     app.run(run, flags_parser=_parse)
 

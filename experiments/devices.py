@@ -3,6 +3,9 @@
 Everything here is fixed before the first array exists.
 """
 
+import pathlib
+import tempfile
+
 import jax
 
 from experiments import console, flags
@@ -15,9 +18,25 @@ def prepare(runs: int, matmul_precision: str | None) -> None:
     if matmul_precision is not None:
         jax.config.update("jax_default_matmul_precision", matmul_precision)
     if flags.FLAGS.compile_cache:
+        _make(flags.FLAGS.compile_cache)
         jax.config.update("jax_compilation_cache_dir", flags.FLAGS.compile_cache)
         # The small programs around a run add up, too.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _make(cache: str) -> None:
+    """Makes the folder; a bucket, such as `gs://...`, makes itself.
+
+    Raises:
+        ConfigError: it cannot be written; JAX would compile each time, and not say so.
+    """
+    if "://" in cache:
+        return
+    try:
+        pathlib.Path(cache).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as error:
+        raise ConfigError(f"--compile_cache={cache}: {error.strerror}") from None
 
 
 def check() -> None:

@@ -64,14 +64,17 @@ def _part(runs: tuple[Run, ...]) -> tuple[Run, ...]:
     if not text:
         return runs
     index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal()):
+    if not (slash and index.isdecimal() and count.isdecimal() and int(count)):
         raise ConfigError(f"--part={text}: not I/N; give such as 0/4")
     if int(count) > len(runs):
         raise ConfigError(
             f"--part={text}: the grid has {len(runs)} run(s); give no more parts"
         )
     if int(index) >= int(count):
-        raise ConfigError(f"--part={text}: parts are counted from 0; give less than N")
+        raise ConfigError(
+            f"--part={text}: parts are counted from 0; give 0/{count} to "
+            f"{int(count) - 1}/{count}"
+        )
     return part(runs, int(index), int(count))
 
 

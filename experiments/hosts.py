@@ -21,7 +21,7 @@ from jax.experimental import multihost_utils
 
 from experiments import console, flags
 from experiments.experiment import Experiment, part
-from h2o_jax.errors import ConfigError, H2OError, StoppedError
+from h2o_jax.errors import ConfigError, H2OError, HostError, StoppedError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
@@ -41,6 +41,8 @@ def join() -> None:
     coordinator, count, index = named
     if bool(coordinator) != (count is not None) or (count is None) != (index is None):
         raise ConfigError("--coordinator, --hosts, --host: give all three, or none")
+    if count is not None and not index < count:
+        raise ConfigError(f"--host={index}: hosts are counted from 0 to {count - 1}")
     try:
         jax.distributed.initialize(coordinator or None, count, index)
         # CPUs connect with the first message, for which the others wait half a minute
@@ -159,7 +161,18 @@ def _gather_rows(mine: np.ndarray) -> np.ndarray:
 
 
 def _all(x: np.ndarray) -> np.ndarray:
-    return np.asarray(multihost_utils.process_allgather(x, tiled=True))
+    """Every host's `x`, one after the other.
+
+    Raises:
+        HostError: a host does not answer.
+    """
+    try:
+        return np.asarray(multihost_utils.process_allgather(x, tiled=True))
+    except jax.errors.JaxRuntimeError as error:
+        raise HostError(
+            f"another host is gone, and its own output says why ({error}); start all "
+            "of them again with --resume"
+        ) from error
 
 
 def agree(asked: signal.Signals | None) -> signal.Signals | None:

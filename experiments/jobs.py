@@ -61,7 +61,9 @@ class Part:
         """Trains, from the last checkpoint if there is one, and gives the exit code."""
         if not self._saved():
             _clear(self.run_folder)
-        with self.log.open("a") as log, _held_back(WARNING):
+        # The launch has Ctrl-C ignored around the run, not in it.
+        usual = handled(signal.SIGINT, signal.SIG_DFL)
+        with self.log.open("a") as log, _held_back(WARNING), usual:
             self._child = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, env=self._environment()
             )
@@ -117,6 +119,16 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextlib.contextmanager
+def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Gives a signal another handler, in processes started meanwhile too."""
+    former = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, former)
 
 
 def _clear(folder: pathlib.Path) -> None:

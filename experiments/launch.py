@@ -10,6 +10,7 @@ import importlib
 import os
 import pathlib
 import shutil
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from experiments import (
     data,
     flags,
     from_flags,
+    interrupts,
+    jobs,
     records,
 )
 from experiments.experiment import Experiment
@@ -50,12 +53,14 @@ def main() -> None:
             print(_line(part, "finished before"))
     if not waiting:
         return
-    jobs = _submit(submitit, waiting)
+    # Ctrl-C reaches every process of the terminal. A run saves itself then; those that
+    # wait for it, here and in submitit, must not end before it.
+    with jobs.handled(signal.SIGINT, signal.SIG_IGN):
+        submitted = _submit(submitit, waiting)
     if flags.FLAGS.cluster == "slurm":
-        print(_instructions(parts[0].folder, jobs))
+        print(_instructions(parts[0].folder, submitted))
     else:
-        pairs = zip(waiting, jobs, strict=True)
-        _conclude(waiting, [_wait(submitit, part, job) for part, job in pairs])
+        _conclude(waiting, _wait(submitit, waiting, submitted))
 
 
 def _submitit() -> Any:
@@ -117,11 +122,13 @@ def _folder(experiment: Experiment) -> pathlib.Path:
     folder = pathlib.Path(named) if named else fresh
     note, asked = folder / "launch.flags", _asked()
     if note.is_file():
-        apart = sorted(set(note.read_text().splitlines()) ^ set(asked))
-        if apart:
+        stored = note.read_text().splitlines()
+        before = " ".join(x for x in stored if x not in asked)
+        now = " ".join(x for x in asked if x not in stored)
+        if before or now:
             raise ConfigError(
-                f"--run_dir={folder}: launched there with other flags "
-                f"({' '.join(apart)}); give the same, or another folder"
+                f"--run_dir={folder}: launched there with {before or 'less'}, now "
+                f"with {now or 'less'}; give the same, or another folder"
             )
     elif not records.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
@@ -182,11 +189,11 @@ def _submit(submitit: Any, parts: Sequence[Part]) -> list[Any]:
         raise ConfigError(f"--cluster={cluster}: sbatch refused: {error}") from None
 
 
-def _instructions(folder: pathlib.Path, jobs: Sequence[Any]) -> str:
+def _instructions(folder: pathlib.Path, submitted: Sequence[Any]) -> str:
     """What to do with jobs that are queued."""
-    number = jobs[0].job_id.partition("_")[0]
+    number = submitted[0].job_id.partition("_")[0]
     return (
-        f"submitted {number}, {len(jobs)} job(s)\n"
+        f"submitted {number}, {len(submitted)} job(s)\n"
         f"watch     squeue --jobs={number}\n"
         f"logs      tail -f {folder / 'jobs'}/part*.log\n"
         f"cancel    scancel {number}\n"
@@ -194,14 +201,35 @@ def _instructions(folder: pathlib.Path, jobs: Sequence[Any]) -> str:
     )
 
 
-def _wait(submitit: Any, part: Part, job: Any) -> int | None:
-    """Waits for a job, prints its line and gives its exit code, None if it was lost."""
+def _wait(
+    submitit: Any, parts: Sequence[Part], submitted: Sequence[Any]
+) -> list[int | None]:
+    """Waits for every job, says how it goes, and gives the exit codes."""
+    in_turn = flags.FLAGS.cluster == "debug"  # asking for a result starts the job
+    if not in_turn:
+        for part in parts:
+            print(_line(part, f"begins, log {part.log}"))
+    codes = []
+    then = "waiting for the jobs, which save themselves"
+    with interrupts.Stop(then, [signal.SIGINT]) as stop:
+        for part, job in zip(parts, submitted, strict=True):
+            if in_turn and stop.asked:
+                job.cancel()
+            elif in_turn:
+                print(_line(part, f"begins, log {part.log}"))
+            code = _code(submitit, job, stop)
+            codes.append(code)
+            print(_line(part, f"{_state(code)}, exit code {code}"))
+    return codes
+
+
+def _code(submitit: Any, job: Any, stop: interrupts.Stop) -> int | None:
+    """Exit code of a job's run, once it has one; None if the job was lost."""
     errors = submitit.core.utils
     try:
-        code: int | None = job.result()
+        code: int = job.result()
     except (errors.FailedJobError, errors.UncompletedJobError):
-        code = None
-    print(_line(part, f"{_state(code)}, exit code {code}"))
+        return interrupts.CTRL_C if stop.asked else None
     return code
 
 

@@ -55,7 +55,10 @@ def fitting(
     """
     found = estimate(experiment, method, dataset, program)
     check(found, available(program.devices))
-    return f"{found}, on {len(program.devices)} x {program.devices[0].device_kind}"
+    where = f"{len(program.devices)} x {program.devices[0].device_kind}"
+    if jax.process_count() > 1:
+        where += " of each host"
+    return f"{found}, on {where}; JAX itself and the compiled program come on top"
 
 
 def estimate(
@@ -96,8 +99,8 @@ def check(found: Estimate, available: int | None) -> None:
     if available is None or found.total <= available:
         return
     lower = {
-        found.replay: "lower --replay_rows",
-        found.learner: "ask for fewer runs at once (--seed, --part)",
+        found.replay: "lower --replay_rows, or do parts of the grid (--part)",
+        found.learner: "do parts of the grid (--part)",
         found.data: "give a shorter log",
     }
     raise MemoryLimitError(

@@ -62,17 +62,20 @@ def _line(experiment: Experiment, report: loop.Report, i: int) -> Line:
 
 
 def progress(experiment: Experiment, report: loop.Report) -> str:
-    """One line: the mean real return of each setting, and how long episodes lasted."""
+    """The mean real return of each setting, and how long episodes lasted."""
     assert report.returns is not None and report.lengths is not None
     by_label: dict[str, list[float]] = {}
     for run, returns in zip(experiment.runs, report.returns, strict=True):
         by_label.setdefault(run.label, []).append(float(returns.mean()))
+    wide = max(map(len, by_label))
     parts = [
-        f"{label}: {np.mean(x):8.1f} +- {np.std(x):.1f}"
+        f"{label + ':':{wide + 1}s} {np.mean(x):8.1f} +- {np.std(x):.1f}"
         for label, x in by_label.items()
     ]
-    steps = f"episodes of {np.mean(report.lengths):.0f} steps, real return"
-    return f"epoch {report.epoch:4d}  {steps}  " + "   ".join(parts)
+    begin = f"epoch {report.epoch:4d}  episodes of {np.mean(report.lengths):.0f} steps,"
+    # A line per setting, once there are several.
+    between = "  " if len(parts) == 1 else "\n    "
+    return between.join([f"{begin} real return", *parts])
 
 
 def draw(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
@@ -117,17 +120,18 @@ def summarise(own: list[Line]) -> dict[str, float]:
 
 def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:
     """Mean and standard deviation over the seeds of every setting."""
-    rows = [f"\n{'setting':32s} {'final return':>18s} {'last 10 evaluations':>20s}"]
+    wide = max(32, *(len(run.label) for run in summaries))
+    rows = [f"\n{'setting':{wide}s} {'final return':>18s} {'last 10 evaluations':>20s}"]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
         final, last = (np.array([x[k] for x in own]) for k in ("final", "last_ten"))
         rows.append(
-            f"{label:32s} {final.mean():9.1f} +- {final.std():5.1f} "
+            f"{label:{wide}s} {final.mean():9.1f} +- {final.std():5.1f} "
             f"{last.mean():11.1f} +- {last.std():5.1f}"
         )
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
-        rows.append(f"{'the data itself':32s} {facts['mean']:9.1f} {best}")
+        rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
     return "\n".join(rows)
 
 

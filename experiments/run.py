@@ -7,7 +7,6 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 """
 
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 from experiments import (
@@ -28,6 +27,7 @@ from experiments import (
 )
 from experiments.experiment import Experiment
 from h2o_jax.errors import ConfigError
+from h2o_jax.program import Program
 from h2o_jax.sim import datasets
 from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
@@ -50,26 +50,41 @@ def _run(whole: Experiment) -> None:
     method = build.algorithm(mine)
     with hosts.one_first():
         dataset = data.load(mine, method)
+    program = build.program(mine, method)
+    plan = _plan(mine, method, dataset, program)
+    if hosts.leads():
+        print(plan)
     record = _record(whole)
     try:
-        _train(whole, mine, method, dataset, record)
+        _train(whole, mine, method, program, dataset, record)
     finally:
         record.close()
+
+
+def _plan(
+    mine: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
+) -> str:
+    """What the runs start from: the log, the memory, how the simulators are stepped.
+
+    Raises:
+        MemoryLimitError: the runs do not fit.
+    """
+    lines = [] if dataset is None else [datasets.summary(dataset)]
+    lines.append(memory.fitting(mine, method, dataset, program))
+    if mine.overlap:
+        lines.append("overlap   rows of epoch e are by the policy after block e - 2")
+    return "\n".join(lines)
 
 
 def _train(
     whole: Experiment,
     mine: Experiment,
     method: Algorithm,
+    program: Program,
     dataset: Dataset | None,
     record: records.Record,
 ) -> None:
     """Trains this host's runs; host 0 writes what was found about the whole."""
-    say: Callable[[str], None] = print if hosts.leads() else lambda text: None
-    if dataset is not None:
-        say(datasets.summary(dataset))
-    program = build.program(mine, method)
-    say(memory.fitting(mine, method, dataset, program))
     worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
     state = build.state(mine, method, program, dataset)
     if flags.FLAGS.resume:
@@ -80,7 +95,7 @@ def _train(
     facts = reports.data_facts(whole, dataset)
     record.begin(command_line.text(), _facts(whole, facts))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
-    with display, interrupts.Stop() as stop:
+    with display, interrupts.Stop("the epoch ends and is saved") as stop:
         for report in loop.train(mine, program, worlds, dataset, state):
             report = loop.gather(report)
             record.write(reports.lines(whole, report))
@@ -93,7 +108,8 @@ def _train(
             if evaluated and hosts.leads():
                 reports.draw(record.folder, whole, facts)
             if stopping:
-                raise interrupts.stopped(stopping, record.folder, report.epoch)
+                how = f"continue with --resume={record.folder}"
+                raise interrupts.stopped(stopping, report.epoch, how)
     if hosts.leads():
         reports.conclude(record.folder, whole, facts)
 

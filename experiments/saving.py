@@ -73,8 +73,8 @@ def restore(
         )
     arrays = {name: share.own(array) for name, array in arrays.items()}
     if state.memory is not None:
-        unwritten = state.memory.rows.shape[1] - arrays[_ROWS].shape[1]
-        arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
+        shape = (len(experiment.runs), *state.memory.rows.shape[1:])
+        arrays[_ROWS] = _with_unwritten(arrays.get(_ROWS), shape)
     tree = checkpoints.fit(arrays, _tree(state, worlds, len(experiment.runs)))
 
     def padded(stored: Any) -> Any:
@@ -102,6 +102,14 @@ def _tree(state: State, worlds: Worlds, runs: int) -> dict[str, Any]:
         "sim": worlds.sim and worlds.sim.state(),
         "ahead": state.ahead and state.ahead._asdict(),
     }
+
+
+def _with_unwritten(rows: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Stored replay rows, if any were written by then, in a replay of this shape."""
+    every = np.zeros(shape, np.float32)
+    if rows is not None:
+        every[:, : rows.shape[1]] = rows
+    return every
 
 
 def _fill(x: Any, runs: int) -> Any:

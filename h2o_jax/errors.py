@@ -49,5 +49,11 @@ class StoppedError(H2OError):
         self.exit_code = exit_code
 
 
+class HostError(H2OError):
+    """Another host of the program is gone; what was saved can be resumed."""
+
+    exit_code = 75
+
+
 class JobError(H2OError):
     """A job of several failed; its log says why."""

@@ -74,7 +74,7 @@ def make(
         noise=functools.partial(_noise, table),
         act=functools.partial(_act, networks),
         domains=frozenset(table.domains),
-        batch_size=max(x.rows.stop for stage in stages for x in stage.values()),
+        batch_size=table.batch_size,
         follows=follows,
     )
 
@@ -88,6 +88,11 @@ class _Table(NamedTuple):
     targets: tuple[str, ...]
     decaying: tuple[str, ...]
     follows: bool
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of each batch that the losses read."""
+        return max(x.rows.stop for stage in self.stages for x in stage.values())
 
 
 def _init(
@@ -141,7 +146,8 @@ def _step(
     noise: Sequence[Noise],
 ) -> tuple[LearnerState, Metrics]:
     given = {"real": real_batch, "sim": sim_batch}
-    batches = {d: _prepare(given[d], state, d) for d in table.domains}
+    checked = {d: _checked(given[d], d, table.batch_size) for d in table.domains}
+    batches = {d: _prepare(batch, state) for d, batch in checked.items()}
     if table.follows and batches["real"].a_t is None:
         raise ValueError("this method reads real rows' a_t; give it by h2o_jax.follow")
     params, opt_state = dict(state.params), dict(state.opt_state)
@@ -191,10 +197,20 @@ def _normalise(obs: jax.Array, scales: Scales | ObsScales) -> jax.Array:
     return (obs - mean) / std
 
 
-def _prepare(batch: Transition | None, state: LearnerState, domain: str) -> Transition:
-    """The batch as the networks see it: observations normalised, rewards scaled."""
+def _checked(batch: Transition | None, domain: str, rows: int) -> Transition:
+    """The batch, if the losses can read it; its shape is known while tracing."""
     if batch is None:
         raise ValueError(f"this method learns from {domain} rows; got None for them")
+    if len(batch.s_tm1) < rows:
+        raise ValueError(
+            f"this method reads {rows} {domain} rows a batch (its `batch_size`); got "
+            f"{len(batch.s_tm1)}"
+        )
+    return batch
+
+
+def _prepare(batch: Transition, state: LearnerState) -> Transition:
+    """The batch as the networks see it: observations normalised, rewards scaled."""
     return batch._replace(
         s_tm1=_normalise(batch.s_tm1, state.scales),
         s_t=_normalise(batch.s_t, state.scales),

@@ -1,7 +1,11 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 
 from experiments import collect, from_flags
+from h2o_jax.errors import StoppedError
 from h2o_jax.sim import datasets, hdf5
 from tests.commands import TINY, call, parsed
 
@@ -51,22 +55,17 @@ def test_other_settings_have_another_file(replay):
 
 
 def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
-    class Stop(Exception):
-        pass
-
-    def stop(display, epoch):
-        if epoch == 5:
-            raise Stop
-
     arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'a'}")
     whole = load(ensure(*arguments))
     arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'b'}")
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    stopped = pytest.raises(StoppedError, match="the same command goes on collecting")
+    with monkeypatch.context() as patch, stopped:
         saved = collect.saving.save
 
         def save_then_stop(folder, experiment, state, worlds, dataset):
             saved(folder, experiment, state, worlds, dataset)
-            stop(None, state.epoch)
+            if state.epoch == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
 
         patch.setattr(collect.saving, "save", save_then_stop)
         ensure(*arguments)

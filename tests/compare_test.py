@@ -7,7 +7,7 @@ import pytest
 from experiments import compare, from_flags, reports
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
-from tests.commands import parsed
+from tests.commands import call, parsed
 
 
 def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
@@ -33,8 +33,20 @@ def rows(*cells):
 
 def test_seeds_of_one_setting_share_a_row():
     assert rows(cell(seed=0, final=1.0), cell(seed=1, final=3.0)) == [
-        ("h2o", "2", "2 ± 1")
+        ("h2o", "2", "2.00 ± 1.00")
     ]
+
+
+def test_small_returns_keep_their_digits():
+    assert rows(cell(seed=0, final=-0.5), cell(seed=1, final=-0.7)) == [
+        ("h2o", "2", "-0.60 ± 0.10")
+    ]
+    assert rows(cell(final=1234.5)) == [("h2o", "1", "1234 ± 0")]
+
+
+def test_a_table_has_one_gap(monkeypatch):
+    with pytest.raises(ConfigError, match="--gap=gravity:2,friction: one table has"):
+        call(compare.main, monkeypatch, "--gap=gravity:2,friction")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +65,7 @@ def test_settings_that_differ_are_told_apart_by_name(one, other, names):
 
 def test_a_setting_newer_than_a_cell_was_at_its_default():
     old, new = cell(seed=0), cell(seed=1, return_range=None, expectile=0.7)
-    assert rows(old, new) == [("h2o", "2", "1 ± 0")]
+    assert rows(old, new) == [("h2o", "2", "1.00 ± 0.00")]
     assert len(rows(old, cell(seed=1, return_range=1000.0))) == 2
 
 

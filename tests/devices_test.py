@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from experiments import console, devices
+from h2o_jax.errors import ConfigError
 from tests.commands import parsed
 
 
@@ -28,3 +29,12 @@ def test_precision_and_compile_cache(asked, tmp_path):
     assert asked["jax_default_matmul_precision"] == "bfloat16"
     assert asked["jax_compilation_cache_dir"] == str(tmp_path)
     assert asked["jax_persistent_cache_min_compile_time_secs"] == 0.0
+
+
+def test_a_cache_that_cannot_be_written_is_refused(asked, tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        parsed(f"--compile_cache={tmp_path / 'file' / 'cache'}"),
+        pytest.raises(ConfigError, match=r"--compile_cache=.*: Not a directory"),
+    ):
+        devices.prepare(2, None)

@@ -244,6 +244,12 @@ def test_wrong_gaps_are_one_line_errors(text, message):
     assert "\n" not in str(error.value)
 
 
+def test_an_empty_gap_in_a_list_is_refused():
+    assert gaps.parse_list("") == ((),)
+    with pytest.raises(ConfigError, match="gaps 'gravity:2,,friction': one of them"):
+        gaps.parse_list("gravity:2,,friction")
+
+
 def test_compiling_checks_the_robot_again():
     task = tasks.get("hopper")
     with pytest.raises(ConfigError, match="not available for hopper"):

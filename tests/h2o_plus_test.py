@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import h2o_jax
+from h2o_jax.errors import ConfigError
 from h2o_jax.types import Actor, Hyper, unit_scales
 from tests.h2o_plus import DISCRIMINATE, GROUPS, LEARN, OBS, A, H2OPlus
 
@@ -211,3 +213,8 @@ def test_act(h2o_plus):
     np.testing.assert_array_equal(one, act(actor, obs, jax.random.key(0)))
     centre = Actor(actor.policy, actor.scales._replace(obs_mean=jnp.ones(OBS)))
     np.testing.assert_allclose(act(centre, obs + 1), mode, atol=1e-5)
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(ConfigError, match="backbone 'foo' is unknown; choose from iql"):
+        h2o_jax.h2o_plus(3, 1, backbone="foo")

@@ -6,13 +6,14 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
 import pytest
 
 from experiments import checkpoints, hosts, records
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, HostError
 from tests.commands import TINY, parsed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -107,6 +108,23 @@ def test_an_error_on_one_host_ends_all(folder):
     assert processes[0].returncode == ConfigError.exit_code
     assert processes[1].returncode != 0
     assert "host 0: --run_dir=" in outputs[0].splitlines()[-1]
+
+
+def test_a_lost_host_ends_the_others_and_they_go_on(folder):
+    place = folder / "lost"
+    processes = both(*THREE, "--epochs=1000", f"--run_dir={place}")
+    deadline = time.monotonic() + 120
+    while not (place / "metrics.jsonl").is_file() or len(records.read(place)) < 9:
+        assert time.monotonic() < deadline and processes[1].poll() is None
+        time.sleep(0.1)
+    processes[1].kill()
+    output = processes[0].communicate(timeout=120)[0]
+    processes[1].communicate()
+    assert processes[0].returncode == HostError.exit_code, output
+    assert "host 0: another host is gone" in output.splitlines()[-1]
+    done = checkpoints.read(place / "checkpoint").epoch
+    finish(*both(f"--resume={place}", f"--epochs={done + 1}"))
+    assert checkpoints.read(place / "checkpoint").epoch == done + 1
 
 
 def test_long_rows_come_to_host_0_in_pieces(monkeypatch):

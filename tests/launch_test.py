@@ -84,6 +84,7 @@ def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
     call(launch.main, monkeypatch, *same, "--epochs=2", "--cluster=debug")
     assert capsys.readouterr().out.splitlines() == [
         f"part 1/2  finished before  {folder / 'part1'}",
+        f"part 0/2  begins, log {folder / 'jobs' / 'part0.log'}  {folder / 'part0'}",
         f"part 0/2  finished, exit code 0  {folder / 'part0'}",
     ]
     assert [x["epoch"] for x in records.read(folder / "part0")] == [0, 1, 2]
@@ -149,9 +150,9 @@ def test_another_launch_is_not_mixed_in(stub, tmp_path, monkeypatch):
     place = f"--run_dir={tmp_path / 'grid'}"
     stub(part0=0)
     call(launch.main, monkeypatch, *SAC, place)
-    with pytest.raises(ConfigError, match=r"other flags \(--jobs=1 --jobs=2\)"):
+    with pytest.raises(ConfigError, match=r"with --jobs=1, now with --jobs=2;"):
         call(launch.main, monkeypatch, *SAC, place, "--jobs=2")
-    with pytest.raises(ConfigError, match=r"\(--batch=64\); give the same"):
+    with pytest.raises(ConfigError, match=r"with less, now with --batch=64; give"):
         call(launch.main, monkeypatch, *SAC, place, "--batch=64")
     with pytest.raises(ConfigError, match="not an empty folder"):
         call(launch.main, monkeypatch, *SAC, f"--run_dir={tmp_path}")
@@ -246,6 +247,39 @@ def test_a_warned_job_lets_its_run_save_itself(submitit, tmp_path, monkeypatch):
         signal.signal(jobs.WARNING, former)
     assert [x.function for x in again] == [dataclasses.replace(part)]
     assert again[0].function._child is None and not part.finished
+
+
+def test_ctrl_c_reaches_the_run_and_not_those_who_wait(submitit, tmp_path, monkeypatch):
+    (tmp_path / "jobs").mkdir()
+    script = "import signal, sys; sys.exit(signal.getsignal(2) != signal.SIG_IGN)"
+    monkeypatch.setattr(
+        jobs.Part, "command", lambda part: [sys.executable, "-c", script]
+    )
+    with jobs.handled(signal.SIGINT, signal.SIG_IGN):
+        assert jobs.Part(tmp_path, 0, 1, 1, ())() == 1
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+INTERRUPTED = """
+import os, signal, sys
+os.kill(os.getppid(), signal.SIGINT)
+sys.exit(130)
+"""
+
+
+def test_ctrl_c_waits_for_the_job_and_begins_no_other(
+    submitit, tmp_path, monkeypatch, capfd
+):
+    child = [sys.executable, "-c", INTERRUPTED]
+    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
+    place = f"--run_dir={tmp_path / 'grid'}"
+    with pytest.raises(StoppedError, match="part 0 was stopped and is saved") as stop:
+        call(launch.main, monkeypatch, *SAC, "--jobs=3", place)
+    assert stop.value.exit_code == 130
+    printed = capfd.readouterr()
+    assert "SIGINT: waiting for the jobs" in printed.err
+    assert printed.out.count("begins") == 1
+    assert printed.out.count("stopped, exit code 130") == 3
 
 
 def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):

@@ -213,3 +213,10 @@ def test_a_missing_batch_is_named(domain):
     state = algorithm.init(jax.random.key(0))
     with pytest.raises(ValueError, match=f"learns from {domain} rows; got None"):
         algorithm.update(state, None, None)
+
+
+def test_a_short_batch_is_named():
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    state = algorithm.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=r"reads 2 sim rows a batch .*; got 1"):
+        algorithm.update(state, None, rewards(1.0))

@@ -39,8 +39,8 @@ def test_a_part_keeps_the_labels_of_the_whole_grid():
         ("1", "--part=1: not I/N"),
         ("a/2", "--part=a/2: not I/N"),
         ("-1/2", "--part=-1/2: not I/N"),
-        ("2/2", "--part=2/2: parts are counted from 0"),
-        ("0/0", "--part=0/0: parts are counted from 0"),
+        ("0/0", "--part=0/0: not I/N"),
+        ("2/2", "--part=2/2: parts are counted from 0; give 0/2 to 1/2"),
         ("0/4", r"--part=0/4: the grid has 3 run\(s\)"),
     ],
 )

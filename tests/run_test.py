@@ -10,6 +10,8 @@ import pytest
 from experiments import (
     checkpoints,
     compare,
+    interrupts,
+    jobs,
     policies,
     records,
     run,
@@ -173,6 +175,36 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
         return [{**x, "seconds": 0} for x in records.read(folder)]
 
     assert timeless(half) == timeless(finished / "whole")
+
+
+def test_what_was_killed_before_its_first_rows_goes_on(
+    finished, log, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run"
+
+    def killed(*rest):
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.loop.rollout, "collect", killed)
+        arguments = (*H2O, f"--dataset={log}", "--epochs=4", f"--run_dir={folder}")
+        with pytest.raises(RuntimeError):
+            call(run.main, patch, *arguments)
+    assert checkpoints.read(folder / "checkpoint").epoch == 0
+    call(run.main, monkeypatch, f"--resume={folder}")
+    whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
+    resumed = checkpoints.read(folder / "checkpoint").arrays
+    for key, array in whole.items():
+        np.testing.assert_array_equal(array, resumed[key], err_msg=key)
+
+
+def test_nohup_holds_off_a_closed_terminal():
+    with jobs.handled(signal.SIGHUP, signal.SIG_IGN), interrupts.Stop("") as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.asked is None
+    with interrupts.Stop("") as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.asked is signal.SIGHUP
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 130)])

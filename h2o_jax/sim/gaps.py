@@ -68,7 +68,10 @@ def parse_list(
     text: str, robot: str | None = None
 ) -> tuple[tuple[GapSetting, ...], ...]:
     """Reads the gaps of several simulators, separated by commas."""
-    return tuple(parse(part, robot) for part in text.split(","))
+    parts = text.split(",")
+    if len(parts) > 1 and not all(part.strip() for part in parts):
+        raise ConfigError(f"gaps {text!r}: one of them is empty; say none if so meant")
+    return tuple(parse(part, robot) for part in parts)
 
 
 def to_text(settings: Sequence[GapSetting]) -> str:

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from h2o_jax import targets, value_losses
+from h2o_jax.errors import ConfigError
 from h2o_jax.types import Loss, Metrics, Networks, Noise, View
 
 
 def value(networks: Networks, rows: slice, backbone: str) -> Loss:
     """Trains V on real rows against the smallest target critic (H2O+, Eq. 4)."""
-    value_loss = value_losses.BACKBONES[backbone].value_loss
+    value_loss = _backbone(backbone).value_loss
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
@@ -32,7 +33,7 @@ def value(networks: Networks, rows: slice, backbone: str) -> Loss:
 
 def advantage_weight(backbone: str) -> Callable[[Networks, View, str], jax.Array]:
     """`[n]` how much each logged action counts for the policy, by its advantage."""
-    policy_weight = value_losses.BACKBONES[backbone].policy_weight
+    policy_weight = _backbone(backbone).policy_weight
 
     def weight(networks: Networks, view: View, domain: str) -> jax.Array:
         batch = view.batch[domain]
@@ -43,3 +44,10 @@ def advantage_weight(backbone: str) -> Callable[[Networks, View, str], jax.Array
         return policy_weight(q_tm1, v_tm1, view.hyper)
 
     return weight
+
+
+def _backbone(name: str) -> value_losses.Backbone:
+    if name not in value_losses.BACKBONES:
+        choices = ", ".join(value_losses.BACKBONES)
+        raise ConfigError(f"backbone {name!r} is unknown; choose from {choices}")
+    return value_losses.BACKBONES[name]
