@@ -246,6 +246,11 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     """All that SAC saw, in order."""
     assert state.memory is not None
     task = recipe.experiment.model
+    if state.epoch == 0:
+        raise ConfigError(
+            f"--collect_return={recipe.target:g}: the untrained policy reaches that, "
+            "and nothing was collected; give more"
+        )
     written = state.memory.rows[0][: int(state.memory.added[0])]
     rows = replay.unpack(written, task.obs_dim, task.action_dim)
     rows = jax.tree.map(np.asarray, rows)
