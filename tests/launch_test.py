@@ -1,8 +1,5 @@
-import dataclasses
-import fcntl
 import json
 import pathlib
-import signal
 import subprocess
 import sys
 
@@ -225,41 +222,6 @@ def test_what_sbatch_refuses_is_one_error(slurm, tmp_path, monkeypatch):
         call(launch.main, monkeypatch, *SAC, "--cluster=slurm", "--jobs=2", place)
 
 
-WARNED = """
-import os, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
-os.kill(os.getpid(), signal.SIGUSR2)
-os.kill(os.getppid(), signal.SIGUSR2)
-time.sleep(60)
-"""
-
-
-def test_a_warned_job_lets_its_run_save_itself(submitit, tmp_path, monkeypatch):
-    (tmp_path / "jobs").mkdir()
-    child = [sys.executable, "-c", WARNED]
-    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
-    part = jobs.Part(tmp_path, 0, 1, 1, ())
-    again = []
-    former = signal.signal(jobs.WARNING, lambda *_: again.append(part.checkpoint()))
-    try:
-        assert part() == 75
-    finally:
-        signal.signal(jobs.WARNING, former)
-    assert [x.function for x in again] == [dataclasses.replace(part)]
-    assert again[0].function._child is None and not part.finished
-
-
-def test_ctrl_c_reaches_the_run_and_not_those_who_wait(submitit, tmp_path, monkeypatch):
-    (tmp_path / "jobs").mkdir()
-    script = "import signal, sys; sys.exit(signal.getsignal(2) != signal.SIG_IGN)"
-    monkeypatch.setattr(
-        jobs.Part, "command", lambda part: [sys.executable, "-c", script]
-    )
-    with jobs.handled(signal.SIGINT, signal.SIG_IGN):
-        assert jobs.Part(tmp_path, 0, 1, 1, ())() == 1
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-
-
 INTERRUPTED = """
 import os, signal, sys
 os.kill(os.getppid(), signal.SIGINT)
@@ -280,19 +242,6 @@ def test_ctrl_c_waits_for_the_job_and_begins_no_other(
     assert "SIGINT: waiting for the jobs" in printed.err
     assert printed.out.count("begins") == 1
     assert printed.out.count("stopped, exit code 130") == 3
-
-
-def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):
-    part = jobs.Part(tmp_path, 0, 1, 1, ())
-    cut = part.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
-    cut.mkdir(parents=True)
-    assert part.command()[-1] == f"--run_dir={part.run_folder}"
-    with (part.run_folder / "run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        jobs._clear(part.run_folder)
-        assert cut.exists()
-    jobs._clear(part.run_folder)
-    assert not part.run_folder.exists()
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "cluster").glob("*.sh")), ids=str)

@@ -10,8 +10,6 @@ import pytest
 from experiments import (
     checkpoints,
     compare,
-    interrupts,
-    jobs,
     policies,
     records,
     run,
@@ -196,15 +194,6 @@ def test_what_was_killed_before_its_first_rows_goes_on(
     resumed = checkpoints.read(folder / "checkpoint").arrays
     for key, array in whole.items():
         np.testing.assert_array_equal(array, resumed[key], err_msg=key)
-
-
-def test_nohup_holds_off_a_closed_terminal():
-    with jobs.handled(signal.SIGHUP, signal.SIG_IGN), interrupts.Stop("") as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.asked is None
-    with interrupts.Stop("") as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.asked is signal.SIGHUP
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 130)])
