@@ -230,11 +230,12 @@ def _train(
     with display, interrupts.Stop("the epoch ends and is saved") as stop:
         for report in loop.train(experiment, program, worlds, None, state):
             display.epoch(report.epoch)
-            if report.returns is not None or stop.asked:
+            stopping = stop.asked
+            if report.returns is not None or stopping:
                 saving.save(work, experiment, state, worlds, None)
-            if stop.asked:
+            if stopping:
                 how = "the same command goes on collecting"
-                raise interrupts.stopped(stop.asked, report.epoch, how)
+                raise interrupts.stopped(stopping, report.epoch, how)
             if report.returns is not None:
                 mean = report.returns.mean()
                 display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")

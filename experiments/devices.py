@@ -47,6 +47,6 @@ def check() -> None:
     """
     if flags.FLAGS.require_accelerator and jax.default_backend() == "cpu":
         raise ConfigError(
-            "--require_accelerator: JAX found only a CPU; install h2o_jax[cuda13], "
-            "[cuda12] or [tpu], or drop the flag"
+            "--require_accelerator: JAX found only a CPU; pip install -e '.[cuda13]', "
+            "'.[cuda12]' or '.[tpu]', or drop the flag"
         )

@@ -19,9 +19,9 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments import console, flags
+from experiments import console, flags, interrupts
 from experiments.experiment import Experiment, part
-from h2o_jax.errors import ConfigError, H2OError, HostError, StoppedError
+from h2o_jax.errors import ConfigError, H2OError, HostError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
@@ -54,23 +54,21 @@ def join() -> None:
 
 @contextlib.contextmanager
 def end_together() -> Iterator[None]:
-    """Makes an error here end the other hosts too, which would wait for this one.
-
-    A signal stops all of them alike, and needs no help.
-    """
+    """Makes what ends this host end the others too, which would wait for it."""
     try:
         yield
-    except StoppedError:
-        raise
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if jax.process_count() == 1:
             raise
-        if not isinstance(error, H2OError):
+        code, text = getattr(error, "exit_code", 1), str(error)
+        if isinstance(error, KeyboardInterrupt):
+            code, text = interrupts.CTRL_C, "interrupted"
+        elif not isinstance(error, H2OError):
             traceback.print_exc()
-        console.complain(f"host {jax.process_index()}: {error}")
+        console.complain(f"host {jax.process_index()}: {text}")
         sys.stdout.flush()
         # An orderly exit would wait for hosts that wait for this one.
-        os._exit(getattr(error, "exit_code", 1))
+        os._exit(code)
 
 
 def leads() -> bool:
@@ -166,12 +164,21 @@ def _all(x: np.ndarray) -> np.ndarray:
     Raises:
         HostError: a host does not answer.
     """
-    try:
+    with _others():
         return np.asarray(multihost_utils.process_allgather(x, tiled=True))
+
+
+@contextlib.contextmanager
+def _others() -> Iterator[None]:
+    """Around what other hosts take part in."""
+    try:
+        yield
     except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):  # which is this host's own
+            raise
         raise HostError(
             f"another host is gone, and its own output says why ({error}); start all "
-            "of them again with --resume"
+            "of them again, with --resume if there is a checkpoint"
         ) from error
 
 
@@ -185,10 +192,12 @@ def agree(asked: signal.Signals | None) -> signal.Signals | None:
 def one_first() -> Iterator[None]:
     """Lets host 0 pass before the others, which then find what it made."""
     if not leads():
-        multihost_utils.sync_global_devices("host 0 is done")
+        with _others():
+            multihost_utils.sync_global_devices("host 0 is done")
     yield
     if leads() and jax.process_count() > 1:
-        multihost_utils.sync_global_devices("host 0 is done")
+        with _others():
+            multihost_utils.sync_global_devices("host 0 is done")
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

@@ -1,40 +1,49 @@
 """Stopping a run from outside without losing it."""
 
+import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
 from h2o_jax.errors import StoppedError
 
 CTRL_C = 130
+"""Exit code of what Ctrl-C ended, as shells have it."""
 _EXIT_CODES = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: CTRL_C}
-"""Of a run that was preempted or lost its terminal, which may be started again, and of
-Ctrl-C."""
+"""75 is that of a run that was preempted, or whose terminal was closed."""
 
 
 class Stop:
     """While entered, a first signal only asks; a second one acts at once.
+
+    A SIGHUP that `nohup` holds off stays so.
 
     Attributes:
         asked: the signal that came, or None.
     """
 
     def __init__(
-        self, then: str, signals: Iterable[signal.Signals] = tuple(_EXIT_CODES)
+        self,
+        then: str,
+        signals: Iterable[signal.Signals] = tuple(_EXIT_CODES),
+        do: Callable[[], object] = lambda: None,
     ):
-        """For SIGTERM, SIGHUP and Ctrl-C, but for a SIGHUP that `nohup` holds off.
+        """Prepares; signals are handled once it is entered.
 
         Args:
-            then: says what happens once one has come.
-            signals: if not all of them.
+            then: what happens once a signal has come, for its sender to read.
+            signals: which ones; SIGTERM, SIGHUP and Ctrl-C by default.
+            do: called when one comes.
         """
         self.asked: signal.Signals | None = None
-        self._then = then
-        hung_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        self._signals = [x for x in signals if x != signal.SIGHUP or hung_up]
+        self._then, self._do = then, do
+        held_off = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._signals = [x for x in signals if not (x == signal.SIGHUP and held_off)]
         self._former: dict[signal.Signals, Any] = {}
+        # Once the terminal is gone nobody can tell any more.
+        self._terminal = [fd for fd in (1, 2) if os.isatty(fd)]
 
     def __enter__(self) -> "Stop":
         for number in self._signals:
@@ -48,9 +57,20 @@ class Stop:
     def _ask(self, number: int, _: FrameType | None) -> None:
         self.asked = signal.Signals(number)
         signal.signal(number, self._former[self.asked])
+        if self.asked is signal.SIGHUP:
+            self._mute()
         # `print` may be at work in the line that was interrupted.
         text = f"h2o_jax: {self.asked.name}: {self._then}; once more ends at once\n"
-        os.write(2, text.encode())
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode())
+        self._do()
+
+    def _mute(self) -> None:
+        """Whatever is still printed to a closed terminal would be an error."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for fd in self._terminal:
+            os.dup2(nowhere, fd)
+        os.close(nowhere)
 
 
 def stopped(asked: signal.Signals, epoch: int, how: str) -> StoppedError:

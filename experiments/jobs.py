@@ -49,6 +49,11 @@ class Part:
         return self.folder / "jobs" / f"part{self.index}.log"
 
     @property
+    def stop(self) -> pathlib.Path:
+        """There once Ctrl-C came, which a job that still begins does not see."""
+        return self.folder / "jobs" / "stop"
+
+    @property
     def finished(self) -> bool:
         """Whether an earlier job has done all the epochs."""
         return self._done.is_file() and self._done.read_text() == f"{self.epochs}\n"
@@ -59,18 +64,18 @@ class Part:
 
     def __call__(self) -> int:
         """Trains, from the last checkpoint if there is one, and gives the exit code."""
+        if self.stop.exists():
+            return 128 + signal.SIGINT
         if not self._saved():
             _clear(self.run_folder)
-        # The launch has Ctrl-C ignored around the run, not in it.
-        usual = handled(signal.SIGINT, signal.SIG_DFL)
-        with self.log.open("a") as log, _held_back(WARNING), usual:
+        with self.log.open("a") as log, _held_back(WARNING), _ctrl_c():
             self._child = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, env=self._environment()
             )
         code = self._child.wait()
         if code == 0:
             self._done.write_text(f"{self.epochs}\n")
-        return code
+        return code if code >= 0 else 128 - code  # as shells have it for signals
 
     def checkpoint(self) -> Any:
         """Lets the run save itself; the job is to be queued again with this part."""
@@ -119,6 +124,13 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _ctrl_c() -> contextlib.AbstractContextManager[None]:
+    """Lets it through to a process started meanwhile, where a launch holds it off."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return handled(signal.SIGINT, signal.SIG_DFL)
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager

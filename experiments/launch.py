@@ -53,14 +53,19 @@ def main() -> None:
             print(_line(part, "finished before"))
     if not waiting:
         return
-    # Ctrl-C reaches every process of the terminal. A run saves itself then; those that
-    # wait for it, here and in submitit, must not end before it.
-    with jobs.handled(signal.SIGINT, signal.SIG_IGN):
-        submitted = _submit(submitit, waiting)
-    if flags.FLAGS.cluster == "slurm":
-        print(_instructions(parts[0].folder, submitted))
-    else:
-        _conclude(waiting, _wait(submitit, waiting, submitted))
+    stop_file = parts[0].stop
+    stop_file.unlink(missing_ok=True)
+    then = "waiting for the jobs, which save themselves"
+    with interrupts.Stop(then, [signal.SIGINT], stop_file.touch) as stop:
+        # Ctrl-C reaches every process of the terminal. A run saves itself then; those
+        # of submitit that wait for it must not end before it.
+        with jobs.handled(signal.SIGINT, signal.SIG_IGN):
+            submitted = _submit(submitit, waiting)
+        if flags.FLAGS.cluster == "slurm":
+            print(_instructions(parts[0].folder, submitted))
+            return
+        codes = _wait(submitit, waiting, submitted, stop)
+    _conclude(waiting, codes)
 
 
 def _submitit() -> Any:
@@ -74,8 +79,7 @@ def _submitit() -> Any:
         submitit = importlib.import_module("submitit")
     except ImportError:
         raise ConfigError(
-            f"--cluster={cluster}: submitit is not installed; "
-            "pip install 'h2o_jax[slurm]'"
+            f"--cluster={cluster}: submitit is not installed; pip install -e '.[slurm]'"
         ) from None
     if cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
         raise ConfigError(
@@ -127,8 +131,8 @@ def _folder(experiment: Experiment) -> pathlib.Path:
         now = " ".join(x for x in asked if x not in stored)
         if before or now:
             raise ConfigError(
-                f"--run_dir={folder}: launched there with {before or 'less'}, now "
-                f"with {now or 'less'}; give the same, or another folder"
+                f"--run_dir={folder}: launched there with [{before}], now with "
+                f"[{now}]; give the same, or another folder"
             )
     elif not records.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
@@ -202,7 +206,10 @@ def _instructions(folder: pathlib.Path, submitted: Sequence[Any]) -> str:
 
 
 def _wait(
-    submitit: Any, parts: Sequence[Part], submitted: Sequence[Any]
+    submitit: Any,
+    parts: Sequence[Part],
+    submitted: Sequence[Any],
+    stop: interrupts.Stop,
 ) -> list[int | None]:
     """Waits for every job, says how it goes, and gives the exit codes."""
     in_turn = flags.FLAGS.cluster == "debug"  # asking for a result starts the job
@@ -210,26 +217,22 @@ def _wait(
         for part in parts:
             print(_line(part, f"begins, log {part.log}"))
     codes = []
-    then = "waiting for the jobs, which save themselves"
-    with interrupts.Stop(then, [signal.SIGINT]) as stop:
-        for part, job in zip(parts, submitted, strict=True):
-            if in_turn and stop.asked:
-                job.cancel()
-            elif in_turn:
-                print(_line(part, f"begins, log {part.log}"))
-            code = _code(submitit, job, stop)
-            codes.append(code)
-            print(_line(part, f"{_state(code)}, exit code {code}"))
+    for part, job in zip(parts, submitted, strict=True):
+        if in_turn and not stop.asked:
+            print(_line(part, f"begins, log {part.log}"))
+        code = _code(submitit, job)
+        codes.append(code)
+        print(_line(part, f"{_state(code)}, exit code {code}"))
     return codes
 
 
-def _code(submitit: Any, job: Any, stop: interrupts.Stop) -> int | None:
+def _code(submitit: Any, job: Any) -> int | None:
     """Exit code of a job's run, once it has one; None if the job was lost."""
     errors = submitit.core.utils
     try:
         code: int = job.result()
     except (errors.FailedJobError, errors.UncompletedJobError):
-        return interrupts.CTRL_C if stop.asked else None
+        return None
     return code
 
 
@@ -262,7 +265,7 @@ def _conclude(parts: Sequence[Part], codes: Sequence[int | None]) -> None:
     for part, code in outcomes:
         if code:
             raise StoppedError(
-                f"part {part.index} was stopped and is saved; this command with "
+                f"part {part.index} was stopped; this command with "
                 f"--run_dir={part.folder} continues",
                 code,
             )

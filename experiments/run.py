@@ -26,7 +26,7 @@ from experiments import (
     saving,
 )
 from experiments.experiment import Experiment
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.program import Program
 from h2o_jax.sim import datasets
 from h2o_jax.sim.datasets import Dataset
@@ -40,12 +40,16 @@ def main() -> None:
     devices.prepare(own, whole.matmul_precision)
     hosts.join()
     with hosts.end_together():
-        _run(whole)
+        stopped = _run(whole)
+    if stopped:  # all hosts alike, so that they end in order
+        raise stopped
 
 
-def _run(whole: Experiment) -> None:
-    """This host's part of the command."""
+def _run(whole: Experiment) -> StoppedError | None:
+    """This host's part of the command; what a signal to any host ended it with."""
     devices.check()
+    if hosts.leads():
+        _folder(whole)  # refused now, not once a log is collected
     mine = hosts.share(whole)
     method = build.algorithm(mine)
     with hosts.one_first():
@@ -56,7 +60,7 @@ def _run(whole: Experiment) -> None:
         print(plan)
     record = _record(whole)
     try:
-        _train(whole, mine, method, program, dataset, record)
+        return _train(whole, mine, method, program, dataset, record)
     finally:
         record.close()
 
@@ -83,7 +87,7 @@ def _train(
     program: Program,
     dataset: Dataset | None,
     record: records.Record,
-) -> None:
+) -> StoppedError | None:
     """Trains this host's runs; host 0 writes what was found about the whole."""
     worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
     state = build.state(mine, method, program, dataset)
@@ -109,9 +113,10 @@ def _train(
                 reports.draw(record.folder, whole, facts)
             if stopping:
                 how = f"continue with --resume={record.folder}"
-                raise interrupts.stopped(stopping, report.epoch, how)
+                return interrupts.stopped(stopping, report.epoch, how)
     if hosts.leads():
         reports.conclude(record.folder, whole, facts)
+    return None
 
 
 def _record(experiment: Experiment) -> records.Record:

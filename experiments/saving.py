@@ -15,7 +15,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.program import Program
 from h2o_jax.sim.datasets import Dataset
 
-_ROWS = "['memory']['rows']"
+_ROWS, _ADDED = "['memory']['rows']", "['memory']['added']"
 
 
 def save(
@@ -73,8 +73,12 @@ def restore(
         )
     arrays = {name: share.own(array) for name, array in arrays.items()}
     if state.memory is not None:
-        shape = (len(experiment.runs), *state.memory.rows.shape[1:])
-        arrays[_ROWS] = _with_unwritten(arrays.get(_ROWS), shape)
+        _, capacity, width = state.memory.rows.shape
+        if not arrays[_ADDED].any():  # arrays without elements are not stored
+            arrays[_ROWS] = np.zeros((len(experiment.runs), 0, width), np.float32)
+        if _ROWS in arrays:
+            unwritten = max(0, capacity - arrays[_ROWS].shape[1])
+            arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
     tree = checkpoints.fit(arrays, _tree(state, worlds, len(experiment.runs)))
 
     def padded(stored: Any) -> Any:
@@ -102,14 +106,6 @@ def _tree(state: State, worlds: Worlds, runs: int) -> dict[str, Any]:
         "sim": worlds.sim and worlds.sim.state(),
         "ahead": state.ahead and state.ahead._asdict(),
     }
-
-
-def _with_unwritten(rows: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Stored replay rows, if any were written by then, in a replay of this shape."""
-    every = np.zeros(shape, np.float32)
-    if rows is not None:
-        every[:, : rows.shape[1]] = rows
-    return every
 
 
 def _fill(x: Any, runs: int) -> Any:

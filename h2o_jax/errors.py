@@ -50,9 +50,7 @@ class StoppedError(H2OError):
 
 
 class HostError(H2OError):
-    """Another host of the program is gone; what was saved can be resumed."""
-
-    exit_code = 75
+    """Another host of the program is gone, and its own error says why."""
 
 
 class JobError(H2OError):

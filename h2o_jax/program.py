@@ -28,8 +28,8 @@ from h2o_jax.types import (
 )
 
 _AXIS = "run"
-_Source = tuple[replay.Replay, tuple[jax.Array, ...]]
-"""A domain's rows, of one run or of all; and which of them are this run's."""
+_Draw = Callable[[jax.Array], jax.Array]
+"""Key -> packed rows of a batch."""
 
 
 class Program(NamedTuple):
@@ -71,7 +71,7 @@ def make_program(
     updates: int,
     devices: Sequence[jax.Device] | None = None,
 ) -> Program:
-    """Compiles an algorithm for `runs` runs of blocks of `updates` updates.
+    """The program of an algorithm; its functions compile when they are first called.
 
     Args:
         algorithm: the method.
@@ -127,15 +127,15 @@ def _block(
     """One block of every run on this device."""
     if memory is not None and rows is not None:
         memory = jax.vmap(replay.extend)(memory, rows)
-    runs = jnp.arange(len(states.step))
+    runs, n = jnp.arange(len(states.step)), algorithm.batch_size
 
     def learn(state: LearnerState, run: jax.Array) -> tuple[LearnerState, Metrics]:
-        sources: dict[str, _Source] = {}
+        draws: dict[str, _Draw] = {}
         if data is not None:
-            sources["real"] = replay.full(data), ()
+            draws["real"] = lambda key: replay.sample(replay.full(data), key, n)
         if memory is not None:
-            sources["sim"] = memory, (run,)
-        return _one_run(algorithm, sizes, state, sources)
+            draws["sim"] = lambda key: replay.sample_of(memory, run, key, n)
+        return _one_run(algorithm, sizes, state, draws)
 
     states, metrics = map_runs(learn, states, runs)
     return states, memory, metrics
@@ -145,20 +145,18 @@ def _one_run(
     algorithm: Algorithm,
     sizes: _Sizes,
     state: LearnerState,
-    sources: Mapping[str, _Source],
+    draws: Mapping[str, _Draw],
 ) -> tuple[LearnerState, Metrics]:
     """One block of one run, from its replay and the data."""
 
-    def draw(source: _Source, key: jax.Array) -> Transition:
-        memory, run = source
-        rows = replay.sample(memory, key, algorithm.batch_size, run)
-        return replay.unpack(rows, sizes.obs_dim, sizes.action_dim)
+    def batch(draw: _Draw, key: jax.Array) -> Transition:
+        return replay.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
 
     def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
         noise_key, real_key, sim_key = jax.random.split(key, 3)
         keys = {"real": real_key, "sim": sim_key}
-        batches = {f"{d}_batch": draw(x, keys[d]) for d, x in sources.items()}
+        batches = {f"{d}_batch": batch(draw, keys[d]) for d, draw in draws.items()}
         return algorithm.step(state, noise=algorithm.noise(noise_key), **batches)
 
     state, metrics = jax.lax.scan(update, state, length=sizes.updates)

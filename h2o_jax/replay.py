@@ -88,19 +88,20 @@ def extend(replay: Replay, rows: jax.Array) -> Replay:
     return Replay(written, replay.added + jnp.uint32(rows.shape[0]))
 
 
-def sample(
-    replay: Replay, key: jax.Array, n: int, run: tuple[jax.Array, ...] = ()
-) -> jax.Array:
-    """`[n, D]` rows drawn uniformly, with replacement, from those written.
+def sample(replay: Replay, key: jax.Array, n: int) -> jax.Array:
+    """`[n, D]` rows drawn uniformly, with replacement, from those written."""
+    return replay.rows[_slots(replay.added, replay.rows.shape[0], key, n)]
 
-    Args:
-        replay: a buffer, or buffers with leading axes.
-        key: what to draw with.
-        n: how many.
-        run: which of the buffers. A loop over runs that took one buffer after the
-            other would copy each; this gathers the rows from where they are.
+
+def sample_of(replays: Replay, run: jax.Array, key: jax.Array, n: int) -> jax.Array:
+    """`sample` from one of `R` buffers, `[R, capacity, D]`, where they are.
+
+    A loop over runs that took one buffer after the other would copy each.
     """
-    capacity = replay.rows.shape[-2]
-    filled = jnp.minimum(replay.added[run], jnp.uint32(capacity))
-    slots = jax.random.randint(key, (n,), 0, filled.astype(jnp.int32))
-    return replay.rows[(*run, slots)]
+    slots = _slots(replays.added[run], replays.rows.shape[1], key, n)
+    return replays.rows[run, slots]
+
+
+def _slots(added: jax.Array, capacity: int, key: jax.Array, n: int) -> jax.Array:
+    filled = jnp.minimum(added, jnp.uint32(capacity))
+    return jax.random.randint(key, (n,), 0, filled.astype(jnp.int32))

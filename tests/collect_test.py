@@ -60,14 +60,15 @@ def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
     arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'b'}")
     stopped = pytest.raises(StoppedError, match="the same command goes on collecting")
     with monkeypatch.context() as patch, stopped:
-        saved = collect.saving.save
+        step, epochs = collect.loop.rollout.collect, []
 
-        def save_then_stop(folder, experiment, state, worlds, dataset):
-            saved(folder, experiment, state, worlds, dataset)
-            if state.epoch == 5:
+        def collect_and_stop(*rest):
+            epochs.append(1)
+            if len(epochs) == 7:  # not one that ends with an evaluation
                 os.kill(os.getpid(), signal.SIGTERM)
+            return step(*rest)
 
-        patch.setattr(collect.saving, "save", save_then_stop)
+        patch.setattr(collect.loop.rollout, "collect", collect_and_stop)
         ensure(*arguments)
     again = load(ensure(*arguments))
     for x, y in zip(whole.transition, again.transition, strict=True):

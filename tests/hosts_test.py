@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def test_an_error_on_one_host_ends_all(folder):
     processes = both(*THREE, "--epochs=2", f"--run_dir={folder / 'one'}")
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert processes[0].returncode == ConfigError.exit_code
-    assert processes[1].returncode != 0
+    # JAX may be first to miss the host that all others report to.
+    assert processes[1].returncode in (HostError.exit_code, -signal.SIGABRT)
     assert "host 0: --run_dir=" in outputs[0].splitlines()[-1]
 
 

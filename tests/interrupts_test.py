@@ -1,18 +1,47 @@
 """Signals that ask, and those that are left alone."""
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 
 from experiments import interrupts, jobs
 
+HUNG_UP = """
+import os, signal, sys
+from experiments import interrupts
+with interrupts.Stop("the epoch ends") as stop:
+    print("ready", flush=True)
+    sys.stdin.read()  # until the terminal is closed
+    os.kill(os.getpid(), signal.SIGHUP)
+    print("one more line", flush=True)
+sys.exit(75 if stop.asked is signal.SIGHUP else 1)
+"""
 
-def test_nohup_holds_off_a_closed_terminal():
-    with jobs.handled(signal.SIGHUP, signal.SIG_IGN), interrupts.Stop("") as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.asked is None
-    with interrupts.Stop("") as stop:
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stop.asked is signal.SIGHUP
+
+def test_a_closed_terminal_is_a_reason_to_stop_and_no_error():
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", HUNG_UP],
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    assert os.read(ours, 100).startswith(b"ready")
+    os.close(ours)
+    child.stdin.close()
+    assert child.wait(timeout=60) == 75
+
+
+def test_nohup_holds_it_off():
+    script = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN){HUNG_UP}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input="", capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ["ready", "one more line"]
 
 
 def test_a_second_signal_acts_as_before(capfd):

@@ -45,6 +45,22 @@ def test_ctrl_c_reaches_the_run_and_not_those_who_wait(tmp_path, monkeypatch):
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
+def test_a_job_that_begins_after_ctrl_c_does_nothing(tmp_path):
+    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    part.stop.parent.mkdir()
+    part.stop.touch()
+    assert part() == 130
+    assert not part.log.exists()
+
+
+def test_a_run_that_a_signal_ended_has_the_shells_code(tmp_path, monkeypatch):
+    (tmp_path / "jobs").mkdir()
+    script = "import os, signal; signal.signal(2, 0); os.kill(os.getpid(), 2)"
+    child = [sys.executable, "-c", script]
+    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
+    assert jobs.Part(tmp_path, 0, 1, 1, ())() == 130
+
+
 def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):
     part = jobs.Part(tmp_path, 0, 1, 1, ())
     cut = part.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
