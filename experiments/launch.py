@@ -37,7 +37,7 @@ _NO_LIMIT = 60 * 24 * 365
 _NOTICE = 180
 """Seconds before a job's end at which its run is asked to save itself."""
 _STOPPED = (75, 130)
-"""Exit codes of a run that was asked to stop and has saved itself."""
+"""Exit codes of a run that was asked to stop; what it had learned is saved."""
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from experiments import interrupts, jobs
 HUNG_UP = """
 import os, signal, sys
 from experiments import interrupts
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
 with interrupts.Stop("the epoch ends") as stop:
     print("ready", flush=True)
     sys.stdin.read()  # until the terminal is closed
@@ -23,7 +24,7 @@ sys.exit(75 if stop.asked is signal.SIGHUP else 1)
 def test_a_closed_terminal_is_a_reason_to_stop_and_no_error():
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-c", HUNG_UP],
+        [sys.executable, "-c", HUNG_UP, "SIG_DFL"],
         stdin=subprocess.PIPE,
         stdout=theirs,
         stderr=theirs,
@@ -36,9 +37,11 @@ def test_a_closed_terminal_is_a_reason_to_stop_and_no_error():
 
 
 def test_nohup_holds_it_off():
-    script = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN){HUNG_UP}"
     done = subprocess.run(
-        [sys.executable, "-c", script], input="", capture_output=True, text=True
+        [sys.executable, "-c", HUNG_UP, "SIG_IGN"],
+        input="",
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert done.stdout.splitlines() == ["ready", "one more line"]
