@@ -106,6 +106,7 @@ def test_every_instruction_has_its_kind():
     assert "dot.9" not in found and "dot.0" not in found
 
 
+@pytest.mark.slow
 def test_breakdown():
     found = tables("breakdown")
     assert found["one update, 1 core"] == ["ms", "share"]

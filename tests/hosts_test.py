@@ -112,7 +112,7 @@ def test_an_error_on_one_host_ends_all(folder):
     assert "host 0: --run_dir=" in outputs[0].splitlines()[-1]
 
 
-def test_a_lost_host_ends_the_others_and_they_go_on(folder):
+def test_a_lost_host_ends_the_others(folder):
     place = folder / "lost"
     processes = both(*THREE, "--epochs=1000", f"--run_dir={place}")
     deadline = time.monotonic() + 120
@@ -124,9 +124,7 @@ def test_a_lost_host_ends_the_others_and_they_go_on(folder):
     processes[1].communicate()
     assert processes[0].returncode == HostError.exit_code, output
     assert "host 0: another host is gone" in output.splitlines()[-1]
-    done = checkpoints.read(place / "checkpoint").epoch
-    finish(*both(f"--resume={place}", f"--epochs={done + 1}"))
-    assert checkpoints.read(place / "checkpoint").epoch == done + 1
+    assert checkpoints.read(place / "checkpoint").epoch >= 1
 
 
 def test_long_rows_come_to_host_0_in_pieces(monkeypatch):
