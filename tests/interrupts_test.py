@@ -13,7 +13,7 @@ import os, signal, sys
 from experiments import interrupts
 signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
 with interrupts.Stop("the epoch ends") as stop:
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")  # at once, as the terminal closes after it
     sys.stdin.read()  # until the terminal is closed
     os.kill(os.getpid(), signal.SIGHUP)
     print("one more line", flush=True)
