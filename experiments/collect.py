@@ -141,10 +141,8 @@ def cache_folder() -> pathlib.Path:
     default = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     folder = flags.FLAGS.cache_dir or f"{default}/h2o_jax"
     path = pathlib.Path(folder).expanduser()
-    try:
+    with records.writing("cache_dir", path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--cache_dir={path}: {error.strerror}") from None
     return path
 
 

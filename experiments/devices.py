@@ -8,7 +8,7 @@ import tempfile
 
 import jax
 
-from experiments import console, flags
+from experiments import console, flags, records
 from h2o_jax.errors import ConfigError
 
 
@@ -32,11 +32,9 @@ def _make(cache: str) -> None:
     """
     if "://" in cache:
         return
-    try:
+    with records.writing("compile_cache", cache):
         pathlib.Path(cache).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache).close()
-    except OSError as error:
-        raise ConfigError(f"--compile_cache={cache}: {error.strerror}") from None
 
 
 def check() -> None:

@@ -136,10 +136,8 @@ def _folder(experiment: Experiment) -> pathlib.Path:
             )
     elif not records.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
-    try:
+    with records.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--run_dir={folder}: {error.strerror}") from None
     note.write_text("\n".join(asked) + "\n")
     return folder
 

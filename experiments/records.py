@@ -8,6 +8,7 @@ checkpoint/     everything needed to continue
 policy/, best/  actors of all runs: the last, and each run's best so far
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import IO, Any
 
@@ -38,11 +39,9 @@ class Record:
             ConfigError: another process is writing there, or it cannot be written.
         """
         self.folder = folder
-        try:
+        with writing("run_dir", folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "run.lock").open("w")
-        except OSError as error:
-            raise ConfigError(f"--run_dir={folder}: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -104,6 +103,19 @@ class Elsewhere(Record):
 
     def close(self) -> None:
         """Nothing."""
+
+
+@contextlib.contextmanager
+def writing(flag: str, path: pathlib.Path | str) -> Iterator[None]:
+    """Turns what the file system refuses into one line.
+
+    Raises:
+        ConfigError: with the flag that named the place.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"--{flag}={path}: {error.strerror}") from None
 
 
 def is_free(folder: pathlib.Path) -> bool:

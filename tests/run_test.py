@@ -48,6 +48,11 @@ def finished(tmp_path_factory, log):
     return folder
 
 
+def same_bits(wanted, found):
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(array, found[name], err_msg=name)
+
+
 def test_a_run_leaves_everything_it_promises(finished):
     folder = finished / "whole"
     names = {p.name for p in folder.iterdir()}
@@ -166,8 +171,7 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
     resumed = checkpoints.read(half / "checkpoint")
     assert resumed.epoch == whole.epoch == 4
     assert resumed.arrays.keys() == whole.arrays.keys()
-    for name, array in whole.arrays.items():
-        np.testing.assert_array_equal(array, resumed.arrays[name], err_msg=name)
+    same_bits(whole.arrays, resumed.arrays)
 
     def timeless(folder):
         return [{**x, "seconds": 0} for x in records.read(folder)]
@@ -192,8 +196,7 @@ def test_what_was_killed_before_its_first_rows_goes_on(
     call(run.main, monkeypatch, f"--resume={folder}")
     whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
     resumed = checkpoints.read(folder / "checkpoint").arrays
-    for key, array in whole.items():
-        np.testing.assert_array_equal(array, resumed[key], err_msg=key)
+    same_bits(whole, resumed)
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 130)])
@@ -215,9 +218,7 @@ def test_a_signal_saves_and_stops(finished, log, tmp_path, monkeypatch, name, co
     call(run.main, monkeypatch, f"--resume={folder}")
     whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
     resumed = checkpoints.read(folder / "checkpoint").arrays
-    learned = [key for key in whole if "params" in key]
-    for key in learned:
-        np.testing.assert_array_equal(whole[key], resumed[key], err_msg=key)
+    same_bits({k: x for k, x in whole.items() if "params" in k}, resumed)
 
 
 def test_a_folder_in_use_is_refused(finished, log, monkeypatch):
