@@ -21,7 +21,7 @@ from benchmarks import floor, timing, updates
 from benchmarks.timing import Measure
 from benchmarks.update_time import QUICK
 from benchmarks.updates import FLOOR, Plan
-from experiments import console
+from experiments.cli import console
 
 PRODUCTS = "matrix products and what is fused into them"
 KINDS = {

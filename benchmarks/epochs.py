@@ -16,8 +16,8 @@ from benchmarks.timing import Measure
 from experiments import build, loop
 from experiments.experiment import Experiment, Run
 from h2o_jax import replay
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
-from h2o_jax.sim.datasets import Dataset
 
 EPOCH = 1000  # steps and updates of a published epoch, which figures are scaled to
 EPOCHS = 1000  # published, which gives the replay its size

@@ -13,8 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import timing
-from tests import double_integrator as cart
+from benchmarks import cart, timing
 from tests import learning_test
 
 BITS = {"float32": None, "tensorfloat32": 10, "bfloat16": 7}

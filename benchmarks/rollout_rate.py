@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import rollouts, timing
 from benchmarks.rollouts import EPOCH, GYMNASIUM
 from benchmarks.timing import Measure, Ratio
-from experiments import console
+from experiments.cli import console
 from h2o_jax.sim import tasks
 
 PHYSICS = "mj_step loop, 1 thread"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from benchmarks import timing, updates
 from benchmarks.timing import Measure
-from experiments import console
+from experiments.cli import console
 
 
 class Plan(Protocol):

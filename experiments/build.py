@@ -11,10 +11,10 @@ import numpy as np
 from experiments.experiment import Experiment, Run
 from h2o_jax import replay
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.sim import gaps, models
-from h2o_jax.sim.datasets import Dataset
 from h2o_jax.sim.world import World, queue_length
 from h2o_jax.types import (
     Actor,

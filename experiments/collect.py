@@ -21,22 +21,24 @@ import numpy as np
 import h2o_jax
 from experiments import (
     build,
-    console,
     devices,
     flags,
     from_flags,
-    interrupts,
     loop,
     records,
     saving,
     simulate,
 )
 from experiments.build import State, Worlds
+from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, Run
-from h2o_jax import host, replay
+from h2o_jax import numpy_policy, replay
+from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
-from h2o_jax.sim import datasets, gaps, hdf5, models, operator, robot_log, rollout
+from h2o_jax.sim import gaps, models, rollout
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot import scripted_operator
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
@@ -112,7 +114,7 @@ def place(experiment: Experiment) -> pathlib.Path:
 
 def _operated() -> tuple[int, int, robot_log.Pairing]:
     """Rows, seed and pairing of the scripted operator's log."""
-    rows = flags.FLAGS.collect_rows or operator.ROWS
+    rows = flags.FLAGS.collect_rows or scripted_operator.ROWS
     return rows, flags.FLAGS.collect_seed, from_flags.pairing()
 
 
@@ -122,7 +124,7 @@ def _operate(experiment: Experiment) -> pathlib.Path:
     if not path.is_file():
         task = experiment.model
         rows, seed, pairing = _operated()
-        data = operator.record(task, rows, seed, pairing, experiment.real)
+        data = scripted_operator.record(task, rows, seed, pairing, experiment.real)
         limits = time_limits(data.transition.discount_t, task.horizon)
         origin = "; ".join([data.source, *data.notes])
         attributes = {"origin": origin, "pairing": pairing}
@@ -264,7 +266,9 @@ def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
     world = World(task, [model] * _ROLLOUTS, [interface] * _ROLLOUTS, seeds)
     one = simulate.actors(state, 1)
-    act = host.policy(jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one))
+    act = numpy_policy.make(
+        jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
+    )
     rng = np.random.default_rng(seeds[0])
     shape = (_ROLLOUTS, task.action_dim)
     rows = rollout.collect(

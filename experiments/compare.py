@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import console, flags, plots
+from experiments import flags, plots
+from experiments.cli import console
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks

@@ -8,9 +8,10 @@ from experiments import flags, from_flags
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
 from h2o_jax import replay
+from h2o_jax.data import datasets, hdf5
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import datasets, hdf5, robot_log
-from h2o_jax.sim.datasets import Dataset
+from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.types import Algorithm
 
 

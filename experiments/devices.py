@@ -8,7 +8,8 @@ import tempfile
 
 import jax
 
-from experiments import console, flags, records
+from experiments import flags, records
+from experiments.cli import console
 from h2o_jax.errors import ConfigError
 
 

@@ -9,7 +9,8 @@ from absl import flags
 
 from experiments import hyperparameters
 from h2o_jax.algorithms import ALGORITHMS
-from h2o_jax.sim import gaps, robot_log, tasks
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.types import Hyper
 from h2o_jax.value_losses import BACKBONES
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from experiments import flags, hyperparameters
 from experiments.experiment import Experiment, Run, grid, part
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, robot_log, tasks
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.types import Hyper
 
 

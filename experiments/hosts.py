@@ -19,7 +19,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments import console, flags, interrupts
+from experiments import flags
+from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, part
 from h2o_jax.errors import ConfigError, H2OError, HostError
 

@@ -20,14 +20,13 @@ from experiments import (
     build,
     collect,
     command_line,
-    console,
     data,
     flags,
     from_flags,
-    interrupts,
     jobs,
     records,
 )
+from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
 from experiments.jobs import Part
 from h2o_jax.errors import ConfigError, JobError, StoppedError

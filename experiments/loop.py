@@ -10,11 +10,11 @@ import numpy as np
 from experiments import hosts, simulate
 from experiments.build import State, Worlds
 from experiments.experiment import Experiment
-from h2o_jax import host, replay
+from h2o_jax import numpy_policy, replay
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import DivergenceError
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
-from h2o_jax.sim.datasets import Dataset
 
 
 class Report(NamedTuple):
@@ -107,7 +107,7 @@ def _evaluate(
     policy = simulate.actors(state, runs)
     found = rollout.evaluate(
         worlds.real,
-        host.policy(policy),
+        numpy_policy.make(policy),
         experiment.episodes,
         experiment.evaluation_seed,
     )

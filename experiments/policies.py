@@ -12,7 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from experiments import checkpoints
-from h2o_jax import host
+from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Actor, ObsScales
@@ -60,7 +60,7 @@ def load_many(
     """
     actors = _actors(pathlib.Path(folder), which)
     picked = jax.tree.map(lambda x: x[np.asarray(runs)], actors)
-    act, obs_dim = host.policy(picked), picked.scales.obs_mean.shape[-1]
+    act, obs_dim = numpy_policy.make(picked), picked.scales.obs_mean.shape[-1]
 
     def every(obs: np.ndarray) -> np.ndarray:
         obs = np.asarray(obs, np.float32)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments import command_line, flags, loop, plots, records, robot
+from experiments import command_line, flags, loop, plots, records
 from experiments.experiment import Experiment, Run, defaults
+from experiments.robot import __main__ as robot
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
-from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Hyper
 
 Facts = Mapping[str, Any]

@@ -12,24 +12,23 @@ from typing import Any
 from experiments import (
     build,
     command_line,
-    console,
     data,
     devices,
     flags,
+    footprint,
     from_flags,
     hosts,
-    interrupts,
     loop,
-    memory,
     records,
     reports,
     saving,
 )
+from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
+from h2o_jax.data import datasets
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.program import Program
-from h2o_jax.sim import datasets
-from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
 
 
@@ -74,7 +73,7 @@ def _plan(
         MemoryLimitError: the runs do not fit.
     """
     lines = [] if dataset is None else [datasets.summary(dataset)]
-    lines.append(memory.fitting(mine, method, dataset, program))
+    lines.append(footprint.fitting(mine, method, dataset, program))
     if mine.overlap:
         lines.append("overlap   rows of epoch e are by the policy after block e - 2")
     return "\n".join(lines)

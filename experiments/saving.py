@@ -11,9 +11,9 @@ from experiments import checkpoints, simulate
 from experiments.build import Block, State, Worlds
 from experiments.experiment import Experiment
 from experiments.hosts import ALONE, Share
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.program import Program
-from h2o_jax.sim.datasets import Dataset
 
 _ROWS, _ADDED = "['memory']['rows']", "['memory']['added']"
 

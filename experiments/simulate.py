@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.build import Block, State
 from experiments.experiment import Experiment
-from h2o_jax import host
+from h2o_jax import numpy_policy
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
 from h2o_jax.sim.world import World
@@ -65,7 +65,7 @@ class Ahead:
 def prepare(experiment: Experiment, world: World, state: State, epoch: int) -> Collect:
     """An epoch with the policy of now, ready to run without the device."""
     runs = len(experiment.runs)
-    act = host.policy(actors(state, runs))
+    act = numpy_policy.make(actors(state, runs))
     normals = noise(experiment, epoch)
 
     def collect() -> Block:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments import calibrate
+from experiments.robot import calibrate
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import calibration, operator, robot_log
-from h2o_jax.sim.robot_log import Log
+from h2o_jax.sim.robot import calibration, scripted_operator
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot.log import Log
 from tests.commands import call
 
 
@@ -94,7 +95,7 @@ def test_held_out_skill_on_the_published_log(
 def test_the_operator_shakes_the_model_like_the_robot(shared_file):
     log, _ = robot_log.read(shared_file("robot/log.txt"))
     robot = calibration.spread(log)
-    real = calibration.closed_loop(operator.drive(3000, range(4)))
+    real = calibration.closed_loop(scripted_operator.drive(3000, range(4)))
     for name in ("v", "theta", "theta_dot", "u"):
         assert real[name][0] == pytest.approx(robot[name], rel=0.3)
 
@@ -102,7 +103,7 @@ def test_the_operator_shakes_the_model_like_the_robot(shared_file):
 def test_the_command_prints_tables_and_draws(
     shared_file, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(operator, "ROWS", 1500)
+    monkeypatch.setattr(scripted_operator, "ROWS", 1500)
     monkeypatch.setattr(calibrate, "_SEEDS", range(2))
     log, figure = shared_file("robot/log.txt"), tmp_path / "new" / "figure.png"
     call(calibrate.main, monkeypatch, f"--dataset={log}", f"--out={figure}")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from experiments import collect, from_flags
+from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import StoppedError
-from h2o_jax.sim import datasets, hdf5
 from tests.commands import TINY, call, parsed
 
 pytestmark = pytest.mark.usefixtures("fast_compile")

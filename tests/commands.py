@@ -7,8 +7,10 @@ import numpy as np
 from absl import flags as absl_flags
 from absl.testing import flagsaver
 
-from experiments import command_line, console
-from h2o_jax.sim import datasets, models, rollout, tasks
+from experiments import command_line
+from experiments.cli import console
+from h2o_jax.data import datasets
+from h2o_jax.sim import models, rollout, tasks
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.world import World
 

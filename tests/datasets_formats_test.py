@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+from h2o_jax.data import datasets
 from h2o_jax.errors import DatasetError
-from h2o_jax.sim import datasets
 from tests.logs import MINARI_ID, N, as_transition, assert_same, columns, load
 
 

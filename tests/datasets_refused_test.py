@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from h2o_jax.data import datasets, files
 from h2o_jax.errors import DatasetError
-from h2o_jax.sim import datasets, files
 from tests.logs import N, as_transition, columns, load, save_hdf5, without
 
 

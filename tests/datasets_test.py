@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import datasets
 from h2o_jax.types import Transition
 from tests.logs import (
     A,

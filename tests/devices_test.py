@@ -3,7 +3,8 @@
 import jax
 import pytest
 
-from experiments import console, devices
+from experiments import devices
+from experiments.cli import console
 from h2o_jax.errors import ConfigError
 from tests.commands import parsed
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 
-from experiments import interrupts, jobs
+from experiments import jobs
+from experiments.cli import interrupts
 
 HUNG_UP = """
 import os, signal, sys

@@ -29,7 +29,7 @@ import numpy as np
 import pytest
 
 import h2o_jax
-from tests import double_integrator as cart
+from benchmarks import cart
 
 # Half way from the worst of ten seeds to the steady driver (SAC, DARC and BC: to the
 # shaky one; other offline methods: to BC's mean).

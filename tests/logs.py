@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 
-from h2o_jax.sim import datasets
+from h2o_jax.data import datasets
 from h2o_jax.types import Transition
 
 N, OBS, A = 60, 3, 2

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import datasets, robot_log, tasks
+from h2o_jax.sim import tasks
+from h2o_jax.sim.robot import log as robot_log
 
 STAND = tasks.get("wheel_legged_stand")
 FORWARD = tasks.get("wheel_legged_forward")

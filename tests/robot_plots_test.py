@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from experiments import robot_plots
+from experiments.robot import figures
 from h2o_jax.sim import tasks
 from h2o_jax.sim.rollout import Evaluation, Trace
 
@@ -29,7 +29,7 @@ def test_each_seed_counts_once_however_many_of_its_episodes_stand():
             [[4.0, 3.0, nan], [4.0, 5.0, nan]],
         ]
     )
-    mean, std = robot_plots._over_policies(lines)
+    mean, std = figures._over_policies(lines)
     # Seeds' means: 2 and 4, then 1 (one episode left) and 4, then nobody.
     np.testing.assert_allclose(mean, [3.0, 2.5, nan])
     np.testing.assert_allclose(std, [1.0, 1.5, nan])
@@ -42,7 +42,7 @@ def test_falls_beyond_the_axis_are_marked_at_its_edge(task, tmp_path, monkeypatc
     # Falls at 0.1 m/s for 10 s, and far out on either side.
     trace = drifting([[0.1], [2.0], [-1.0], [0.0]], [[10], [12], [20], [31]])
     path = tmp_path / "motion.png"
-    robot_plots.motion(path, tasks.get(task), {"one": trace, "other": trace})
+    figures.motion(path, tasks.get(task), {"one": trace, "other": trace})
     [figure] = figures
     for panel in figure.axes:
         low, high = panel.get_ylim()

@@ -15,12 +15,14 @@ from experiments import (
     from_flags,
     policies,
     records,
-    robot,
     run,
 )
-from h2o_jax import host
+from experiments.robot import __main__ as robot
+from h2o_jax import numpy_policy
+from h2o_jax.data import hdf5
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
-from h2o_jax.sim import hdf5, operator, tasks
+from h2o_jax.sim import tasks
+from h2o_jax.sim.robot import scripted_operator
 from h2o_jax.sim.rollout import Evaluation, Trace
 from h2o_jax.types import Hyper, ObsScales, Transition, unit_scales
 from tests.commands import TINY, call, parsed, write_log
@@ -41,7 +43,7 @@ STAND = (
 def runs(tmp_path_factory):
     """One run of each method, on the operator's log and on its text."""
     root = tmp_path_factory.mktemp("robot")
-    [log] = operator.drive(300)
+    [log] = scripted_operator.drive(300)
     table = np.column_stack([log.states, log.torque, log.done])
     np.savetxt(root / "log.txt", table)
     h2o = ("--discriminate_rows=0:16", "--seed=0..1")
@@ -122,7 +124,7 @@ def test_sac_sees_observations_normalised_by_the_log(runs):
         np.testing.assert_allclose(found, [wanted], rtol=1e-4, atol=1e-6)
     actors = policies._actors(folder, "policy")
     unit = ObsScales(np.zeros((1, len(mean)), "f4"), np.ones((1, len(std)), "f4"))
-    unscaled = host.policy(actors._replace(scales=unit))
+    unscaled = numpy_policy.make(actors._replace(scales=unit))
     some = observed[None, :50]
     acted = policies.load(folder)(some[0])
     np.testing.assert_allclose(acted, unscaled((some - mean) / std)[0], atol=1e-6)

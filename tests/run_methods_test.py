@@ -12,9 +12,9 @@ from experiments import (
     records,
     run,
 )
-from h2o_jax import host
+from h2o_jax import numpy_policy
+from h2o_jax.data import hdf5
 from h2o_jax.errors import DatasetError
-from h2o_jax.sim import hdf5
 from tests.commands import TINY, call, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -54,7 +54,7 @@ def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch
     values = policies.load_critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
     assert values.shape == (2,) and np.isfinite(values).all()
     # A deterministic policy explores a little, whatever it learned.
-    act = host.policy(policies._actors(folder, "policy"))
+    act = numpy_policy.make(policies._actors(folder, "policy"))
     normals = np.random.default_rng(0).standard_normal((1, 500, 3), np.float32)
     spread = act(np.zeros((1, 500, 11), np.float32), normals)[0].std(axis=0)
     np.testing.assert_allclose(spread, 0.1, rtol=0.2)

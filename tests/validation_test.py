@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from h2o_jax.data import validation
 from h2o_jax.errors import DatasetError
-from h2o_jax.sim import validation
 from h2o_jax.types import Transition
 
 N, OBS, A = 8, 3, 2

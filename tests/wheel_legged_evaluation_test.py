@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from h2o_jax.sim import gaps, lqr, rollout
+from h2o_jax.sim import gaps, rollout
+from h2o_jax.sim.robot import lqr
 from tests.wheel_legged import STAND, make, nothing
 
 # --- survival and the optimal law -----------------------------------------------

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import calibration, gaps, models, operator, rollout
+from h2o_jax.sim import gaps, models, rollout
 from h2o_jax.sim.interface import Interface
+from h2o_jax.sim.robot import calibration, scripted_operator
 from h2o_jax.sim.world import World
 from tests.wheel_legged import FORWARD, MODELS, STAND, make
 
@@ -75,7 +76,7 @@ def test_larger_gaps_cost_the_operators_law_more():
     built = [models.compile_model(task, gap) for gap in settings]
     interfaces = [gaps.interface(gap, task.interface) for gap in settings]
     world = World(task, built, interfaces, range(len(built)), nthread=1)
-    gain = operator.GAINS[[2, 3, 0, 1]] / 3
+    gain = scripted_operator.GAINS[[2, 3, 0, 1]] / 3
     found = rollout.evaluate(world, lambda o: o @ gain[:, None], episodes, seed=0)
     cost = (30 - found.returns / found.lengths).mean(axis=1)
     fallen = found.fell.mean(axis=1)
@@ -89,7 +90,7 @@ def test_latency_makes_the_operator_shake():
     rates = [
         np.mean([calibration.spread(log)["theta_dot"] for log in logs])
         for text in ("none", "latency:3", "latency:4")
-        for logs in [operator.drive(1000, range(6), gaps.parse(text))]
+        for logs in [scripted_operator.drive(1000, range(6), gaps.parse(text))]
     ]
     # Over 20 seeds of 30 s: 0.53, 0.73 and 1.02 rad/s.
     assert rates[0] * 1.15 < rates[1]

@@ -4,9 +4,10 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
-from h2o_jax.sim import edits, wheel_legged_gaps
+from h2o_jax.sim import edits
 from h2o_jax.sim.edits import Edit
 from h2o_jax.sim.interface import Interface
+from h2o_jax.sim.robot import idealised
 
 ANY = "*"
 """Stands for every robot."""
@@ -154,8 +155,8 @@ ALL = (
         "idealised",
         "share of the way from the fitted robot to the ideal simulator",
         1.0,
-        {"wheel_legged": wheel_legged_gaps.idealise_model},
-        wheel_legged_gaps.idealise_interface,
+        {"wheel_legged": idealised.idealise_model},
+        idealised.idealise_interface,
         neutral=0.0,
         lowest=0.0,
         highest=1.0,

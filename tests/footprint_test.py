@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from experiments import build, from_flags, memory, run
+from experiments import build, footprint, from_flags, run
 from h2o_jax.errors import ConfigError, MemoryLimitError
 from tests.commands import TINY, call, parsed
 
@@ -28,7 +28,7 @@ def size(tree):
 def test_the_estimate_is_what_is_allocated():
     experiment, method = parts(*SAC)
     program = build.program(experiment, method)
-    found = memory.estimate(experiment, method, None, program)
+    found = footprint.estimate(experiment, method, None, program)
     state = build.state(experiment, method, program, None)
     assert found.learner == size(state.learner)
     assert found.replay == state.memory.rows.nbytes
@@ -39,7 +39,7 @@ def test_the_estimate_is_what_is_allocated():
 def test_replay_rows_bounds_the_replay():
     experiment, method = parts(*SAC, "--replay_rows=100")
     program = build.program(experiment, method)
-    found = memory.estimate(experiment, method, None, program)
+    found = footprint.estimate(experiment, method, None, program)
     assert found.replay == 4 * 100 * 27 * 4
     experiment, _ = parts(*SAC, "--replay_rows=10")
     with pytest.raises(ConfigError, match="--replay_rows=10: an epoch adds --steps=60"):
@@ -47,17 +47,17 @@ def test_replay_rows_bounds_the_replay():
 
 
 def test_what_does_not_fit_is_refused():
-    found = memory.Estimate(learner=10, replay=90, data=0, runs=2)
-    memory.check(found, 100)
-    memory.check(found, None)
+    found = footprint.Estimate(learner=10, replay=90, data=0, runs=2)
+    footprint.check(found, 100)
+    footprint.check(found, None)
     with pytest.raises(MemoryLimitError, match="lower --replay_rows"):
-        memory.check(found, 99)
+        footprint.check(found, 99)
     with pytest.raises(MemoryLimitError, match="do parts of the grid"):
-        memory.check(found._replace(learner=95), 99)
+        footprint.check(found._replace(learner=95), 99)
 
 
 def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "available", lambda devices: 1000)
+    monkeypatch.setattr(footprint, "available", lambda devices: 1000)
     with pytest.raises(MemoryLimitError, match="4 runs need") as caught:
         call(run.main, monkeypatch, *SAC, f"--run_dir={tmp_path / 'run'}")
     assert caught.value.exit_code == 6
@@ -65,7 +65,7 @@ def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
 
 
 def test_free_memory_is_known_here():
-    found = memory.available(jax.local_devices())
+    found = footprint.available(jax.local_devices())
     assert found is None or found > 1e6
 
 

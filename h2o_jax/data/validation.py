@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import files
+from h2o_jax.data import files
 from h2o_jax.types import Transition
 
 Columns = Mapping[str, np.ndarray]

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from h2o_jax.sim import gaps, models, robot_log, tasks
-from h2o_jax.sim.datasets import Dataset
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.sim import gaps, models, tasks
 from h2o_jax.sim.gaps import GapSetting
-from h2o_jax.sim.robot_log import Log, Pairing
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot.log import Log, Pairing
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
 from h2o_jax.sim.world import World

@@ -22,7 +22,7 @@ Act = Callable[..., Array]
 Head = Callable[[Any, Array], tuple[Array, Array]]
 
 
-def policy(actors: Actor) -> Act:
+def make(actors: Actor) -> Act:
     """`Algorithm.act` for actors with a leading run axis, of any family of policies.
 
     Args:

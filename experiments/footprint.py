@@ -10,10 +10,10 @@ import numpy as np
 from experiments import build
 from experiments.experiment import Experiment
 from h2o_jax import replay
+from h2o_jax.data import files
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import MemoryLimitError
 from h2o_jax.program import Program
-from h2o_jax.sim import files
-from h2o_jax.sim.datasets import Dataset
 from h2o_jax.types import Algorithm
 
 _MEGABYTE = 1e6

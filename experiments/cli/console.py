@@ -17,7 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments import command_line, interrupts
+from experiments import command_line
+from experiments.cli import interrupts
 from h2o_jax.errors import H2OError
 
 

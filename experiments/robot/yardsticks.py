@@ -7,10 +7,13 @@ episodes of 30 s each.
 
 import numpy as np
 
-from experiments import console, flags, robot
+from experiments import flags
+from experiments.cli import console
 from experiments.experiment import Experiment
-from h2o_jax.sim import gaps, lqr, models, operator, rollout, tasks
+from experiments.robot import __main__ as robot
+from h2o_jax.sim import gaps, models, rollout, tasks
 from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.robot import lqr, scripted_operator
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
@@ -25,7 +28,9 @@ def main() -> None:
         f"LQR, discount {discount}": _discounted(float(discount))
         for discount in flags.FLAGS.discount
     }
-    laws["operator's gains"] = operator.GAINS[log_columns(_TASK)] / TORQUE_LIMIT
+    laws["operator's gains"] = (
+        scripted_operator.GAINS[log_columns(_TASK)] / TORQUE_LIMIT
+    )
     found = {
         gaps.to_text(real): {
             name: robot.scores(_TASK, _trace(gains, real))

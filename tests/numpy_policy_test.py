@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from h2o_jax import h2o_plus, host, iql, rebrac
+from h2o_jax import h2o_plus, iql, numpy_policy, rebrac
 
 OBS, ACTIONS, RUNS, EPISODES = 5, 2, 3, 4
 
@@ -31,7 +31,7 @@ def observations(*shape):
 @pytest.mark.parametrize("shape", [(RUNS,), (RUNS, EPISODES)])
 def test_mode(method, actors, shape):
     obs = observations(*shape)
-    found = host.policy(actors)(obs)
+    found = numpy_policy.make(actors)(obs)
     assert found.shape == (*shape, ACTIONS) and found.dtype == np.float32
     expected = jax.vmap(method.act)(actors, obs)
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -40,14 +40,14 @@ def test_mode(method, actors, shape):
 def test_sample_with_the_keys_normals(method, actors):
     obs, keys = observations(RUNS), jax.random.split(jax.random.key(1), RUNS)
     noise = np.asarray(jax.vmap(lambda k: jax.random.normal(k, (ACTIONS,)))(keys))
-    found = host.policy(actors)(obs, noise)
+    found = numpy_policy.make(actors)(obs, noise)
     expected = jax.vmap(method.act)(actors, obs, keys)
     np.testing.assert_allclose(found, expected, atol=2e-6)
-    assert not np.allclose(found, host.policy(actors)(obs))
+    assert not np.allclose(found, numpy_policy.make(actors)(obs))
 
 
 def test_a_runs_action_does_not_depend_on_the_others(actors):
     obs = observations(RUNS)
-    every = host.policy(actors)(obs)
-    one = host.policy(jax.tree.map(lambda x: x[1:2], actors))(obs[1:2])
+    every = numpy_policy.make(actors)(obs)
+    one = numpy_policy.make(jax.tree.map(lambda x: x[1:2], actors))(obs[1:2])
     np.testing.assert_array_equal(every[1:2], one)

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from h2o_jax.sim import files, tables
+from h2o_jax.data import files, tables
 from h2o_jax.types import Transition
 
 TRUNCATED = re.compile(r"eof = (\d+),.*stored_eof = (\d+)")

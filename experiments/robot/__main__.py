@@ -19,16 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import (
-    animation,
-    command_line,
-    console,
-    flags,
-    policies,
-    records,
-    robot_plots,
-)
+from experiments import command_line, flags, policies, records
+from experiments.cli import console
 from experiments.experiment import Experiment
+from experiments.robot import animation, figures
 from h2o_jax import replay
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, models, rollout, tasks
@@ -118,11 +112,11 @@ def report(
     text = table(task, found)
     (out / "scores.md").write_text(text + "\n")
     first = traces[gaps.to_text(reals[0])]
-    robot_plots.motion(out / "motion.png", task, first)
+    figures.motion(out / "motion.png", task, first)
     visits = {name: _visits(method, task) for name, method in methods.items()}
-    robot_plots.visited(out / "visited.png", task, visits)
+    figures.visited(out / "visited.png", task, visits)
     if len(reals) > 1:
-        robot_plots.survival(out / "survival.png", found)
+        figures.survival(out / "survival.png", found)
     animation.draw(out / "robot.gif", next(iter(first.values())))
     return text
 

@@ -66,6 +66,7 @@ def cost(act, key, starts=STARTS):
 
 
 def uniform_starts(key, n):
+    """`[n, 2]` states with position and speed uniform in [-1, 1]."""
     return jax.random.uniform(key, (n, OBS), minval=-1.0)
 
 

@@ -17,8 +17,8 @@ import gymnasium
 import jax
 import numpy as np
 
-from h2o_jax.sim import files, hdf5
-from h2o_jax.sim.tables import ColumnMap
+from h2o_jax.data import files, hdf5
+from h2o_jax.data.tables import ColumnMap
 from h2o_jax.types import Transition
 
 ID = re.compile(r"([\w-]+/)*[\w-]+-v\d+", re.ASCII)

@@ -17,8 +17,9 @@ import mujoco
 import numpy as np
 from mujoco import batch
 
-from h2o_jax.sim import gaps, models, robot_log, tasks
-from h2o_jax.sim.robot_log import PERIOD, Log
+from h2o_jax.sim import gaps, models, tasks
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot.log import PERIOD, Log
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.tasks.wheel_legged import RADIUS, rest_height
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import files
 
 ACCEPTED = {
     "observations": ("observations", "obs", "states", "s"),

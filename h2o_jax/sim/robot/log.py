@@ -37,9 +37,9 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
+from h2o_jax.data import files, validation
+from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import files, validation
-from h2o_jax.sim.datasets import Dataset
 from h2o_jax.sim.tasks.task import Array, Motion, Task
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
 from h2o_jax.types import Transition

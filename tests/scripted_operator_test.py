@@ -4,8 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import datasets, gaps, operator, robot_log, tasks
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot import scripted_operator
 
 STAND = tasks.get("wheel_legged_stand")
 FORWARD = tasks.get("wheel_legged_forward")
@@ -13,12 +16,12 @@ FORWARD = tasks.get("wheel_legged_forward")
 
 @pytest.fixture(scope="module")
 def logs():
-    return operator.drive(1200, [0, 1])
+    return scripted_operator.drive(1200, [0, 1])
 
 
 def test_a_row_holds_the_command_of_the_row_before(logs):
     for seed, log in enumerate(logs):
-        joystick = operator._joystick(1200, seed)
+        joystick = scripted_operator._joystick(1200, seed)
         x, v, theta, theta_dot = log.states.T
         wanted = 15.4 * theta + 0.82 * theta_dot + 2 * v + 0.6 * x + joystick
         follows = ~log.done[:-1]
@@ -29,14 +32,14 @@ def test_a_row_holds_the_command_of_the_row_before(logs):
 
 
 def test_logs_do_not_depend_on_their_company(logs):
-    [alone] = operator.drive(300, [1])
+    [alone] = scripted_operator.drive(300, [1])
     np.testing.assert_array_equal(alone.states, logs[1].states[:300])
     assert (logs[0].states[0] != logs[1].states[0]).any()
 
 
 def test_a_fall_ends_an_episode():
     # 20 N s on 12 kg: 1.7 m/s at once, which 3 N m at each wheel cannot catch.
-    [log] = operator.drive(600, [0], gaps.parse("push:20"))
+    [log] = scripted_operator.drive(600, [0], gaps.parse("push:20"))
     lying = np.abs(log.states[:, 2]) > np.pi / 6
     falls = np.flatnonzero(log.done)
     assert len(falls) > 1
@@ -55,11 +58,11 @@ def test_a_fall_ends_an_episode():
 @pytest.mark.parametrize("task", [STAND, FORWARD], ids=lambda task: task.name)
 @pytest.mark.parametrize("pairing", robot_log.PAIRINGS)
 def test_records_as_many_transitions_as_asked(task, pairing, logs):
-    data = operator.record(task, 500, seed=1, pairing=pairing)
+    data = scripted_operator.record(task, 500, seed=1, pairing=pairing)
     rows = data.transition
     assert [len(x) for x in jax.tree.leaves(rows)] == [500] * 5
     assert all(x.dtype == np.float32 for x in jax.tree.leaves(rows))
-    again = operator.record(task, 500, seed=1, pairing=pairing)
+    again = scripted_operator.record(task, 500, seed=1, pairing=pairing)
     np.testing.assert_array_equal(rows.r_t, again.transition.r_t)
     # The first pair of the log, whose command is the one before or the one after.
     torque = logs[1].torque[1 if pairing == "realigned" else 0]
@@ -69,10 +72,10 @@ def test_records_as_many_transitions_as_asked(task, pairing, logs):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_realigned_action_depends_on_its_state(seed):
-    gain = operator.GAINS[[2, 3, 0, 1]]
+    gain = scripted_operator.GAINS[[2, 3, 0, 1]]
     steps = {}
     for pairing in robot_log.PAIRINGS:
-        rows = operator.record(STAND, 1500, seed, pairing).transition
+        rows = scripted_operator.record(STAND, 1500, seed, pairing).transition
         # What the law leaves unexplained; the one limited to 3 N m is left out.
         rest = 3 * rows.a_tm1[:, 0] - rows.s_tm1 @ gain
         free = np.abs(rows.a_tm1[:, 0]) < 1
@@ -89,13 +92,13 @@ def test_falls_do_not_cost_transitions():
     # Resets of std 3 rad, mostly beyond 30 degrees: falls after a single step,
     # and no pair leads from any to the next episode.
     real = gaps.parse("reset_spread:100")
-    rows = operator.record(STAND, 400, real=real).transition
+    rows = scripted_operator.record(STAND, 400, real=real).transition
     assert len(rows.r_t) == 400
     assert np.sum(rows.discount_t == 0) > 40
 
 
 def test_the_log_reloads_from_a_file(tmp_path):
-    data = operator.record(STAND, 400)
+    data = scripted_operator.record(STAND, 400)
     path = tmp_path / "log.hdf5"
     datasets.write_d4rl(
         path, data.transition, np.zeros(400, bool), {"task": STAND.name}
@@ -106,7 +109,7 @@ def test_the_log_reloads_from_a_file(tmp_path):
 
 
 def test_the_joystick_is_slow():
-    joystick = operator._joystick(200_000, 0)
+    joystick = scripted_operator._joystick(200_000, 0)
     assert joystick.std() == pytest.approx(0.44, rel=0.05)
     later = np.mean(joystick[:-45] * joystick[45:]) / joystick.var()
     assert later == pytest.approx(np.exp(-1), abs=0.04)
@@ -114,4 +117,4 @@ def test_the_joystick_is_slow():
 
 def test_unknown_pairing():
     with pytest.raises(ConfigError, match="'shifted'; choose from official, realigned"):
-        operator.record(STAND, 20, pairing="shifted")
+        scripted_operator.record(STAND, 20, pairing="shifted")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from h2o_jax.data import files, hdf5, minari_files, tables, validation
+from h2o_jax.data.hdf5 import write_d4rl
+from h2o_jax.data.minari_files import write_minari
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import files, hdf5, minari_data, tables, validation
-from h2o_jax.sim.hdf5 import write_d4rl
-from h2o_jax.sim.minari_data import write_minari
 from h2o_jax.types import Transition
 
 __all__ = ["Dataset", "load", "summary", "write_d4rl", "write_minari"]
@@ -106,7 +106,7 @@ def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
     """The file behind a source, and what reads it."""
     if source.startswith("minari:"):
         dataset_id = source.removeprefix("minari:")
-        return minari_data.locate(dataset_id, download), minari_data.read
+        return minari_files.locate(dataset_id, download), minari_files.read
     path = pathlib.Path(source)
     kind = path.suffix.lower()
     if kind in PICKLED:

@@ -12,11 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments import console, flags
+from experiments import flags
+from experiments.cli import console
 from experiments.plots import COLOURS
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import calibration, gaps, operator, robot_log
-from h2o_jax.sim.robot_log import PERIOD, Log
+from h2o_jax.sim import gaps
+from h2o_jax.sim.robot import calibration, scripted_operator
+from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.sim.robot.log import PERIOD, Log
 
 _SYMBOLS = (r"$\theta$", r"$\dot\theta$", r"$v$")
 _STYLES = ("o-", "s--", "^:", "v-.")
@@ -48,7 +51,7 @@ def main() -> None:
             f"{calibration.HELD_OUT}; give the whole log"
         )
     driven = {
-        name: operator.drive(operator.ROWS, _SEEDS, gaps.parse(gap))
+        name: scripted_operator.drive(scripted_operator.ROWS, _SEEDS, gaps.parse(gap))
         for name, gap in _DRIVEN.items()
     }
     found = score(log, driven)

@@ -1,0 +1,1 @@
+"""The border to the command line: flags, parsing, what is printed, signals."""

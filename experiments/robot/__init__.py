@@ -1,0 +1,1 @@
+"""The wheel-legged robot's report, figures, animation, calibration and yardsticks."""

@@ -1,0 +1,1 @@
+"""Logs of real systems: read, checked, described and written; knows no simulator."""

@@ -1,0 +1,61 @@
+"""Settings that are written down once: default, permitted values and help.
+
+A setting is a dataclass field made by `setting`. Command lines, tables of defaults and
+documentation are generated from these fields, so that a new setting is one line.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """Numbers from `low` to `high`, both included; infinities never are."""
+
+    low: float
+    high: float
+    text: str
+    """The range as a help text says it."""
+
+    def contains(self, value: float) -> bool:
+        """Whether `value` is finite and lies in the range."""
+        return math.isfinite(value) and self.low <= value <= self.high
+
+
+ANY = Range(-math.inf, math.inf, "any number")
+POSITIVE = Range(math.ulp(0.0), math.inf, "> 0")
+NOT_NEGATIVE = Range(0.0, math.inf, ">= 0")
+UNIT = Range(0.0, 1.0, "in [0, 1]")
+OPEN_UNIT = Range(math.ulp(0.0), 1.0 - 2**-24, "in (0, 1)")
+"""Open at 1 in float32, too."""
+
+
+def at_least(low: int) -> Range:
+    """Numbers of `low` or more."""
+    return Range(low, math.inf, f">= {low}")
+
+
+class Setting(NamedTuple):
+    """What is known of one setting beside its type."""
+
+    help: str
+    """One sentence or two, with units; never the name again, nor the range."""
+    values: Range | tuple[str, ...] | None
+    """Permitted numbers or names; None where the type says all."""
+
+
+def setting(
+    default: Any, help: str, values: Range | tuple[str, ...] | None = None
+) -> Any:
+    """A dataclass field that is a setting; see `Setting`."""
+    return dataclasses.field(
+        default=default, metadata={"setting": Setting(help, values)}
+    )
+
+
+def of(record: type) -> Iterator[tuple[dataclasses.Field[Any], Setting]]:
+    """The settings among the fields of a dataclass, in their order."""
+    for field in dataclasses.fields(record):
+        if "setting" in field.metadata:
+            yield field, field.metadata["setting"]

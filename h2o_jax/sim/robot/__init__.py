@@ -1,0 +1,1 @@
+"""The wheel-legged robot: its log, its operator, its laws and its calibration."""
