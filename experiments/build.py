@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from experiments.experiment import Experiment, Run
-from h2o_jax import replay
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
+from h2o_jax.replay import Replay
 from h2o_jax.sim import gaps, models
 from h2o_jax.sim.world import World, queue_length
 from h2o_jax.types import (
@@ -53,13 +53,59 @@ class State:
 
     epoch: int
     learner: LearnerState
-    memory: replay.Replay | None
+    replay: Replay | None
     best: Actor
     """Each run's actor at its best evaluation."""
     best_return: np.ndarray
     """`[R]` that evaluation's mean return."""
     ahead: Block | None = None
     """With `--overlap`, the rows of the epoch to come; of no meaning at epoch 0."""
+
+    @property
+    def untrained(self) -> bool:
+        """Whether nothing was done yet, not even the first evaluation."""
+        return self.epoch == 0 and not np.isfinite(self.best_return).any()
+
+
+class Training(NamedTuple):
+    """All that takes part in a training."""
+
+    experiment: Experiment
+    program: Program
+    worlds: Worlds
+    dataset: Dataset | None
+    """Log of the real system, or None if the method needs none."""
+    state: State
+    """Before the first epoch, or restored."""
+
+
+def training(
+    experiment: Experiment,
+    dataset: Dataset | None = None,
+    threads: int = 0,
+    grid: Sequence[Run] | None = None,
+) -> Training:
+    """Everything that an experiment needs, ready for its first epoch.
+
+    Args:
+        experiment: what to do, with the runs that are trained here.
+        dataset: log of the real system, for methods that read one.
+        threads: threads of the physics; 0 for one per core.
+        grid: all runs, where others train the rest; by default the experiment's.
+
+    Raises:
+        ConfigError: a setting that the method or the task does not have, or a gap
+            that changes nothing.
+    """
+    method = algorithm(experiment)
+    compiled = program(experiment, method)
+    return Training(
+        experiment,
+        compiled,
+        worlds(experiment, method, threads, grid),
+        dataset,
+        state(experiment, method, compiled, dataset),
+    )
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
@@ -96,7 +142,7 @@ def algorithm(experiment: Experiment) -> Algorithm:
 
 
 def _rows(experiment: Experiment, name: str, published: slice) -> slice:
-    """Rows of a method's batch: as asked for, or the published ones scaled."""
+    """Rows of a method's batch: as set, or the published ones scaled."""
     bounds = getattr(experiment, name)
     if bounds is not None:
         return slice(*bounds)
@@ -149,11 +195,19 @@ def worlds(
 
 def program(experiment: Experiment, method: Algorithm) -> Program:
     """The program for all runs, on as many devices as it can fill."""
-    task, runs = experiment.model, len(experiment.runs)
-    devices = jax.local_devices()[:runs]
     return make_program(
-        method, task.obs_dim, task.action_dim, runs, experiment.updates, devices
+        method,
+        experiment.model.obs_dim,
+        experiment.model.action_dim,
+        len(experiment.runs),
+        experiment.updates,
+        devices(experiment),
     )
+
+
+def devices(experiment: Experiment) -> Sequence[jax.Device]:
+    """Devices of this process that the runs are spread over."""
+    return jax.local_devices()[: len(experiment.runs)]
 
 
 def state(
@@ -168,32 +222,32 @@ def state(
         scaled_hyper(experiment, dataset, compiled.runs),
         data_scales(experiment, dataset),
     )
-    runs, memory, ahead = len(experiment.runs), None, None
+    runs, rows, ahead = len(experiment.runs), None, None
     if "sim" in method.domains:
-        memory = compiled.init_memory(replay_rows(experiment, dataset))
+        rows = compiled.init_memory(replay_rows(experiment, dataset))
         if experiment.overlap:
-            shape = (runs, experiment.steps, memory.rows.shape[-1])
+            shape = (runs, experiment.steps, rows.rows.shape[-1])
             ahead = Block(np.zeros(shape, np.float32), np.zeros(runs))
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
-    return State(0, learner, memory, best, np.full(runs, -np.inf), ahead)
+    return State(0, learner, rows, best, np.full(runs, -np.inf), ahead)
 
 
 def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:
-    """Rows of each run's replay: as asked, or all that the simulator gives.
+    """Rows of each run's replay: all that the simulator gives, up to a limit.
 
-    Without `--replay_rows` at most ten times the log's, as published.
+    The limit is `--replay_rows`, or ten times the log's rows, as published.
 
     Raises:
-        ConfigError: the rows of one epoch do not fit what was asked for.
+        ConfigError: the rows of one epoch do not fit `--replay_rows`.
     """
-    asked, rows = experiment.replay_rows, experiment.epochs * experiment.steps
-    if asked is not None and asked < experiment.steps:
+    limit, rows = experiment.replay_rows, experiment.epochs * experiment.steps
+    if limit is not None and limit < experiment.steps:
         raise ConfigError(
-            f"--replay_rows={asked}: an epoch adds --steps={experiment.steps} rows at "
+            f"--replay_rows={limit}: an epoch adds --steps={experiment.steps} rows at "
             "once; give at least as many"
         )
-    if asked is not None:
-        rows = min(rows, asked)
+    if limit is not None:
+        rows = min(rows, limit)
     elif dataset is not None:
         rows = min(rows, 10 * len(dataset.transition.r_t))
     return max(rows, experiment.steps)

@@ -12,11 +12,12 @@ import orbax.checkpoint as ocp
 
 from h2o_jax.errors import CheckpointError
 
-_FORMAT = 1
+_FORMAT = 2
+"""2: the simulated rows are called `replay`; they were `memory`."""
 
 
 class Checkpoint(NamedTuple):
-    """What `read` found."""
+    """A checkpoint as `read` gives it."""
 
     arrays: dict[str, np.ndarray]
     """Path in the saved tree -> array."""
@@ -82,17 +83,18 @@ def read(folder: pathlib.Path) -> Checkpoint:
             args = ocp.args.Composite(
                 arrays=ocp.args.PyTreeRestore(), record=ocp.args.JsonRestore()
             )
-            found = manager.restore(epoch, args=args)
+            stored = manager.restore(epoch, args=args)
         except Exception as error:  # orbax raises whatever its storage layers raise
             raise CheckpointError(
                 f"{folder}: epoch {epoch} is unreadable: {_line(error)}"
             ) from error
-    record = found.record
+    record = stored.record
     if record.get("format") != _FORMAT:
         raise CheckpointError(
-            f"{folder}: format {record.get('format')}, this version reads {_FORMAT}"
+            f"{folder}: format {record.get('format')}, this version reads {_FORMAT}; "
+            "go on with the version that wrote it, or start a fresh run"
         )
-    leaves = [np.asarray(found.arrays[key]) for key in sorted(found.arrays)]
+    leaves = [np.asarray(stored.arrays[key]) for key in sorted(stored.arrays)]
     arrays = dict(zip(record["names"], leaves, strict=True))
     for (name, array), digest in zip(arrays.items(), record["digests"], strict=True):
         if _digest(array) != digest:
@@ -107,17 +109,17 @@ def fit(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
         CheckpointError: an array is missing or has another shape or type.
     """
     for name, wanted in flatten(like).items():
-        found = arrays.get(name)
-        if found is None or (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
-            has = "missing" if found is None else f"{found.dtype}{list(found.shape)}"
+        array = arrays.get(name)
+        if array is None or (array.shape, array.dtype) != (wanted.shape, wanted.dtype):
+            has = "missing" if array is None else f"{array.dtype}{list(array.shape)}"
             raise CheckpointError(
                 f"checkpoint: {name} is {has}, this run needs "
                 f"{wanted.dtype}{list(wanted.shape)}; give the flags of the saved run"
             )
 
     def typed(path: Any, x: Any) -> Any:
-        found = arrays.get(jax.tree_util.keystr(path), x)
-        return jax.random.wrap_key_data(jnp.asarray(found)) if _is_key(x) else found
+        array = arrays.get(jax.tree_util.keystr(path), x)
+        return jax.random.wrap_key_data(jnp.asarray(array)) if _is_key(x) else array
 
     return jax.tree_util.tree_map_with_path(typed, like)
 

@@ -6,6 +6,7 @@ and setting, and draws them to --out (PNG). Cells with other settings (log, netw
 sizes, hyperparameters) never share a row; what differs is named there.
 """
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Sequence
@@ -13,30 +14,47 @@ from typing import Any
 
 import numpy as np
 
-from experiments import flags, plots
+from experiments import plots
 from experiments.cli import console
+from experiments.cli.flags import Flags
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
+from h2o_jax.settings import setting
 from h2o_jax.sim import gaps, tasks
 
 Cell = dict[str, Any]
 
 
-def main() -> None:
-    """The command, with parsed flags."""
-    robot = tasks.get(flags.FLAGS.task).robot
-    if "," in flags.FLAGS.gap:
-        raise ConfigError(f"--gap={flags.FLAGS.gap}: one table has one gap; give one")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Which cells are compared."""
+
+    task: str = setting("halfcheetah", "Robot and reward.", tuple(tasks.TASKS))
+    gap: str = setting("gravity:2", "Gap of the simulator; a+b is both in one.")
+    real: str = setting("none", "How the real system differs from the stock model.")
+    preset: str = setting("", "Name of the settings; empty: any.")
+    results_dir: str = setting("results", "Folder of the cells.")
+    out: str = setting("", "A .png file for the learning curves; empty: none.")
+
+
+SETTINGS = (Comparison,)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Comparison)
+    robot = tasks.get(choice.task).robot
+    if "," in choice.gap:
+        raise ConfigError(f"--gap={choice.gap}: one table has one gap; give one")
     gap, real = (
-        gaps.to_text(gaps.parse(text, robot))
-        for text in (flags.FLAGS.gap, flags.FLAGS.real)
+        gaps.to_text(gaps.parse(text, robot)) for text in (choice.gap, choice.real)
     )
-    folder = pathlib.Path(flags.FLAGS.results_dir or "results")
-    cells = label(load(folder, flags.FLAGS.task, gap, real, flags.FLAGS.preset))
+    folder = pathlib.Path(choice.results_dir)
+    cells = label(load(folder, choice.task, gap, real, choice.preset))
     print(table(cells))
-    if flags.FLAGS.out:
-        draw(pathlib.Path(flags.FLAGS.out), cells)
-        print(f"\nwrote    {flags.FLAGS.out}")
+    if choice.out:
+        draw(pathlib.Path(choice.out), cells)
+        print(f"\nwrote    {choice.out}")
 
 
 def load(
@@ -48,13 +66,13 @@ def load(
         ConfigError: there are none, or one has another layout.
     """
     paths = sorted((folder / task / gap).rglob("*.json"))
-    found = {path: json.loads(path.read_text()) for path in paths}
-    for path, cell in found.items():
+    stored = {path: json.loads(path.read_text()) for path in paths}
+    for path, cell in stored.items():
         if not {"setting", "preset"} <= cell.keys():
             raise ConfigError(f"{path}: stored by another version; remove it")
     cells = [
         cell
-        for cell in found.values()
+        for cell in stored.values()
         if cell["setting"]["real"] == real and preset in ("", cell["preset"])
     ]
     if not cells:
@@ -168,4 +186,4 @@ def _data(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "")
+    console.command(main, __doc__ or "", SETTINGS)

@@ -1,80 +1,110 @@
 """The log that an experiment learns from: read, or made when none is given."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 
-from experiments import flags, from_flags
-from experiments.collect import ensure_dataset
+from experiments import build, collecting, robots
+from experiments.collecting import Collecting
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim.robot import log as robot_log
+from h2o_jax.settings import at_least, setting
+from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.types import Algorithm
 
 
-def reads(experiment: Experiment, method: Algorithm) -> bool:
-    """Whether the method needs a log.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Reading the log."""
 
-    One that learns from the simulator alone does only for `--normalise`, so that all
-    methods see the same observations.
+    columns: dict[str, str] | None = setting(
+        None,
+        "Names in the log where they are not D4RL's, such as "
+        "'observations=x,y,q_0..q_5;rewards=reward'.",
+    )
+    action_bounds: tuple[float, float] | None = setting(
+        None, "LOW:HIGH of the log's actions, mapped to [-1, 1]."
+    )
+    max_episode_steps: int | None = setting(
+        None,
+        "Time limit of a log that has neither timeouts nor next observations.",
+        at_least(1),
+    )
+    pairing: Pairing | None = setting(
+        None,
+        "Which command of a wheel-legged log goes with a state: that of the same row, "
+        "as published (official, the default), or that of the row after, which was "
+        "computed from it. For a .txt log and for one that is collected.",
+    )
+    download: bool = setting(
+        False, "Fetch a minari: dataset that is not on this machine."
+    )
+
+
+def needed(experiment: Experiment, method: Algorithm) -> bool:
+    """Whether a log is read.
+
+    A method that learns from the simulator alone reads one only for `--normalise`, so
+    that all methods see the same observations.
     """
     return "real" in method.domains or experiment.normalise
 
 
-def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
+def load(
+    experiment: Experiment, reading: Reading, how: Collecting, threads: int = 0
+) -> Dataset | None:
     """The log that `--dataset` names, or a collected one; None if none is needed.
 
+    Args:
+        experiment: its task, method and dataset.
+        reading: how the file is read.
+        how: a log is collected where none is given.
+        threads: threads of the physics while collecting; 0 for one per core.
+
     Raises:
-        ConfigError: `--pairing` asks for another pairing than the log's.
+        ConfigError: `--pairing` names another pairing than the log's.
         DatasetError: in one line, the file, the finding and the fix.
     """
-    if not reads(experiment, method):
+    method = build.algorithm(experiment)
+    if not needed(experiment, method):
         return None
-    dataset = _read(experiment, method.batch_size)
-    return _follow(dataset, experiment.algorithm) if method.follows else dataset
-
-
-def _follow(dataset: Dataset, algorithm: str) -> Dataset:
-    """The log with each row's next action, and a note of how many are known.
-
-    Raises:
-        DatasetError: hardly any is, as in a shuffled log.
-    """
-    rows = replay.follow(dataset.transition)
-    unknown = float(np.isinf(np.asarray(rows.a_t)[:, 0]).mean())
-    if unknown > 0.5:
-        raise DatasetError(
-            f"{dataset.source}: {algorithm} needs the next action, which {unknown:.0%} "
-            "of the rows lack; give the log in the order in which it was recorded"
-        )
-    note = f"{unknown:.2%} of rows: the next action is unknown"
-    return dataclasses.replace(dataset, transition=rows, notes=(*dataset.notes, note))
-
-
-def _read(experiment: Experiment, rows: int) -> Dataset:
-    """The log, with at least `rows` rows."""
-    task = experiment.model
-    if task.robot == "wheel_legged" and experiment.dataset.endswith(".txt"):
-        return robot_log.load(experiment.dataset, task, from_flags.pairing(), rows)
-    dataset = datasets.load(
-        experiment.dataset or str(ensure_dataset(experiment)),
-        obs_dim=task.obs_dim,
-        action_dim=task.action_dim,
-        columns=from_flags.columns(),
-        action_bounds=from_flags.action_bounds(),
-        max_episode_steps=flags.FLAGS.max_episode_steps,
-        min_rows=rows,
-        download=flags.FLAGS.download,
-    )
-    if experiment.dataset:
-        _check_pairing(experiment.dataset)
+    source, rows = experiment.dataset, method.batch_size
+    if not source:
+        source = str(collecting.ensure(experiment, reading.pairing, how, threads))
+    dataset = _read(source, experiment, reading, rows)
+    if method.needs_next_action:
+        return _with_next_action(dataset, experiment.algorithm)
     return dataset
 
 
-def _check_pairing(source: str) -> None:
+def _read(
+    source: str, experiment: Experiment, reading: Reading, rows: int
+) -> Dataset:
+    """A log with at least `rows` rows."""
+    task = experiment.model
+    read = robots.of(task).readers.get(pathlib.PurePath(source).suffix)
+    if read is not None:
+        return read(source, task, reading.pairing or "official", rows)
+    dataset = datasets.load(
+        source,
+        obs_dim=task.obs_dim,
+        action_dim=task.action_dim,
+        columns=reading.columns,
+        action_bounds=reading.action_bounds,
+        max_episode_steps=reading.max_episode_steps,
+        min_rows=rows,
+        download=reading.download,
+    )
+    if experiment.dataset:
+        _check_pairing(source, reading.pairing)
+    return dataset
+
+
+def _check_pairing(source: str, wanted: str | None) -> None:
     """Refuses a `--pairing` other than the one that a log states.
 
     A log that states none is taken as its owner paired it, so that a preset with a
@@ -83,8 +113,26 @@ def _check_pairing(source: str) -> None:
     Raises:
         ConfigError: in one line, the flag, the finding and the fix.
     """
-    asked, found = flags.FLAGS.pairing, hdf5.attribute(source, "pairing")
-    if asked is not None and found not in (None, asked):
+    stated = hdf5.attribute(source, "pairing")
+    if wanted is not None and stated not in (None, wanted):
         raise ConfigError(
-            f"--pairing={asked}: the rows of {source} are paired {found}; drop the flag"
+            f"--pairing={wanted}: the rows of {source} are paired {stated}; drop the "
+            "flag"
         )
+
+
+def _with_next_action(dataset: Dataset, algorithm: str) -> Dataset:
+    """The log with each row's next action, and a note of how many are known.
+
+    Raises:
+        DatasetError: hardly any is, as in a shuffled log.
+    """
+    rows = replay.with_next_action(dataset.transition)
+    unknown = float(np.isinf(np.asarray(rows.a_t)[:, 0]).mean())
+    if unknown > 0.5:
+        raise DatasetError(
+            f"{dataset.source}: {algorithm} needs the next action, which {unknown:.0%} "
+            "of the rows lack; give the log in the order in which it was recorded"
+        )
+    note = f"{unknown:.2%} of rows: the next action is unknown"
+    return dataclasses.replace(dataset, transition=rows, notes=(*dataset.notes, note))

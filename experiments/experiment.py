@@ -1,4 +1,8 @@
-"""What one program is asked to do, as plain frozen data."""
+"""What one program is asked to do, as plain frozen data.
+
+The fields made by `setting` are the settings that exist: command lines, defaults and
+help texts are generated from them.
+"""
 
 import dataclasses
 import itertools
@@ -8,11 +12,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from h2o_jax import settings
+from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.errors import ConfigError
+from h2o_jax.settings import FREE, PLACE, POSITIVE, at_least, setting
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper
+from h2o_jax.value_losses import BACKBONES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,53 +38,150 @@ class Run:
     @property
     def label(self) -> str:
         """What sets this run apart from others of its grid, but for its seed."""
-        settings = [
-            f"{name}={value!r}".removesuffix(".0") for name, value in self.swept
-        ]
-        return " ".join([gaps.to_text(self.gap), *settings])
+        swept = [f"{name}={value!r}".removesuffix(".0") for name, value in self.swept]
+        return " ".join([gaps.to_text(self.gap), *swept])
 
 
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """Everything that `loop.train` needs to know."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Task and data."""
 
-    task: str
-    algorithm: str
+    task: str = setting(
+        "halfcheetah", "Robot and reward; the real system.", tuple(tasks.TASKS)
+    )
+    dataset: str = setting(
+        "",
+        "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, minari:NAME, "
+        "or a wheel-legged robot's .txt. Empty: collect one (see --collect_*) and keep "
+        "it in --cache_dir.",
+        tags=[PLACE],
+    )
+    real: tuple[GapSetting, ...] = setting(
+        (), "How the real system differs from the stock model, as in --gap."
+    )
+    inertia: Literal["modern", "d4rl"] = setting(
+        "modern",
+        "Capsule inertia of every model; d4rl is that of MuJoCo before 2.1.1, with "
+        "which the D4RL and ODRL logs were recorded.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """Method, networks and batches."""
+
+    algorithm: str = setting("h2o_plus", "Method.", tuple(ALGORITHMS))
+    backbone: str | None = setting(
+        None, "Value loss on real data; default: iql.", tuple(BACKBONES)
+    )
+    hidden: tuple[int, ...] = setting(
+        (256, 256), "Widths of policy, critics and state value.", at_least(1)
+    )
+    discriminator_hidden: tuple[int, ...] = setting(
+        (256, 256), "Widths of discriminators.", at_least(1)
+    )
+    critics: int | None = setting(
+        None, "Critics of the ensemble; default: 2, or 10 for edac.", at_least(1)
+    )
+    critic_layer_norm: bool | None = setting(
+        None, "LayerNorm in critics; default: only in rebrac."
+    )
+    batch: int = setting(
+        128,
+        "Rows of each of two domains for value, critics and policy; a method of one "
+        "domain and the discriminators take twice as many.",
+        at_least(1),
+    )
+    learn_rows: tuple[int, int] | None = setting(
+        None,
+        "FIRST:END rows of each batch for value, critics and policy; empty: as --batch.",
+    )
+    discriminate_rows: tuple[int, int] | None = setting(
+        None,
+        "FIRST:END rows of each batch for the discriminators; empty: as --batch.",
+    )
+    normalise: bool = setting(
+        False, "Normalise observations by the dataset's mean and std."
+    )
+    return_range: float | None = setting(
+        None,
+        "Scale rewards, on top of --reward_scale, so that the dataset's best and worst "
+        "episodes are so far apart; the IQL family's code uses 1000 for locomotion.",
+        POSITIVE,
+    )
+    relative_noise: bool = setting(
+        False,
+        "Discriminator noise in units of the dataset's std per dimension, not absolute.",
+    )
+    matmul_precision: Literal["bfloat16", "tensorfloat32", "float32"] | None = setting(
+        None,
+        "Of matrix products on accelerators; default: JAX's, tensorfloat32 on NVIDIA's.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Schedule and evaluation."""
+
+    epochs: int = setting(
+        1000, "Alternations of stepping and learning.", at_least(1), [FREE]
+    )
+    steps: int = setting(1000, "Simulator steps per epoch and run.", at_least(1))
+    updates: int = setting(1000, "Updates per epoch and run.", at_least(1))
+    overlap: bool = setting(
+        False,
+        "Step the simulators while the device learns, by the policy of one block "
+        "earlier.",
+    )
+    replay_rows: int | None = setting(
+        None,
+        "Simulated rows that a run keeps, at least --steps; default: ten times the "
+        "log's.",
+        at_least(1),
+    )
+    evaluate_every: int = setting(
+        10, "Epochs between evaluations.", at_least(1), [FREE]
+    )
+    episodes: int = setting(
+        10, "Real episodes per evaluation and run.", at_least(1), [FREE]
+    )
+    evaluation_seed: int = setting(
+        10_000, "Seed of the first evaluation episode.", at_least(0)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Runs: every gap with every hyperparameter of a list and every seed."""
+
+    seed: tuple[int, ...] = setting(
+        (0,), "Base seeds: a list such as 0,1,2 or a range 0..4.", at_least(0)
+    )
+    gap: str = setting(
+        "gravity:2",
+        "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one simulator, "
+        "a,b is one run each; 'none' leaves it right. Names: "
+        + ", ".join(gaps.names())
+        + ".",
+    )
+    lambda_: tuple[float, ...] | None = setting(
+        None,
+        "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman "
+        "target, in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
+    )
+    shard: str = setting(
+        "",
+        "I/N: only the I-th (0 to N-1) of N nearly equal shards of the grid of runs, in "
+        "its order; empty: all of it.",
+        tags=[PLACE],
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Source, Method, Schedule):
+    """Everything that training needs to know."""
+
     runs: tuple[Run, ...]
-    dataset: str
-    real: tuple[GapSetting, ...] = ()
-    """How the real system differs from the unmodified model."""
-    inertia: Literal["modern", "d4rl"] = "modern"
-    backbone: str | None = None
-    """Of the method; None for its default, as with the rows."""
-    hidden: tuple[int, ...] = (256, 256)
-    discriminator_hidden: tuple[int, ...] = (256, 256)
-    critics: int | None = None
-    """Size of the ensemble; None for the method's default."""
-    critic_layer_norm: bool | None = None
-    """As the ensemble's size."""
-    batch: int = 128
-    """Rows of each of two domains per update; scales the method's defaults."""
-    learn_rows: tuple[int, int] | None = None
-    discriminate_rows: tuple[int, int] | None = None
-    normalise: bool = False
-    return_range: float | None = None
-    """Between the log's best and worst episodes, as the update sees them."""
-    relative_noise: bool = False
-    epochs: int = 1000
-    steps: int = 1000
-    """Simulator steps per epoch and run."""
-    updates: int = 1000
-    """Updates per epoch and run."""
-    overlap: bool = False
-    """Whether the simulators step, a block behind, while the device learns."""
-    replay_rows: int | None = None
-    """Simulated rows that each run keeps; None for ten times the log's."""
-    matmul_precision: str | None = None
-    """Of matrix products on accelerators; None for JAX's own choice."""
-    evaluate_every: int = 10
-    episodes: int = 10
-    evaluation_seed: int = 10_000
 
     @property
     def model(self) -> Task:
@@ -103,9 +208,10 @@ class Experiment:
 
 
 def defaults() -> dict[str, Any]:
-    """Every setting of an experiment or of `Hyper` that has a default."""
-    fields = dataclasses.fields(Experiment)
-    own = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    """Every setting of an experiment or of `Hyper`, but for what it is about."""
+    own = {field.name: field.default for field, _ in settings.of(Experiment)}
+    for name in ("task", "algorithm", "dataset"):
+        del own[name]
     return own | dataclasses.asdict(Hyper())
 
 
@@ -124,7 +230,7 @@ def grid(
     Raises:
         ConfigError: a combination occurs twice.
     """
-    settings = [
+    combinations = [
         [
             (name, value, len(axis) > 1)
             for (names, axis), value in zip(hyper.items(), values, strict=True)
@@ -136,26 +242,26 @@ def grid(
         Run(
             seed,
             gap,
-            tuple((k, x) for k, x, _ in setting if x != getattr(Hyper(), k)),
-            tuple((k, x) for k, x, swept in setting if swept),
+            tuple((k, x) for k, x, _ in combination if x != getattr(Hyper(), k)),
+            tuple((k, x) for k, x, swept in combination if swept),
         )
         for gap in gap_list
-        for setting in settings
+        for combination in combinations
         for seed in seeds
     )
     for run in runs:
         if runs.count(run) > 1:
-            raise ConfigError(f"{run.label}, seed {run.seed} is asked for twice")
+            raise ConfigError(f"{run.label}, seed {run.seed} is given twice")
     return runs
 
 
-def part(runs: Any, index: int, count: int) -> Any:
-    """One of `count` contiguous parts, whose sizes differ by at most one.
+def shard(runs: Any, index: int, count: int) -> Any:
+    """One of `count` contiguous shards, whose sizes differ by at most one.
 
     Args:
         runs: a tuple of the whole grid, in its order, or an array `[R, ...]` over it.
-        index: of the part, from 0.
-        count: of all parts, at most as many as runs.
+        index: of the shard, from 0.
+        count: of all shards, at most as many as runs.
     """
     first, end = (len(runs) * i // count for i in (index, index + 1))
     return runs[first:end]

@@ -13,8 +13,6 @@ from h2o_jax import replay
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import MemoryLimitError
-from h2o_jax.program import Program
-from h2o_jax.types import Algorithm
 
 _MEGABYTE = 1e6
 
@@ -45,66 +43,62 @@ class Estimate(NamedTuple):
         )
 
 
-def fitting(
-    experiment: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
-) -> str:
+def fitting(experiment: Experiment, dataset: Dataset | None) -> str:
     """A line on what the program will hold.
 
     Raises:
         MemoryLimitError: it is more than there is.
     """
-    found = estimate(experiment, method, dataset, program)
-    check(found, available(program.devices))
-    where = f"{len(program.devices)} x {program.devices[0].device_kind}"
+    needed, devices = estimate(experiment, dataset), build.devices(experiment)
+    check(needed, available(devices))
+    where = f"{len(devices)} x {devices[0].device_kind}"
     if jax.process_count() > 1:
         where += " of each host"
-    return f"{found}, on {where}; JAX itself and the compiled program come on top"
+    return f"{needed}, on {where}; JAX itself and the compiled program come on top"
 
 
-def estimate(
-    experiment: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
-) -> Estimate:
-    """What the runs of this host will take.
+def estimate(experiment: Experiment, dataset: Dataset | None) -> Estimate:
+    """What the runs of this host will take; nothing is compiled for it.
 
     Args:
         experiment: what to do.
-        method: its method.
         dataset: log of the real system, if any.
-        program: its program, which is not compiled for this.
     """
+    method, devices = build.algorithm(experiment), build.devices(experiment)
+    runs = -(-len(experiment.runs) // len(devices)) * len(devices)
     state = jax.eval_shape(method.init, jax.random.key(0))
     # Random keys have no size of their own.
     leaves = jax.tree.leaves(state.replace(key=None))
     learner = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
     width = replay.width(experiment.model.obs_dim, experiment.model.action_dim)
-    kept, data, runs = 0, 0, program.runs
+    kept, data = 0, 0
     if "sim" in method.domains:
         kept = 4 * width * build.replay_rows(experiment, dataset)
     if dataset is not None:
         rows = [x for x in dataset.transition if x is not None]
-        data = len(program.devices) * sum(4 * np.size(x) for x in rows)
+        data = len(devices) * sum(4 * np.size(x) for x in rows)
     return Estimate(runs * learner, runs * kept, data, runs)
 
 
-def check(found: Estimate, available: int | None) -> None:
+def check(needed: Estimate, available: int | None) -> None:
     """Refuses what cannot fit.
 
     Args:
-        found: the estimate.
+        needed: the estimate.
         available: bytes; None where nobody knows.
 
     Raises:
         MemoryLimitError: it needs more than that.
     """
-    if available is None or found.total <= available:
+    if available is None or needed.total <= available:
         return
     lower = {
-        found.replay: "lower --replay_rows, or do parts of the grid (--part)",
-        found.learner: "do parts of the grid (--part)",
-        found.data: "give a shorter log",
+        needed.replay: "lower --replay_rows, or do shards of the grid (--shard)",
+        needed.learner: "do shards of the grid (--shard)",
+        needed.data: "give a shorter log",
     }
     raise MemoryLimitError(
-        f"{found.runs} runs need {found.total / 1e9:.1f} GB and "
+        f"{needed.runs} runs need {needed.total / 1e9:.1f} GB and "
         f"{available / 1e9:.1f} GB are free; {lower[max(lower)]}, or spread the "
         "runs over more devices or hosts"
     )

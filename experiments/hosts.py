@@ -21,28 +21,31 @@ from jax.experimental import multihost_utils
 
 from experiments import flags
 from experiments.cli import console, interrupts
-from experiments.experiment import Experiment, part
+from experiments.devices import Machine
+from experiments.experiment import Experiment, shard
+from experiments.loop import Report
+from experiments.steps import Scores
 from h2o_jax.errors import ConfigError, H2OError, HostError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
 
 
-def join() -> None:
+def join(machine: Machine) -> None:
     """Meets the other hosts, if the flags say that there are any.
 
     Raises:
         ConfigError: the flags are incomplete, or JAX found no cluster.
     """
-    named = flags.FLAGS.coordinator, flags.FLAGS.hosts, flags.FLAGS.host
-    if not flags.FLAGS.distributed:
+    named = machine.coordinator, machine.hosts, machine.host
+    if not machine.distributed:
         if any(x not in ("", None) for x in named):
             raise ConfigError("--coordinator, --hosts, --host: give --distributed too")
         return
     coordinator, count, index = named
     if bool(coordinator) != (count is not None) or (count is None) != (index is None):
         raise ConfigError("--coordinator, --hosts, --host: give all three, or none")
-    if count is not None and not index < count:
+    if count is not None and index is not None and not index < count:
         raise ConfigError(f"--host={index}: hosts are counted from 0 to {count - 1}")
     try:
         jax.distributed.initialize(coordinator or None, count, index)
@@ -73,7 +76,7 @@ def end_together() -> Iterator[None]:
 
 
 def leads() -> bool:
-    """Whether this host writes what all of them found."""
+    """Whether this host writes the record of all."""
     return jax.process_index() == 0
 
 
@@ -92,8 +95,8 @@ def share(experiment: Experiment) -> Experiment:
 
 
 def own(rows: Any) -> Any:
-    """This host's part of a tuple or an array `[R, ...]` of all runs."""
-    return part(rows, jax.process_index(), jax.process_count())
+    """This host's share of a tuple or an array `[R, ...]` of all runs."""
+    return shard(rows, jax.process_index(), jax.process_count())
 
 
 class Share(NamedTuple):
@@ -152,9 +155,9 @@ def _gather_rows(mine: np.ndarray) -> np.ndarray:
     for first in range(0, width, columns):
         here = mine[:, first : first + columns]
         message[0, : len(mine), : here.shape[1]] = here
-        found = _all(message)[..., : here.shape[1]]
+        pieces = _all(message)[..., : here.shape[1]]
         if keeps:
-            parts = [x[:n] for x, n in zip(found, sizes, strict=True)]
+            parts = [x[:n] for x, n in zip(pieces, sizes, strict=True)]
             every[:, first : first + columns] = np.concatenate(parts)
     return every
 
@@ -183,9 +186,19 @@ def _others() -> Iterator[None]:
         ) from error
 
 
-def agree(asked: signal.Signals | None) -> signal.Signals | None:
+def gather_report(report: Report) -> Report:
+    """The report of this host's runs, as one of every host's."""
+    arrays = dict(report.metrics)
+    if report.scores is not None:
+        arrays |= report.scores._asdict()
+    every = gather(arrays) if arrays else {}
+    scores = report.scores and Scores(*(every.pop(name) for name in Scores._fields))
+    return Report(report.epoch, every, scores)
+
+
+def agree(received: signal.Signals | None) -> signal.Signals | None:
     """A signal that came to any of the hosts, so that all of them stop together."""
-    number = int(gather({"asked": np.array([asked or 0])})["asked"].max())
+    number = int(gather({"signal": np.array([received or 0])})["signal"].max())
     return signal.Signals(number) if number else None
 
 

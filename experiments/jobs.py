@@ -1,6 +1,6 @@
-"""What a job of the launch command does.
+"""What a job of the launch command does: it trains one shard of a grid.
 
-Every job imports this module before its run starts; it stays light.
+The job itself touches no array; the run is a child process of it.
 """
 
 import contextlib
@@ -15,13 +15,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from experiments.run_folder import LOCK, has_checkpoint
+
 WARNING = signal.SIGUSR2
 """With which submitit lets a scheduler warn a job before it ends it."""
 
 
 @dataclasses.dataclass
-class Part:
-    """One part of a grid, trained by a child process so that XLA starts afresh.
+class Shard:
+    """One shard of a grid, trained by a child process so that XLA starts afresh.
 
     submitit pickles it, calls it in the job, and asks `checkpoint` what to run instead
     once the scheduler warns.
@@ -33,7 +35,7 @@ class Part:
     count: int
     epochs: int
     arguments: tuple[str, ...]
-    """Flags of the run, but for its part and its folder."""
+    """Flags of the run, but for its shard and its folder."""
     gpus: str | None = None
     """CUDA_VISIBLE_DEVICES where the launch was made."""
     _child: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False)
@@ -41,16 +43,16 @@ class Part:
     @property
     def run_folder(self) -> pathlib.Path:
         """Where the run's records and checkpoint are."""
-        return self.folder / f"part{self.index}"
+        return self.folder / f"shard{self.index}"
 
     @property
     def log(self) -> pathlib.Path:
         """What the run printed."""
-        return self.folder / "jobs" / f"part{self.index}.log"
+        return self.folder / "jobs" / f"shard{self.index}.log"
 
     @property
     def stop(self) -> pathlib.Path:
-        """There once Ctrl-C came, which a job that still begins does not see."""
+        """A file that is made on Ctrl-C, for jobs that have not begun by then."""
         return self.folder / "jobs" / "stop"
 
     @property
@@ -66,7 +68,7 @@ class Part:
         """Trains, from the last checkpoint if there is one, and gives the exit code."""
         if self.stop.exists():
             return 128 + signal.SIGINT
-        if not self._saved():
+        if not has_checkpoint(self.run_folder):
             _clear(self.run_folder)
         with self.log.open("a") as log, _held_back(WARNING), _ctrl_c():
             self._child = subprocess.Popen(
@@ -78,7 +80,7 @@ class Part:
         return code if code >= 0 else 128 - code  # as shells have it for signals
 
     def checkpoint(self) -> Any:
-        """Lets the run save itself; the job is to be queued again with this part."""
+        """Lets the run save itself; the job is to be queued again with this shard."""
         from submitit.helpers import DelayedSubmission
 
         if self._child is not None:
@@ -89,18 +91,13 @@ class Part:
 
     def command(self) -> list[str]:
         """The run as a command line, fresh or resumed."""
-        place = "resume" if self._saved() else "run_dir"
+        place = "resume" if has_checkpoint(self.run_folder) else "run_dir"
         return [
             *(sys.executable, "-u", "-m", "experiments.run"),
             *self.arguments,
-            f"--part={self.index}/{self.count}",
+            f"--shard={self.index}/{self.count}",
             f"--{place}={self.run_folder}",
         ]
-
-    def _saved(self) -> bool:
-        """Whether there is a whole checkpoint; one cut short has a longer name."""
-        folder = self.run_folder / "checkpoint"
-        return folder.is_dir() and any(x.name.isdecimal() for x in folder.iterdir())
 
     def _environment(self) -> dict[str, str]:
         """As the job's; on this machine submitit hides GPUs, which the run may use."""
@@ -114,10 +111,10 @@ class Part:
 
 @contextlib.contextmanager
 def _held_back(number: signal.Signals) -> Iterator[None]:
-    """Holds a signal back; a process that is started meanwhile never gets it.
+    """Blocks a signal, also in processes that are started meanwhile.
 
-    SLURM sends its warning to all processes of a job, and it would end the run, which
-    `checkpoint` asks to save itself.
+    SLURM sends its warning to all processes of a job. It would end the run at once,
+    where `checkpoint` lets it save itself.
     """
     former = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -127,7 +124,7 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
 
 
 def _ctrl_c() -> contextlib.AbstractContextManager[None]:
-    """Lets it through to a process started meanwhile, where a launch holds it off."""
+    """Lets Ctrl-C reach a process that is started meanwhile, where a launch ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return handled(signal.SIGINT, signal.SIG_DFL)
     return contextlib.nullcontext()
@@ -150,6 +147,6 @@ def _clear(folder: pathlib.Path) -> None:
     """
     if not folder.is_dir():
         return
-    with (folder / "run.lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+    with (folder / LOCK).open("w") as lock, contextlib.suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder)

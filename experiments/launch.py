@@ -1,79 +1,108 @@
 """Spreads a grid of runs over independent jobs, on this machine or on SLURM.
 
-Takes every flag of the run command besides its own, makes --jobs parts of the grid and
-runs each in a job of its own, with its records in --run_dir/part0, part1, ... and what
-it printed in --run_dir/jobs. The same command with the same --run_dir continues what is
+Takes every flag of the run command besides its own, makes --jobs shards of the grid and
+runs each in a job of its own, with its run folder in --run_dir/shard0, shard1, ... and
+what it printed in --run_dir/jobs. The same command with the same --run_dir continues what is
 unfinished. --cluster=local and debug wait for the jobs; slurm returns at once.
 """
 
+import dataclasses
 import importlib
 import os
 import pathlib
 import shutil
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from absl import logging
 
-from experiments import (
-    build,
-    collect,
-    command_line,
-    data,
-    flags,
-    from_flags,
-    jobs,
-    records,
-)
-from experiments.cli import console, interrupts
-from experiments.experiment import Experiment
-from experiments.jobs import Part
+from experiments import build, collecting, data, jobs, run, run_folder
+from experiments.cli import console, interrupts, parsing
+from experiments.cli.flags import Flags
+from experiments.collecting import Collecting
+from experiments.data import Reading
+from experiments.devices import Machine
+from experiments.experiment import Experiment, Grid
+from experiments.jobs import Shard
+from experiments.run_folder import Output
 from h2o_jax.errors import ConfigError, JobError, StoppedError
+from h2o_jax.settings import FREE, MACHINE, at_least, setting
 
 _NO_LIMIT = 60 * 24 * 365
 """Minutes; submitit ends local jobs after two by default."""
 _NOTICE = 180
-"""Seconds before a job's end at which its run is asked to save itself."""
+"""Seconds before a job's end at which its run is told to save itself."""
 _STOPPED = (75, 130)
-"""Exit codes of a run that was asked to stop; what it had learned is saved."""
+"""Exit codes of a run that a signal ended; what it had learned is saved."""
 
 
-def main() -> None:
-    """The command, with parsed flags."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Spreading the grid over jobs."""
+
+    cluster: Literal["local", "debug", "slurm"] = setting(
+        "local",
+        "Where the jobs run: side by side on this machine, one after another on this "
+        "machine, or as one SLURM array.",
+        tags=[MACHINE],
+    )
+    jobs: int = setting(1, "Jobs, each with a shard of the grid.", at_least(1), [MACHINE])
+    slurm_partition: str | None = setting(
+        None, "Partition of the jobs; default: the cluster's.", tags=[MACHINE]
+    )
+    slurm_time: int = setting(
+        1440, "Minutes after which SLURM ends a job.", at_least(1), [MACHINE]
+    )
+    slurm_cpus: int | None = setting(
+        None, "CPU cores of each job; default: the cluster's.", at_least(1), [MACHINE]
+    )
+    slurm_gpus: int | None = setting(
+        None, "GPUs of each job; default: none.", at_least(1), [MACHINE]
+    )
+    slurm_memory_gb: int | None = setting(
+        None, "Memory of each job; default: the cluster's.", at_least(1), [MACHINE]
+    )
+
+
+SETTINGS = (*run.SETTINGS, Launch)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
     # submitit's debug executor tells where it logs, at the level below.
     logging.set_verbosity(logging.ERROR)
-    submitit = _submitit()
-    experiment = _experiment()
-    parts = _parts(experiment, _folder(experiment))
-    waiting = [part for part in parts if not part.finished]
-    for part in parts:
-        if part.finished:
-            print(_line(part, "finished before"))
+    launch = flags.of(Launch)
+    submitit = _submitit(launch.cluster)
+    experiment = _experiment(flags, launch.jobs)
+    shards = _shards(flags, experiment, launch.jobs)
+    waiting = [shard for shard in shards if not shard.finished]
+    for shard in shards:
+        if shard.finished:
+            print(_line(shard, "finished before"))
     if not waiting:
         return
-    stop_file = parts[0].stop
+    stop_file = shards[0].stop
     stop_file.unlink(missing_ok=True)
     then = "waiting for the jobs, which save themselves"
     with interrupts.Stop(then, [signal.SIGINT], stop_file.touch) as stop:
-        # Ctrl-C reaches every process of the terminal. A run saves itself then; those
-        # of submitit that wait for it must not end before it.
+        # Ctrl-C reaches every process of the terminal. A run saves itself then, and
+        # submitit's processes, which wait for it, must not end before it.
         with jobs.handled(signal.SIGINT, signal.SIG_IGN):
-            submitted = _submit(submitit, waiting)
-        if flags.FLAGS.cluster == "slurm":
-            print(_instructions(parts[0].folder, submitted))
+            submitted = _submit(submitit, launch, waiting)
+        if launch.cluster == "slurm":
+            print(_instructions(shards[0].folder, submitted))
             return
-        codes = _wait(submitit, waiting, submitted, stop)
+        codes = _wait(submitit, launch.cluster, waiting, submitted, stop)
     _conclude(waiting, codes)
 
 
-def _submitit() -> Any:
+def _submitit(cluster: str) -> Any:
     """The optional library.
 
     Raises:
         ConfigError: it is not installed, or there is no SLURM for it.
     """
-    cluster = flags.FLAGS.cluster
     try:
         submitit = importlib.import_module("submitit")
     except ImportError:
@@ -88,104 +117,108 @@ def _submitit() -> Any:
     return submitit
 
 
-def _experiment() -> Experiment:
+def _experiment(flags: Flags, count: int) -> Experiment:
     """The whole grid, checked as far as it can be without training.
 
     Raises:
-        ConfigError: the jobs could not run as asked.
+        ConfigError: the jobs could not run like this.
     """
-    for name in ("part", "resume"):
-        if value := flags.FLAGS[name].value:
+    output = flags.of(Output)
+    for name, value in (("shard", flags.of(Grid).shard), ("resume", output.resume)):
+        if value:
             raise ConfigError(f"--{name}={value}: each job has its own; drop the flag")
-    if flags.FLAGS.distributed:
+    if flags.of(Machine).distributed:
         raise ConfigError("--distributed: jobs are independent; drop the flag")
-    experiment = from_flags.experiment()
-    if flags.FLAGS.jobs > len(experiment.runs):
+    experiment = parsing.experiment(flags)
+    if count > len(experiment.runs):
         raise ConfigError(
-            f"--jobs={flags.FLAGS.jobs}: the grid has {len(experiment.runs)} run(s); "
-            "give at most as many jobs"
+            f"--jobs={count}: the grid has {len(experiment.runs)} run(s); give at most "
+            "as many jobs"
         )
-    reads = data.reads(experiment, build.algorithm(experiment))
-    if reads and not experiment.dataset and not collect.place(experiment).is_file():
+    _check_log(experiment, flags)
+    return experiment
+
+
+def _check_log(experiment: Experiment, flags: Flags) -> None:
+    """Makes sure that the jobs find a log.
+
+    Raises:
+        ConfigError: each of them would collect it.
+    """
+    if experiment.dataset or not data.needed(experiment, build.algorithm(experiment)):
+        return
+    place = collecting.place(experiment, flags.of(Reading).pairing, flags.of(Collecting))
+    if not place.is_file():
         raise ConfigError(
             "--dataset=: every job would collect the same log; collect it first, with "
             "python -m experiments.collect and the same flags"
         )
-    return experiment
 
 
-def _folder(experiment: Experiment) -> pathlib.Path:
-    """Where this launch goes, with a note of what was asked.
+def _shards(flags: Flags, experiment: Experiment, count: int) -> list[Shard]:
+    """The shards of the grid, each with its job."""
+    folder = _folder(flags, experiment)
+    given = flags.given(apart=("run_dir", "epochs", *flags.names(Launch)))
+    # A resumed run would otherwise keep its own number of epochs.
+    arguments = (*given, f"--epochs={experiment.epochs}")
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [
+        Shard(folder, index, count, experiment.epochs, arguments, gpus)
+        for index in range(count)
+    ]
+
+
+def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
+    """Where this launch goes, with a note of its flags.
 
     Raises:
         ConfigError: the folder holds something else than this launch.
     """
-    named = flags.FLAGS.run_dir
-    fresh = records.fresh_folder(experiment.task, experiment.algorithm)
+    named = flags.of(Output).run_dir
+    fresh = run_folder.fresh(experiment.task, experiment.algorithm)
     folder = pathlib.Path(named) if named else fresh
-    note, asked = folder / "launch.flags", _asked()
+    note = folder / "launch.flags"
+    # What must stay the same when a launch is continued.
+    kept = flags.given(tags=frozenset([FREE, MACHINE]))
+    kept.append(f"--jobs={flags.of(Launch).jobs}")
     if note.is_file():
         stored = note.read_text().splitlines()
-        before = " ".join(x for x in stored if x not in asked)
-        now = " ".join(x for x in asked if x not in stored)
+        before = " ".join(x for x in stored if x not in kept)
+        now = " ".join(x for x in kept if x not in stored)
         if before or now:
             raise ConfigError(
                 f"--run_dir={folder}: launched there with [{before}], now with "
                 f"[{now}]; give the same, or another folder"
             )
-    elif not records.is_free(folder):
+    elif not run_folder.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
-    with records.writing("run_dir", folder):
+    with run_folder.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    note.write_text("\n".join(asked) + "\n")
+    note.write_text("\n".join(kept) + "\n")
     return folder
 
 
-def _asked() -> list[str]:
-    """The flags that a launch keeps when it is continued."""
-    free = (*command_line.CHANGEABLE, *command_line.LAUNCH, "run_dir")
-    return [*_without(free), flags.FLAGS["jobs"].serialize()]
-
-
-def _without(names: Sequence[str]) -> list[str]:
-    """The given flags but for those of `names`."""
-    return [
-        x for x in command_line.given() if x.lstrip("-").partition("=")[0] not in names
-    ]
-
-
-def _parts(experiment: Experiment, folder: pathlib.Path) -> list[Part]:
-    given = _without((*command_line.LAUNCH, "run_dir", "epochs"))
-    # A resumed run would otherwise keep its own number of epochs.
-    arguments = (*given, f"--epochs={experiment.epochs}")
-    gpus, count = os.environ.get("CUDA_VISIBLE_DEVICES"), flags.FLAGS.jobs
-    return [
-        Part(folder, index, count, experiment.epochs, arguments, gpus)
-        for index in range(count)
-    ]
-
-
-def _submit(submitit: Any, parts: Sequence[Part]) -> list[Any]:
-    """One job per part, as one array where the cluster has them.
+def _submit(submitit: Any, launch: Launch, shards: Sequence[Shard]) -> list[Any]:
+    """One job per shard, as one array where the cluster has them.
 
     Raises:
         ConfigError: SLURM refused them.
     """
-    cluster = flags.FLAGS.cluster
-    executor = submitit.AutoExecutor(folder=parts[0].folder / "jobs", cluster=cluster)
+    cluster = launch.cluster
+    executor = submitit.AutoExecutor(folder=shards[0].folder / "jobs", cluster=cluster)
     executor.update_parameters(name="h2o_jax", timeout_min=_NO_LIMIT)
     if cluster == "slurm":
         executor.update_parameters(
-            timeout_min=flags.FLAGS.slurm_time,
-            cpus_per_task=flags.FLAGS.slurm_cpus,
-            gpus_per_node=flags.FLAGS.slurm_gpus,
-            mem_gb=flags.FLAGS.slurm_memory_gb,
-            slurm_partition=flags.FLAGS.slurm_partition,
+            timeout_min=launch.slurm_time,
+            cpus_per_task=launch.slurm_cpus,
+            gpus_per_node=launch.slurm_gpus,
+            mem_gb=launch.slurm_memory_gb,
+            slurm_partition=launch.slurm_partition,
             slurm_signal_delay_s=_NOTICE,
         )
     try:
         with executor.batch():
-            return [executor.submit(part) for part in parts]
+            return [executor.submit(shard) for shard in shards]
     except submitit.core.utils.FailedJobError as error:
         raise ConfigError(f"--cluster={cluster}: sbatch refused: {error}") from None
 
@@ -196,7 +229,7 @@ def _instructions(folder: pathlib.Path, submitted: Sequence[Any]) -> str:
     return (
         f"submitted {number}, {len(submitted)} job(s)\n"
         f"watch     squeue --jobs={number}\n"
-        f"logs      tail -f {folder / 'jobs'}/part*.log\n"
+        f"logs      tail -f {folder / 'jobs'}/shard*.log\n"
         f"cancel    scancel {number}\n"
         f"continue  this command with --run_dir={folder}, once all have ended"
     )
@@ -204,22 +237,23 @@ def _instructions(folder: pathlib.Path, submitted: Sequence[Any]) -> str:
 
 def _wait(
     submitit: Any,
-    parts: Sequence[Part],
+    cluster: str,
+    shards: Sequence[Shard],
     submitted: Sequence[Any],
     stop: interrupts.Stop,
 ) -> list[int | None]:
     """Waits for every job, says how it goes, and gives the exit codes."""
-    in_turn = flags.FLAGS.cluster == "debug"  # asking for a result starts the job
+    in_turn = cluster == "debug"  # asking for a result starts the job
     if not in_turn:
-        for part in parts:
-            print(_line(part, f"begins, log {part.log}"))
+        for shard in shards:
+            print(_line(shard, f"begins, log {shard.log}"))
     codes = []
-    for part, job in zip(parts, submitted, strict=True):
-        if in_turn and not stop.asked:
-            print(_line(part, f"begins, log {part.log}"))
+    for shard, job in zip(shards, submitted, strict=True):
+        if in_turn and not stop.received:
+            print(_line(shard, f"begins, log {shard.log}"))
         code = _code(submitit, job)
         codes.append(code)
-        print(_line(part, f"{_state(code)}, exit code {code}"))
+        print(_line(shard, f"{_state(code)}, exit code {code}"))
     return codes
 
 
@@ -241,32 +275,32 @@ def _state(code: int | None) -> str:
     return "failed" if code else "finished"
 
 
-def _line(part: Part, state: str) -> str:
-    return f"part {part.index}/{part.count}  {state}  {part.run_folder}"
+def _line(shard: Shard, state: str) -> str:
+    return f"shard {shard.index}/{shard.count}  {state}  {shard.run_folder}"
 
 
-def _conclude(parts: Sequence[Part], codes: Sequence[int | None]) -> None:
+def _conclude(shards: Sequence[Shard], codes: Sequence[int | None]) -> None:
     """Returns if every job finished.
 
     Raises:
         JobError: one failed, or was lost.
-        StoppedError: one was asked to stop.
+        StoppedError: a signal ended one.
     """
-    outcomes = list(zip(parts, codes, strict=True))
-    failed = [part for part, code in outcomes if code not in (0, *_STOPPED)]
+    outcomes = list(zip(shards, codes, strict=True))
+    failed = [shard for shard, code in outcomes if code not in (0, *_STOPPED)]
     if failed:
         raise JobError(
-            f"--jobs={parts[0].count}: {len(failed)} failed, see {failed[0].log}; this "
+            f"--jobs={shards[0].count}: {len(failed)} failed, see {failed[0].log}; this "
             f"command with --run_dir={failed[0].folder} continues"
         )
-    for part, code in outcomes:
+    for shard, code in outcomes:
         if code:
             raise StoppedError(
-                f"part {part.index} was stopped; this command with "
-                f"--run_dir={part.folder} continues",
+                f"shard {shard.index} was stopped; this command with "
+                f"--run_dir={shard.folder} continues",
                 code,
             )
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "")
+    console.command(main, __doc__ or "", SETTINGS)

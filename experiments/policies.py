@@ -1,6 +1,5 @@
 """Loads what a run folder holds: policies, and what their critics think."""
 
-import json
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from experiments import checkpoints
+from experiments import checkpoints, run_folder
+from experiments.run_folder import BEST, CHECKPOINT, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -19,7 +19,7 @@ from h2o_jax.types import Actor, ObsScales
 
 
 def load(
-    folder: str | pathlib.Path, run: int = 0, which: str = "policy"
+    folder: str | pathlib.Path, run: int = 0, which: str = POLICY
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The deterministic policy of one run.
 
@@ -35,7 +35,7 @@ def load(
         CheckpointError: no such policy there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    runs = len(facts(folder)["runs"])
+    runs = len(run_folder.versions(folder)["runs"])
     if not 0 <= run < runs:
         raise CheckpointError(f"{folder}: run {run} of {runs}; give 0 to {runs - 1}")
     act = load_many(folder, [run], which)
@@ -43,7 +43,7 @@ def load(
 
 
 def load_many(
-    folder: str | pathlib.Path, runs: Sequence[int], which: str = "policy"
+    folder: str | pathlib.Path, runs: Sequence[int], which: str = POLICY
 ) -> Callable[[np.ndarray], np.ndarray]:
     """The deterministic policies of `R` runs of a folder, as one function.
 
@@ -84,7 +84,7 @@ def load_critic(
         CheckpointError: no checkpoint there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    arrays = checkpoints.read(folder / "checkpoint").arrays
+    arrays = checkpoints.read(folder / CHECKPOINT).arrays
     place = "['learner'].params['critic']"
     members = {
         name.removeprefix(place).split("]")[0] for name in arrays if place in name
@@ -93,7 +93,7 @@ def load_critic(
         "critics": len(members),
         "critic_layer_norm": any("LayerNorm" in x for x in arrays if place in x),
     }
-    networks = make_networks(**{**facts(folder)["policy"], **settings})
+    networks = make_networks(**{**run_folder.versions(folder)["policy"], **settings})
     like = jax.eval_shape(networks.init["critic"], jax.random.key(0))
     critics = _select(arrays, place, like, run)
     mean, std = (arrays[f"['learner'].scales.obs_{x}"][run] for x in ("mean", "std"))
@@ -105,32 +105,20 @@ def load_critic(
     return lambda obs, actions: np.asarray(value(obs, actions))
 
 
-def load_memory(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
+def load_replay(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
     """Simulated rows `[n, D]` that one run kept, packed; None without a simulator.
 
     Raises:
         CheckpointError: no checkpoint there, or it was altered.
     """
-    arrays = checkpoints.read(pathlib.Path(folder) / "checkpoint").arrays
-    rows = arrays.get("['memory']['rows']")
+    arrays = checkpoints.read(pathlib.Path(folder) / CHECKPOINT).arrays
+    rows = arrays.get("['replay']['rows']")
     return None if rows is None else jnp.asarray(rows[run])
-
-
-def facts(folder: pathlib.Path) -> dict[str, Any]:
-    """What versions.json says.
-
-    Raises:
-        CheckpointError: `folder` is no run folder.
-    """
-    path = folder / "versions.json"
-    if not path.is_file():
-        raise CheckpointError(f"{folder}: no run folder (no versions.json)")
-    return json.loads(path.read_text())
 
 
 def _actors(folder: pathlib.Path, which: str) -> Actor:
     """The actors of all runs, `[R, ...]`."""
-    if which not in ("policy", "best"):
+    if which not in (POLICY, BEST):
         raise CheckpointError(f"{folder}: no {which!r} there; give 'policy' or 'best'")
     arrays = checkpoints.read(folder / which).arrays
     policy = traverse_util.unflatten_dict(

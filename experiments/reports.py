@@ -1,23 +1,19 @@
-"""What a run tells about itself: lines, curve, final table, cells of results."""
+"""What a run tells about itself: lines of metrics, its curve, its final table."""
 
-import dataclasses
-import hashlib
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from experiments import command_line, flags, loop, plots, records
-from experiments.experiment import Experiment, Run, defaults
-from experiments.robot import __main__ as robot
+from experiments import plots, run_folder
+from experiments.experiment import Experiment, Run
+from experiments.loop import Report
+from experiments.run_folder import Line
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
-from h2o_jax.types import Hyper
 
 Facts = Mapping[str, Any]
-Line = dict[str, Any]
 
 
 def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
@@ -35,12 +31,37 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
     return facts
 
 
-def lines(experiment: Experiment, report: loop.Report) -> list[Line]:
-    """One flat line per run of an epoch's report; see metrics.jsonl."""
-    return [_line(experiment, report, i) for i in range(len(experiment.runs))]
+def run_facts(experiment: Experiment, facts: Facts) -> dict[str, Any]:
+    """What versions.json says beside the software."""
+    return {
+        "policy": {
+            "obs_dim": experiment.model.obs_dim,
+            "action_dim": experiment.model.action_dim,
+            "hidden": experiment.hidden,
+        },
+        "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
+        "data": facts,
+    }
 
 
-def _line(experiment: Experiment, report: loop.Report, i: int) -> Line:
+def lines(
+    experiment: Experiment, report: Report, seconds: Mapping[str, float]
+) -> list[Line]:
+    """One flat line per run of an epoch's report; see metrics.jsonl.
+
+    Args:
+        experiment: what is done.
+        report: of the epoch.
+        seconds: wall time of the epoch by part.
+    """
+    rounded = {part: round(passed, 3) for part, passed in seconds.items()}
+    return [
+        {**_line(experiment, report, i), "seconds": rounded}
+        for i in range(len(experiment.runs))
+    ]
+
+
+def _line(experiment: Experiment, report: Report, i: int) -> Line:
     run = experiment.runs[i]
     line: Line = {
         "epoch": report.epoch,
@@ -48,63 +69,54 @@ def _line(experiment: Experiment, report: loop.Report, i: int) -> Line:
         "label": run.label,
         "seed": run.seed,
     }
-    if report.returns is not None and report.lengths is not None:
-        mean = float(report.returns[i].mean())
-        line["return"] = mean
-        line["return_std"] = float(report.returns[i].std())
-        line["length"] = float(report.lengths[i].mean())
+    if report.scores is not None:
+        returns, lengths = (x[i] for x in report.scores)
+        line["return"] = float(returns.mean())
+        line["return_std"] = float(returns.std())
+        line["length"] = float(lengths.mean())
         real = gaps.to_text(experiment.real)
         if real in experiment.model.references:
-            line["score"] = float(experiment.model.normalised(mean, real))
+            score = experiment.model.normalised(line["return"], real)
+            line["score"] = float(score)
     metrics = {k: float(v[i]) for k, v in report.metrics.items()}
-    line |= {k: v for k, v in metrics.items() if np.isfinite(v)}
-    line["seconds"] = {k: round(v, 3) for k, v in report.seconds.items()}
-    return line
+    return line | {k: v for k, v in metrics.items() if np.isfinite(v)}
 
 
-def progress(experiment: Experiment, report: loop.Report) -> str:
+def progress(experiment: Experiment, report: Report) -> str:
     """The mean real return of each setting, and how long episodes lasted."""
-    assert report.returns is not None and report.lengths is not None
+    assert report.scores is not None
     by_label: dict[str, list[float]] = {}
-    for run, returns in zip(experiment.runs, report.returns, strict=True):
+    for run, returns in zip(experiment.runs, report.scores.returns, strict=True):
         by_label.setdefault(run.label, []).append(float(returns.mean()))
     wide = max(map(len, by_label))
     parts = [
         f"{label + ':':{wide + 1}s} {np.mean(x):8.1f} +- {np.std(x):.1f}"
         for label, x in by_label.items()
     ]
-    begin = f"epoch {report.epoch:4d}  episodes of {np.mean(report.lengths):.0f} steps,"
+    steps = np.mean(report.scores.lengths)
+    begin = f"epoch {report.epoch:4d}  episodes of {steps:.0f} steps,"
     # A line per setting, once there are several.
     between = "  " if len(parts) == 1 else "\n    "
     return between.join([f"{begin} real return", *parts])
 
 
 def draw(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
-    """Writes the learning curve."""
+    """Writes the learning curve of a run folder."""
     references = {f"data, {x}": facts[x] for x in ("mean", "best") if x in facts}
     title = f"{experiment.algorithm} on {experiment.task}"
     if experiment.real:
         title += f" (real: {gaps.to_text(experiment.real)})"
-    plots.curve(folder / "curve.png", records.read(folder), title, references)
+    lines = run_folder.metrics(folder)
+    plots.curve(folder / run_folder.CURVE, lines, title, references)
 
 
-def conclude(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
-    """Prints how every setting did beside the data, and where things are."""
-    found = records.read(folder)
-    by_run = {
-        run: [x for x in found if (x["label"], x["seed"]) == (run.label, run.seed)]
+def by_run(experiment: Experiment, folder: pathlib.Path) -> dict[Run, list[Line]]:
+    """The lines of a run folder's metrics, run by run."""
+    every = run_folder.metrics(folder)
+    return {
+        run: [x for x in every if (x["label"], x["seed"]) == (run.label, run.seed)]
         for run in experiment.runs
     }
-    print(_table({run: summarise(own) for run, own in by_run.items()}, facts))
-    if flags.FLAGS.results_dir:
-        cells = [_cell(experiment, run, own, facts) for run, own in by_run.items()]
-        records.store_results(pathlib.Path(flags.FLAGS.results_dir), folder, cells)
-    if experiment.task in robot.SCORES:
-        print("\n" + robot.report_run(experiment, folder))
-    print(
-        f"\npolicy   {folder / 'policy'} (last), {folder / 'best'} (best evaluation)\n"
-        f"curve    {folder / 'curve.png'}\nmetrics  {folder / 'metrics.jsonl'}"
-    )
 
 
 def summarise(own: list[Line]) -> dict[str, float]:
@@ -119,8 +131,9 @@ def summarise(own: list[Line]) -> dict[str, float]:
     }
 
 
-def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:
-    """Mean and standard deviation over the seeds of every setting."""
+def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> str:
+    """Mean and standard deviation over the seeds of every setting, beside the data."""
+    summaries = {k: summarise(v) for k, v in by_run(experiment, folder).items()}
     wide = max(32, *(len(run.label) for run in summaries))
     rows = [f"\n{'setting':{wide}s} {'final return':>18s} {'last 10 evaluations':>20s}"]
     for label in dict.fromkeys(run.label for run in summaries):
@@ -136,50 +149,11 @@ def _table(summaries: Mapping[Run, Mapping[str, float]], facts: Facts) -> str:
     return "\n".join(rows)
 
 
-def _cell(
-    experiment: Experiment, run: Run, own: list[Line], facts: Facts
-) -> tuple[pathlib.PurePath, Line]:
-    """Place and content of one cell of the result tables."""
-    steps = experiment.epochs * experiment.steps
-    chosen = setting(experiment, run, facts)
-    method = "-".join(filter(None, [experiment.algorithm, flags.FLAGS.preset]))
-    name = f"seed{run.seed}-{steps}-{_digest(chosen)}.json"
-    content = {
-        "task": experiment.task,
-        "gap": gaps.to_text(run.gap),
-        "algorithm": experiment.algorithm,
-        "preset": flags.FLAGS.preset,
-        "seed": run.seed,
-        "steps": steps,
-        **summarise(own),
-        "curve": [[x["steps"], x["return"]] for x in own if "return" in x],
-        "lengths": [x["length"] for x in own if "return" in x],
-        "program": {
-            "runs": len(experiment.runs),
-            "seconds": round(sum(sum(x["seconds"].values()) for x in own)),
-        },
-        "setting": chosen,
-        "data": facts or None,
-        "flags": command_line.choices(),
-    }
-    return pathlib.PurePath(experiment.task, content["gap"], method, name), content
-
-
-def setting(experiment: Experiment, run: Run, facts: Facts) -> Line:
-    """All that decides what a cell says, but for the seed and where things are."""
-    chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
-    return {
-        **chosen,
-        "real": gaps.to_text(experiment.real),
-        "gap": gaps.to_text(run.gap),
-        "data": facts.get("sha256"),
-        "pairing": flags.FLAGS.pairing,
-        **dataclasses.asdict(Hyper().replace(**dict(run.hyper))),
-    }
-
-
-def _digest(chosen: Line) -> str:
-    """Names a setting by what is not at its default; new settings change nothing."""
-    known = {**defaults(), "pairing": None}
-    apart = {k: v for k, v in chosen.items() if k not in known or v != known[k]}
-    return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
+def places(folder: pathlib.Path) -> str:
+    """Where a finished run's files are."""
+    policy, best = folder / run_folder.POLICY, folder / run_folder.BEST
+    return (
+        f"policy   {policy} (last), {best} (best evaluation)\n"
+        f"curve    {folder / run_folder.CURVE}\n"
+        f"metrics  {folder / run_folder.METRICS}"
+    )

@@ -7,154 +7,146 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 """
 
 import pathlib
-from typing import Any
+from typing import NamedTuple
 
 from experiments import (
     build,
-    command_line,
     data,
     devices,
-    flags,
     footprint,
-    from_flags,
     hosts,
+    ledger,
     loop,
-    records,
     reports,
+    robots,
+    run_folder,
     saving,
 )
-from experiments.cli import console, interrupts
+from experiments.build import Training
+from experiments.cli import console, interrupts, parsing
+from experiments.cli.flags import Flags
+from experiments.collecting import Collecting
+from experiments.data import Reading
+from experiments.devices import Machine
 from experiments.experiment import Experiment
+from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.steps import Clock, steps_of
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import ConfigError, StoppedError
-from h2o_jax.program import Program
-from h2o_jax.types import Algorithm
+from h2o_jax.errors import StoppedError
+
+SETTINGS = (*parsing.EXPERIMENT, Machine, Output, Reading, Collecting)
 
 
-def main() -> None:
-    """The command, with parsed flags."""
-    whole = from_flags.experiment()
-    own = -(-len(whole.runs) // (flags.FLAGS.hosts or 1))
-    devices.prepare(own, whole.matmul_precision)
-    hosts.join()
+class Command(NamedTuple):
+    """What the command line says."""
+
+    experiment: Experiment
+    """All runs, whichever host trains them."""
+    machine: Machine
+    output: Output
+    reading: Reading
+    collecting: Collecting
+    flags: Flags
+    """The texts, for the run folder and for cells."""
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    experiment = parsing.experiment(flags)
+    records = (flags.of(record) for record in (Machine, Output, Reading, Collecting))
+    command = Command(experiment, *records, flags)
+    machine = command.machine
+    own = -(-len(experiment.runs) // (machine.hosts or 1))
+    devices.prepare(machine, own, experiment.matmul_precision)
+    hosts.join(machine)
     with hosts.end_together():
-        stopped = _run(whole)
+        stopped = _run(command)
     if stopped:  # all hosts alike, so that they end in order
         raise stopped
 
 
-def _run(whole: Experiment) -> StoppedError | None:
-    """This host's part of the command; what a signal to any host ended it with."""
-    devices.check()
-    if hosts.leads():
-        _folder(whole)  # refused now, not once a log is collected
+def _run(command: Command) -> StoppedError | None:
+    """This host's part of the command; the error with which a signal ends it."""
+    whole, machine = command.experiment, command.machine
+    devices.check(machine)
+    folder = pathlib.Path(command.output.resume or command.output.run_dir)
+    if hosts.leads():  # refused now, not once a log is collected
+        folder = run_folder.place(command.output, whole.task, whole.algorithm)
     mine = hosts.share(whole)
-    method = build.algorithm(mine)
     with hosts.one_first():
-        dataset = data.load(mine, method)
-    program = build.program(mine, method)
-    plan = _plan(mine, method, dataset, program)
+        dataset = data.load(
+            mine, command.reading, command.collecting, machine.threads
+        )
     if hosts.leads():
-        print(plan)
-    record = _record(whole)
+        print(_plan(mine, dataset))
+    record = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
-        return _train(whole, mine, method, program, dataset, record)
+        training = build.training(mine, dataset, machine.threads, whole.runs)
+        return _train(command, training, record)
     finally:
         record.close()
 
 
-def _plan(
-    mine: Experiment, method: Algorithm, dataset: Dataset | None, program: Program
-) -> str:
+def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
     """What the runs start from: the log, the memory, how the simulators are stepped.
 
     Raises:
         MemoryLimitError: the runs do not fit.
     """
     lines = [] if dataset is None else [datasets.summary(dataset)]
-    lines.append(footprint.fitting(mine, method, dataset, program))
-    if mine.overlap:
+    lines.append(footprint.fitting(experiment, dataset))
+    if experiment.overlap:
         lines.append("overlap   rows of epoch e are by the policy after block e - 2")
     return "\n".join(lines)
 
 
 def _train(
-    whole: Experiment,
-    mine: Experiment,
-    method: Algorithm,
-    program: Program,
-    dataset: Dataset | None,
-    record: records.Record,
+    command: Command, training: Training, record: RunFolder
 ) -> StoppedError | None:
-    """Trains this host's runs; host 0 writes what was found about the whole."""
-    worlds = build.worlds(mine, method, flags.FLAGS.threads, whole.runs)
-    state = build.state(mine, method, program, dataset)
-    if flags.FLAGS.resume:
-        saving.restore(
-            _folder(whole), mine, program, state, worlds, dataset, hosts.shared()
-        )
-        record.keep_until(state.epoch)
-    facts = reports.data_facts(whole, dataset)
-    record.begin(command_line.text(), _facts(whole, facts))
+    """Trains this host's runs; host 0 writes the record of all."""
+    whole, folder = command.experiment, record.path
+    if command.output.resume:
+        saving.restore(folder, training, hosts.shared())
+        record.keep_until(training.state.epoch)
+    facts = reports.data_facts(whole, training.dataset)
+    record.begin(command.flags.text(), reports.run_facts(whole, facts))
+    clock = Clock()
+    epochs = loop.train(training, clock.over(steps_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop("the epoch ends and is saved") as stop:
-        for report in loop.train(mine, program, worlds, dataset, state):
-            report = loop.gather(report)
-            record.write(reports.lines(whole, report))
+        for report in map(hosts.gather_report, epochs):
+            record.write(reports.lines(whole, report, clock.lap()))
             display.epoch(report.epoch)
-            evaluated, stopping = report.returns is not None, hosts.agree(stop.asked)
-            if evaluated or stopping:
-                saving.save(record.folder, mine, state, worlds, dataset, hosts.shared())
-            if evaluated:
+            stopping = hosts.agree(stop.received)
+            if report.scores or stopping:
+                saving.save(folder, training, hosts.shared())
+            if report.scores:
                 display.line(reports.progress(whole, report))
-            if evaluated and hosts.leads():
-                reports.draw(record.folder, whole, facts)
+            if report.scores and hosts.leads():
+                reports.draw(folder, whole, facts)
             if stopping:
-                how = f"continue with --resume={record.folder}"
+                how = f"continue with --resume={folder}"
                 return interrupts.stopped(stopping, report.epoch, how)
     if hosts.leads():
-        reports.conclude(record.folder, whole, facts)
+        _conclude(command, folder, facts)
     return None
 
 
-def _record(experiment: Experiment) -> records.Record:
-    """The run folder; host 0 alone writes there."""
-    if hosts.leads():
-        return records.Record(_folder(experiment))
-    return records.Elsewhere(pathlib.Path(flags.FLAGS.resume or flags.FLAGS.run_dir))
-
-
-def _folder(experiment: Experiment) -> pathlib.Path:
-    """Where this run goes.
-
-    Raises:
-        ConfigError: the folder already holds something, and it is not resumed.
-    """
-    if flags.FLAGS.resume:
-        return pathlib.Path(flags.FLAGS.resume)
-    if not flags.FLAGS.run_dir:
-        return records.fresh_folder(experiment.task, experiment.algorithm)
-    folder = pathlib.Path(flags.FLAGS.run_dir)
-    if not records.is_free(folder):
-        raise ConfigError(
-            f"--run_dir={folder}: not an empty folder; choose another, or continue it "
-            f"with --resume={folder}"
+def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> None:
+    """Says how every setting did beside the data, and where things are."""
+    experiment, output = command.experiment, command.output
+    print(reports.conclusion(folder, experiment, facts))
+    if output.results_dir:
+        labels = ledger.Labels(
+            output.preset, command.reading.pairing, command.flags.choices()
         )
-    return folder
-
-
-def _facts(experiment: Experiment, facts: reports.Facts) -> dict[str, Any]:
-    return {
-        "policy": {
-            "obs_dim": experiment.model.obs_dim,
-            "action_dim": experiment.model.action_dim,
-            "hidden": experiment.hidden,
-        },
-        "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
-        "data": facts,
-    }
+        ledger.store(pathlib.Path(output.results_dir), folder, experiment, facts, labels)
+    report = robots.of(experiment.model).report_run
+    if report is not None:
+        print("\n" + report(experiment, folder))
+    print("\n" + reports.places(folder))
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "")
+    console.command(main, __doc__ or "", SETTINGS)

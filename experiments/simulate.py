@@ -8,12 +8,12 @@ one), whatever the threads' timing.
 
 import concurrent.futures
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from experiments.build import Block, State
+from experiments.build import Block, State, Training
 from experiments.experiment import Experiment
 from h2o_jax import numpy_policy
 from h2o_jax.program import Program
@@ -21,70 +21,110 @@ from h2o_jax.sim import rollout
 from h2o_jax.sim.world import World
 from h2o_jax.types import Actor, Transition
 
-Collect = Callable[[], Block]
+
+class Experience(NamedTuple):
+    """One epoch's rows, ready to learn from."""
+
+    rows: jax.Array | None = None
+    """`[R', n, D]` packed transitions on the devices; None without a simulator."""
+    metrics: dict[str, np.ndarray] = {}
+    """`[R]` what the simulators report."""
+
+
+class Simulators(Protocol):
+    """When the simulators of a training step."""
+
+    def take(self, state: State) -> Experience:
+        """The rows of the epoch after `state.epoch`."""
+
+    def settle(self, state: State) -> None:
+        """Makes `state` complete again once a block is learned."""
+
+
+def simulators(training: Training) -> Simulators:
+    """The simulators of a training, in the order that its experiment names."""
+    if training.worlds.sim is None:
+        return Offline()
+    kind = Ahead if training.experiment.overlap else InTurn
+    return kind(training.experiment, training.worlds.sim, training.program)
+
+
+class Offline:
+    """No simulator: a method that learns from its log alone."""
+
+    def take(self, state: State) -> Experience:
+        """Nothing."""
+        return Experience()
+
+    def settle(self, state: State) -> None:
+        """Nothing is left to do."""
 
 
 class InTurn:
     """The simulators wait for the learner, and it for them."""
 
-    def __init__(self, experiment: Experiment, world: World):
-        self._experiment, self._world = experiment, world
+    def __init__(self, experiment: Experiment, world: World, program: Program):
+        self._experiment, self._world, self._program = experiment, world, program
 
-    def take(self, state: State) -> Block:
+    def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
-        return prepare(self._experiment, self._world, state, state.epoch + 1)()
+        block = prepare(self._experiment, self._world, state, state.epoch + 1)()
+        return place(self._program, block)
 
     def settle(self, state: State) -> None:
-        """Makes `state` complete again once the block is learned; it always was."""
+        """Nothing is left to do."""
 
 
 class Ahead:
     """The simulators are one epoch ahead of the learner; `state.ahead` holds it."""
 
-    def __init__(self, experiment: Experiment, world: World):
-        self._experiment, self._world = experiment, world
+    def __init__(self, experiment: Experiment, world: World, program: Program):
+        self._experiment, self._world, self._program = experiment, world, program
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
-    def take(self, state: State) -> Block:
+    def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`; begins to step those after it."""
         if state.epoch == 0:
-            first = prepare(self._experiment, self._world, state, 1)
-            state.ahead = first()
+            state.ahead = prepare(self._experiment, self._world, state, 1)()
         block = state.ahead
         assert block is not None
-        # All that needs the device is asked of it now, before it is busy learning.
+        # The policy is fetched here, before the device is busy with learning.
         following = prepare(self._experiment, self._world, state, state.epoch + 2)
         self._pending = self._thread.submit(following)
-        return block
+        return place(self._program, block)
 
     def settle(self, state: State) -> None:
         """Waits for the simulators, and leaves their rows in `state.ahead`."""
         state.ahead = self._pending.result()
 
 
-def prepare(experiment: Experiment, world: World, state: State, epoch: int) -> Collect:
-    """An epoch with the policy of now, ready to run without the device."""
+def prepare(
+    experiment: Experiment, world: World, state: State, epoch: int
+) -> Callable[[], Block]:
+    """An epoch with the current policy, ready to run without the device."""
     runs = len(experiment.runs)
     act = numpy_policy.make(actors(state, runs))
     normals = noise(experiment, epoch)
 
     def collect() -> Block:
-        found = rollout.collect(
+        collected = rollout.collect(
             world, lambda obs, t: act(obs, normals[:, t]), experiment.steps
         )
-        return Block(pack(found.transitions), _mean_by_run(found.episodes, runs))
+        returns = _mean_by_run(collected.episodes, runs)
+        return Block(pack(collected.transitions), returns)
 
     return collect
 
 
-def place(program: Program, block: Block) -> jax.Array:
-    """Rows on the devices, `[R', n, D]`; the last run's fill the padding."""
+def place(program: Program, block: Block) -> Experience:
+    """A block on the devices; the last run's rows fill the padding."""
     padding = np.repeat(block.rows[-1:], program.runs - len(block.rows), axis=0)
-    return program.place(np.concatenate([block.rows, padding]))
+    rows = program.place(np.concatenate([block.rows, padding]))
+    return Experience(rows, {"sim/return": block.returns})
 
 
 def actors(state: State, runs: int) -> Actor:
-    """Actors `[R, ...]` of the real runs, on the host."""
+    """Actors `[R, ...]` of the runs without the padding, on the host."""
     return jax.tree.map(lambda x: np.asarray(x)[:runs], state.learner.actor)
 
 

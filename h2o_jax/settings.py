@@ -6,7 +6,7 @@ documentation are generated from these fields, so that a new setting is one line
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -31,6 +31,14 @@ OPEN_UNIT = Range(math.ulp(0.0), 1.0 - 2**-24, "in (0, 1)")
 """Open at 1 in float32, too."""
 
 
+MACHINE = "machine"
+"""Tag of a setting that belongs to a machine or a command, not to a run."""
+PLACE = "place"
+"""Tag of a setting that names a place or a share of the work: no result depends on it."""
+FREE = "free"
+"""Tag of a setting in which a resumed run may differ."""
+
+
 def at_least(low: int) -> Range:
     """Numbers of `low` or more."""
     return Range(low, math.inf, f">= {low}")
@@ -41,17 +49,21 @@ class Setting(NamedTuple):
 
     help: str
     """One sentence or two, with units; never the name again, nor the range."""
-    values: Range | tuple[str, ...] | None
+    values: Range | tuple[str, ...] | None = None
     """Permitted numbers or names; None where the type says all."""
+    tags: frozenset[str] = frozenset()
+    """Any of the three above."""
 
 
 def setting(
-    default: Any, help: str, values: Range | tuple[str, ...] | None = None
+    default: Any,
+    help: str,
+    values: Range | tuple[str, ...] | None = None,
+    tags: Iterable[str] = (),
 ) -> Any:
     """A dataclass field that is a setting; see `Setting`."""
-    return dataclasses.field(
-        default=default, metadata={"setting": Setting(help, values)}
-    )
+    about = Setting(help, values, frozenset(tags))
+    return dataclasses.field(default=default, metadata={"setting": about})
 
 
 def of(record: type) -> Iterator[tuple[dataclasses.Field[Any], Setting]]:

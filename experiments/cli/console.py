@@ -1,13 +1,11 @@
-"""What a person sees: progress, tables, and one line per error."""
+"""What a person sees: help, progress and one line per error."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import jax
-from absl import app, logging
 from absl import flags as absl_flags
+from absl import logging
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,44 +15,38 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments import command_line
 from experiments.cli import interrupts
+from experiments.cli.flags import Flags
 from h2o_jax.errors import H2OError
 
+_HELP = frozenset(["--help", "-h", "--helpfull", "--helpshort"])
 
-def command(main: Callable[[], None], describe: str) -> None:
-    """Runs `main` after reading the flags, and turns errors into one line.
+
+def command(
+    main: Callable[[Flags], None], describe: str, settings: Sequence[type]
+) -> None:
+    """Runs `main` with the parsed flags, and turns errors into one line.
 
     Args:
-        main: the command; reads `flags`.
+        main: the command.
         describe: what it does, for `--help`.
+        settings: the records whose flags it takes; see `cli.flags`.
     """
-    sys.modules["__main__"].__doc__ = describe
-    absl_flags.FLAGS.set_gnu_getopt(True)
-    for flag in command_line.defined():  # what --help shows
-        absl_flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-    def run(_: Sequence[str]) -> None:
-        # orbax reports every step it takes at the level above.
-        logging.set_verbosity(logging.WARNING)
-        try:
-            main()
-        except H2OError as error:
-            fail(error)
-        except KeyboardInterrupt:
-            complain("interrupted")
-            sys.exit(interrupts.CTRL_C)
-
-    app.run(run, flags_parser=_parse)
-
-
-def _parse(argv: Sequence[str]) -> list[str]:
-    app.define_help_flags()
+    flags = Flags(*settings)
+    if _HELP & set(sys.argv[1:]):
+        print(flags.help(describe))
+        return
+    absl_flags.FLAGS([sys.argv[0]])  # absl's own logging asks for parsed flags
+    # orbax reports every step it takes at the level above.
+    logging.set_verbosity(logging.WARNING)
     try:
-        rest = command_line.parse(argv)
+        flags.parse(sys.argv)
+        main(flags)
     except H2OError as error:
         fail(error)
-    return rest
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(interrupts.CTRL_C)
 
 
 def fail(error: H2OError) -> NoReturn:
@@ -67,29 +59,6 @@ def complain(text: str) -> None:
     """One line on standard error."""
     line = " ".join(text.split())
     print(f"h2o_jax: error: {line}", file=sys.stderr, flush=True)
-
-
-def use_cores(cores: int, runs: int) -> None:
-    """Spreads runs over the cores: one device each, with the threads that are left.
-
-    XLA reads NPROC when its CPU client starts, which is why this comes before any
-    array exists. A value that the user has set stays.
-
-    Args:
-        cores: how many to use; 0 for all.
-        runs: how many runs share them.
-    """
-    cores = cores or usable_cores()
-    devices = min(cores, runs)
-    os.environ.setdefault("NPROC", str(cores // devices))
-    jax.config.update("jax_num_cpu_devices", devices)
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Display:

@@ -1,4 +1,4 @@
-"""Stopping a run from outside without losing it."""
+"""Signals that stop a command from outside without losing what it has done."""
 
 import contextlib
 import os
@@ -10,18 +10,18 @@ from typing import Any
 from h2o_jax.errors import StoppedError
 
 CTRL_C = 130
-"""Exit code of what Ctrl-C ended, as shells have it."""
+"""Exit code of a command that Ctrl-C ended, as shells have it."""
 _EXIT_CODES = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: CTRL_C}
 """75 is that of a run that was preempted, or whose terminal was closed."""
 
 
 class Stop:
-    """While entered, a first signal only asks; a second one acts at once.
+    """While entered, a first signal is noted; a second one acts at once.
 
-    A SIGHUP that `nohup` holds off stays so.
+    A SIGHUP that `nohup` has switched off stays so.
 
     Attributes:
-        asked: the signal that came, or None.
+        received: the signal that came, or None.
     """
 
     def __init__(
@@ -37,51 +37,51 @@ class Stop:
             signals: which ones; SIGTERM, SIGHUP and Ctrl-C by default.
             do: called when one comes.
         """
-        self.asked: signal.Signals | None = None
+        self.received: signal.Signals | None = None
         self._then, self._do = then, do
-        held_off = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        self._signals = [x for x in signals if not (x == signal.SIGHUP and held_off)]
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._signals = [x for x in signals if not (x == signal.SIGHUP and nohup)]
         self._former: dict[signal.Signals, Any] = {}
-        # Once the terminal is gone nobody can tell any more.
+        # Once the terminal is closed, `isatty` can no longer tell.
         self._terminal = [fd for fd in (1, 2) if os.isatty(fd)]
 
     def __enter__(self) -> "Stop":
         for number in self._signals:
-            self._former[number] = signal.signal(number, self._ask)
+            self._former[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_: Any) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, _: FrameType | None) -> None:
-        self.asked = signal.Signals(number)
-        signal.signal(number, self._former[self.asked])
-        if self.asked is signal.SIGHUP:
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        self.received = signal.Signals(number)
+        signal.signal(number, self._former[self.received])
+        if self.received is signal.SIGHUP:
             self._mute()
-        # `print` may be at work in the line that was interrupted.
-        text = f"h2o_jax: {self.asked.name}: {self._then}; once more ends at once\n"
+        # Not `print`: the signal may have interrupted one.
+        text = f"h2o_jax: {self.received.name}: {self._then}; once more ends at once\n"
         with contextlib.suppress(OSError):
             os.write(2, text.encode())
         self._do()
 
     def _mute(self) -> None:
-        """Whatever is still printed to a closed terminal would be an error."""
+        """Redirects output from a closed terminal, where printing would be an error."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for fd in self._terminal:
             os.dup2(nowhere, fd)
         os.close(nowhere)
 
 
-def stopped(asked: signal.Signals, epoch: int, how: str) -> StoppedError:
-    """What ends a run that was asked to, once its checkpoint is written.
+def stopped(received: signal.Signals, epoch: int, how: str) -> StoppedError:
+    """The error that ends a run after a signal, once its checkpoint is written.
 
     Args:
-        asked: the signal.
+        received: the signal.
         epoch: the last one.
         how: says how to go on.
     """
     return StoppedError(
-        f"{asked.name}: stopped after epoch {epoch}, which is saved; {how}",
-        _EXIT_CODES[asked],
+        f"{received.name}: stopped after epoch {epoch}, which is saved; {how}",
+        _EXIT_CODES[received],
     )

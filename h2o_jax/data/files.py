@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 from h2o_jax.errors import DatasetError, H2OError
@@ -88,6 +89,18 @@ def check_memory(path: pathlib.Path, declared: float) -> None:
             f"needs {size(need)} of memory, {size(free)} are free; "
             "store fewer rows or use a larger machine",
         )
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A scratch file beside `path` that takes its name when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+        part = pathlib.Path(folder, path.name)
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
 
 
 def available_memory() -> int:

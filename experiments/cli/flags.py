@@ -1,0 +1,207 @@
+"""Flags made from records of settings, and read back into them.
+
+A command names the records that it takes, such as the parts of an `Experiment` and
+`Hyper`. Each of their fields is a flag of that name with the field's default, values
+and help; nothing about a setting is written down here.
+"""
+
+import pathlib
+import textwrap
+import typing
+from collections.abc import Container, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from absl import flags
+
+from experiments.cli import values
+from h2o_jax import settings
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.settings import FREE, MACHINE, PLACE, Range, Setting
+
+T = TypeVar("T")
+
+
+class _Known(NamedTuple):
+    """What is known of one flag."""
+
+    record: type
+    kind: str
+    setting: Setting
+
+
+class Flags:
+    """The flags of one command.
+
+    Texts are kept as they were given, so that a flagfile of them repeats the command.
+    """
+
+    def __init__(self, *records: type):
+        """Defines a flag for every setting of `records`."""
+        self._records = records
+        self._known: dict[str, _Known] = {}
+        self._flags = flags.FlagValues()
+        self._flags.set_gnu_getopt()
+        for record in records:
+            hints = typing.get_type_hints(record)
+            for field, setting in settings.of(record):
+                hint, name = hints[field.name], flag_name(record, field.name)
+                setting = setting._replace(
+                    values=setting.values or values.choices(hint)
+                )
+                known = _Known(record, values.kind(record, hint), setting)
+                self._known[name] = known
+                _define(self._flags, name, known, field.default)
+
+    def parse(self, argv: Sequence[str]) -> None:
+        """Reads a command line; with `--resume`, on top of that run's own flags.
+
+        Raises:
+            ConfigError: an unknown flag or a value that does not parse.
+            CheckpointError: a resumed run's flag was given another value.
+        """
+        try:
+            rest = self._flags(list(argv))
+            if "resume" in self._known and self._flags["resume"].value:
+                self._resume(argv[0])
+        except flags.Error as error:
+            raise ConfigError(" ".join(str(error).split())) from None
+        if rest[1:]:
+            raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
+
+    def _resume(self, program: str) -> None:
+        """Reads a saved run's flags, on top of which come those given now."""
+        folder = pathlib.Path(self._flags["resume"].value)
+        saved = folder / "flags.flags"
+        if not saved.is_file():
+            raise CheckpointError(f"--resume={folder}: no run there (no {saved})")
+        given = {flag.name: flag.value for flag in self._sorted() if flag.present}
+        for flag in self._sorted():
+            flag.unparse()
+        self._flags([program, f"--flagfile={saved}"])
+        for name, value in given.items():
+            former = self._flags[name].value
+            if not self._tags(name) & {FREE, MACHINE} and former != value:
+                raise CheckpointError(
+                    f"--resume={folder}: --{name} was {former!r} there, is {value!r} "
+                    "now; drop the flag, or start a fresh run"
+                )
+            self._flags[name].value = value
+
+    def of(self, record: type[T]) -> T:
+        """A record filled from its flags.
+
+        Raises:
+            ConfigError: a value is out of range or malformed; it names the flag.
+        """
+        return record(**self.values(record))
+
+    def values(self, record: type) -> dict[str, Any]:
+        """The fields of a record by name; of `Hyper`, the values of a sweep in each.
+
+        Raises:
+            ConfigError: see `of`.
+        """
+        return {
+            field.name: self.value(flag_name(record, field.name))
+            for field, _ in settings.of(record)
+        }
+
+    def value(self, name: str) -> Any:
+        """The typed value of one flag.
+
+        Raises:
+            ConfigError: see `of`.
+        """
+        text, known = self._flags[name].value, self._known[name]
+        if text is None or known.kind not in values.CONVERTERS:
+            return text
+        return values.CONVERTERS[known.kind](name, text, known.setting.values)
+
+    def is_default(self, name: str) -> bool:
+        """Whether a flag has its default value, given or not."""
+        return bool(self._flags[name].value == self._flags[name].default)
+
+    def text(self) -> str:
+        """All flags of the run as a flagfile that repeats it."""
+        kept = [f for f in self._sorted() if MACHINE not in self._tags(f.name)]
+        return "\n".join(f.serialize() for f in kept if f.value is not None) + "\n"
+
+    def choices(self) -> list[str]:
+        """The flags that are not at their default and can change what a run gives."""
+        return [
+            flag.serialize()
+            for flag in self._sorted()
+            if not self.is_default(flag.name)
+            and not self._tags(flag.name) & {PLACE, MACHINE}
+        ]
+
+    def given(
+        self, apart: Container[str] = (), tags: frozenset[str] = frozenset()
+    ) -> list[str]:
+        """`--name=value` of the flags that were given, without some.
+
+        Args:
+            apart: names that are left out.
+            tags: flags with any of these are left out.
+        """
+        return [
+            flag.serialize()
+            for flag in self._sorted()
+            if flag.present
+            and flag.name not in apart
+            and not self._tags(flag.name) & tags
+        ]
+
+    def names(self, record: type) -> list[str]:
+        """The names of a record's flags."""
+        return [name for name, known in self._known.items() if known.record is record]
+
+    def help(self, describe: str) -> str:
+        """What `--help` shows: the flags by record, in the order of the records."""
+        blocks = [describe.strip()]
+        for record in self._records:
+            lines = [(record.__doc__ or "").strip().splitlines()[0].rstrip(".") + ":"]
+            for name in self.names(record):
+                lines.append(_head(name, self._known[name], self._flags[name].default))
+                lines += textwrap.wrap(self._known[name].setting.help, 76)
+            blocks.append(textwrap.indent("\n".join(lines), "      ").strip())
+        return "\n\n".join(block.replace("      --", "  --") for block in blocks)
+
+    def _sorted(self) -> Iterator[flags.Flag]:
+        return (self._flags[name] for name in sorted(self._known))
+
+    def _tags(self, name: str) -> frozenset[str]:
+        return self._known[name].setting.tags
+
+
+def flag_name(record: type, field: str) -> str:
+    """The flag of a field: a record's prefix, and no underscore against keywords."""
+    return getattr(record, "PREFIX", "") + field.rstrip("_")
+
+
+def _define(where: flags.FlagValues, name: str, known: _Known, default: Any) -> None:
+    """Defines one flag; kinds with a converter are text until they are asked for."""
+    allowed, help = known.setting.values, known.setting.help
+    default = values.text(default, known.kind)
+    low = allowed.low if isinstance(allowed, Range) else None
+    if isinstance(allowed, tuple):
+        flags.DEFINE_enum(name, default, allowed, help, flag_values=where)
+    elif known.kind == "bool":
+        flags.DEFINE_bool(name, default, help, flag_values=where)
+    elif known.kind == "int":
+        least = None if low is None else int(low)
+        flags.DEFINE_integer(name, default, help, least, flag_values=where)
+    elif known.kind == "float":
+        flags.DEFINE_float(name, default, help, low, flag_values=where)
+    else:
+        flags.DEFINE_string(name, default, help, flag_values=where)
+
+
+def _head(name: str, known: _Known, default: Any) -> str:
+    """`--name=default` and the values that a flag may have."""
+    shown = "" if default is None else str(default)
+    line = f"--[no]{name}" if known.kind == "bool" else f"--{name}={shown}"
+    allowed = known.setting.values
+    if isinstance(allowed, tuple):
+        return f"{line}  ({', '.join(allowed)})"
+    return line if allowed is None else f"{line}  ({allowed.text})"

@@ -1,0 +1,82 @@
+"""The parsed flags as an `Experiment`; what several flags say together is checked here."""
+
+from experiments.cli.flags import Flags
+from experiments.experiment import (
+    Experiment,
+    Grid,
+    Method,
+    Run,
+    Schedule,
+    Source,
+    grid,
+    shard,
+)
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import gaps, tasks
+from h2o_jax.types import Hyper
+
+EXPERIMENT = (Source, Grid, Method, Hyper, Schedule)
+"""The records that make an experiment, in the order in which `--help` shows them."""
+
+
+def experiment(flags: Flags) -> Experiment:
+    """The parsed flags as an experiment.
+
+    Raises:
+        ConfigError: a value is out of range, or two flags contradict each other.
+    """
+    source, schedule = flags.values(Source), flags.values(Schedule)
+    robot = tasks.get(source["task"]).robot
+    source["real"] = gaps.parse(source["real"], robot)
+    hyper = _hyper(flags)
+    _check(hyper, schedule["epochs"] * schedule["updates"])
+    choice = flags.of(Grid)
+    if len(set(choice.seed)) < len(choice.seed):
+        raise ConfigError(f"--seed={choice.seed}: a seed is given twice")
+    runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
+    method = flags.values(Method)
+    return Experiment(runs=_shard(runs, choice.shard), **source, **method, **schedule)
+
+
+def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:
+    """Field of `Hyper` -> values; both lambdas share an axis when `--lambda` is set."""
+    axes = flags.values(Hyper)
+    both = flags.value("lambda")
+    if both is not None:
+        for name in ("lambda_real", "lambda_sim"):
+            if not flags.is_default(name):
+                raise ConfigError(f"--lambda sets --{name} too; give one of them")
+            del axes[name]
+        axes["lambda_real,lambda_sim"] = both
+    return axes
+
+
+def _check(hyper: dict[str, tuple[float, ...]], updates: int) -> None:
+    """Refuses hyperparameters that contradict each other or the schedule."""
+    if max(hyper["ratio_low"]) > min(hyper["ratio_high"]):
+        raise ConfigError("--ratio_low is above --ratio_high; lower it")
+    for decay in hyper["decay_updates"]:
+        if 0 < decay < updates:
+            raise ConfigError(
+                f"--decay_updates={decay:g}: nothing is learned after it, and there are "
+                f"{updates} updates; lower --epochs, or give as many, or 0"
+            )
+
+
+def _shard(runs: tuple[Run, ...], text: str) -> tuple[Run, ...]:
+    """The share of the grid that `--shard` names, labels as in the whole."""
+    if not text:
+        return runs
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(count)):
+        raise ConfigError(f"--shard={text}: not I/N; give such as 0/4")
+    if int(count) > len(runs):
+        raise ConfigError(
+            f"--shard={text}: the grid has {len(runs)} run(s); give no more shards"
+        )
+    if int(index) >= int(count):
+        raise ConfigError(
+            f"--shard={text}: shards are counted from 0; give 0/{count} to "
+            f"{int(count) - 1}/{count}"
+        )
+    return shard(runs, int(index), int(count))

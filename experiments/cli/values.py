@@ -1,0 +1,150 @@
+"""Between the text of a flag and its typed value, by kind of setting."""
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Literal
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import UNIT, Range
+from h2o_jax.sim.gaps import GapSetting, to_text
+from h2o_jax.types import Hyper
+
+TEXT = "text"
+WHOLE_NUMBERS = "whole numbers"
+ROWS = "rows"
+NUMBERS = "numbers"
+NAMES = "names"
+BOUNDS = "bounds"
+COLUMNS = "columns"
+_KINDS: dict[Any, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: TEXT,
+    tuple[int, ...]: WHOLE_NUMBERS,
+    tuple[int, int]: ROWS,
+    tuple[float, ...]: NUMBERS,
+    tuple[str, ...]: NAMES,
+    tuple[float, float]: BOUNDS,
+    dict[str, str]: COLUMNS,
+    tuple[GapSetting, ...]: TEXT,  # read once the robot is known
+}
+
+
+def kind(record: type, hint: Any) -> str:
+    """What a field of a record with this type is on a command line."""
+    if record is Hyper:  # a list spans a sweep
+        return NUMBERS
+    for option in typing.get_args(hint) if is_union(hint) else (hint,):
+        if option is not types.NoneType:
+            return TEXT if typing.get_origin(option) is Literal else _KINDS[option]
+    raise TypeError(f"{record.__name__}: {hint} is no kind of setting")
+
+
+def choices(hint: Any) -> tuple[str, ...] | None:
+    """The names that a `Literal`, optional or not, permits; None for other types."""
+    for option in typing.get_args(hint) if is_union(hint) else (hint,):
+        if typing.get_origin(option) is Literal:
+            return typing.get_args(option)
+    return None
+
+
+def is_union(hint: Any) -> bool:
+    """Whether a type is one of several, such as an optional one."""
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def text(value: Any, of_kind: str) -> Any:
+    """A default as the command line would give it; numbers stay as they are."""
+    if value is None or of_kind in ("bool", "int", "float"):
+        return value
+    if of_kind == ROWS:
+        return ":".join(map(str, value))
+    if of_kind in (WHOLE_NUMBERS, NUMBERS, NAMES):
+        return ",".join(map(str, value if isinstance(value, tuple) else (value,)))
+    return value if isinstance(value, str) else to_text(value)
+
+
+def whole_numbers(name: str, given: str, allowed: Range) -> tuple[int, ...]:
+    """`1,2` or `0..4` as whole numbers within a range."""
+    numbers: list[int] = []
+    for part in given.split(","):
+        first, dots, last = part.partition("..")
+        try:
+            low, high = int(first), int(last if dots else first)
+        except ValueError:
+            raise ConfigError(f"--{name}={given}: not whole numbers; see --help") from None
+        numbers += range(low, high + 1)
+    if not numbers:
+        raise ConfigError(f"--{name}={given}: empty; give FIRST..LAST")
+    if min(numbers) < allowed.low:
+        raise ConfigError(f"--{name}={given}: must be {allowed.low:g} or more")
+    return tuple(numbers)
+
+
+def rows(name: str, given: str, allowed: None) -> tuple[int, int] | None:
+    """`FIRST:END` as two whole numbers; None where nothing is given."""
+    if not given:
+        return None
+    try:
+        first, end = (int(part) for part in given.split(":"))
+    except ValueError:
+        first, end = 0, 0
+    if not 0 <= first < end:
+        raise ConfigError(f"--{name}={given}: give FIRST:END, FIRST < END")
+    return first, end
+
+
+def numbers(name: str, given: str, allowed: Range | None) -> tuple[float, ...]:
+    """A list of numbers within a range, one for each run of a sweep."""
+    allowed = allowed or UNIT
+    values = []
+    for part in filter(None, given.split(",")):
+        try:
+            value = float(part)
+        except ValueError:
+            raise ConfigError(f"--{name}={part}: not a number") from None
+        if not allowed.contains(value):
+            raise ConfigError(f"--{name}={part}: out of range; give one {allowed.text}")
+        values.append(value)
+    if not values:
+        raise ConfigError(f"--{name}=: empty; give a number")
+    return tuple(values)
+
+
+def names(name: str, given: str, allowed: None) -> tuple[str, ...]:
+    """A list of names."""
+    return tuple(filter(None, given.split(",")))
+
+
+def bounds(name: str, given: str, allowed: None) -> tuple[float, float] | None:
+    """`LOW:HIGH` as two numbers; None where nothing is given."""
+    if not given:
+        return None
+    try:
+        low, high = (float(part) for part in given.split(":"))
+    except ValueError:
+        raise ConfigError(f"--{name}={given}: give LOW:HIGH") from None
+    return low, high
+
+
+def columns(name: str, given: str, allowed: None) -> dict[str, str] | None:
+    """`NAME=COLUMNS;...` as D4RL's name -> names in the log."""
+    if not given:
+        return None
+    pairs = [part.partition("=") for part in given.split(";")]
+    if not all(equals and column and text for column, equals, text in pairs):
+        raise ConfigError(f"--{name}={given}: give NAME=COLUMNS;...")
+    return {column.strip(): text.strip() for column, _, text in pairs}
+
+
+CONVERTERS: dict[str, Callable[[str, str, Any], Any]] = {
+    WHOLE_NUMBERS: whole_numbers,
+    ROWS: rows,
+    NUMBERS: numbers,
+    NAMES: names,
+    BOUNDS: bounds,
+    COLUMNS: columns,
+}
+"""Kind -> `(flag, text, permitted values) -> value`; the others need none."""

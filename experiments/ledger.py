@@ -1,0 +1,113 @@
+"""The ledger of results: one small JSON file per run, a cell of a table.
+
+A cell lies at TASK/GAP/METHOD/seedS-STEPS-DIGEST.json, where the digest names its
+setting, and holds the run's scores, its curve and all that decides them.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+from experiments import environment, reports, run_folder
+from experiments.experiment import Experiment, Run, defaults
+from h2o_jax.data import files
+from h2o_jax.sim import gaps
+from h2o_jax.types import Hyper
+
+Cell = dict[str, Any]
+
+
+class Labels(NamedTuple):
+    """What a cell keeps of the command line."""
+
+    preset: str
+    """Name of the settings; "" for none."""
+    pairing: str | None
+    """How the rows of a robot's log were paired."""
+    flags: list[str]
+    """Those that are not at their default and may change a result."""
+
+
+def store(
+    folder: pathlib.Path,
+    run: pathlib.Path,
+    experiment: Experiment,
+    facts: reports.Facts,
+    labels: Labels,
+) -> None:
+    """Writes a cell for each run of a finished run folder.
+
+    Args:
+        folder: root of the ledger.
+        run: the run folder, whose software is stored with the cells.
+        experiment: what was done there.
+        facts: what identifies the log; see `reports.data_facts`.
+        labels: of all cells.
+    """
+    software = run_folder.versions(run)
+    software = {key: software[key] for key in environment.describe()}
+    for one, lines in reports.by_run(experiment, run).items():
+        cell = content(experiment, one, lines, facts, labels)
+        path = folder / place(cell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as part:
+            part.write_text(json.dumps({**cell, **software}, indent=1) + "\n")
+
+
+def place(cell: Cell) -> pathlib.PurePath:
+    """Where a cell lies below the ledger's root."""
+    method = "-".join(filter(None, [cell["algorithm"], cell["preset"]]))
+    name = f"seed{cell['seed']}-{cell['steps']}-{digest(cell['setting'])}.json"
+    return pathlib.PurePath(cell["task"], cell["gap"], method, name)
+
+
+def content(
+    experiment: Experiment,
+    run: Run,
+    lines: list[run_folder.Line],
+    facts: reports.Facts,
+    labels: Labels,
+) -> Cell:
+    """A cell, but for the software."""
+    return {
+        "task": experiment.task,
+        "gap": gaps.to_text(run.gap),
+        "algorithm": experiment.algorithm,
+        "preset": labels.preset,
+        "seed": run.seed,
+        "steps": experiment.epochs * experiment.steps,
+        **reports.summarise(lines),
+        "curve": [[x["steps"], x["return"]] for x in lines if "return" in x],
+        "lengths": [x["length"] for x in lines if "return" in x],
+        "program": {
+            "runs": len(experiment.runs),
+            "seconds": round(sum(sum(x["seconds"].values()) for x in lines)),
+        },
+        "setting": setting(experiment, run, facts, labels.pairing),
+        "data": facts or None,
+        "flags": labels.flags,
+    }
+
+
+def setting(
+    experiment: Experiment, run: Run, facts: reports.Facts, pairing: str | None
+) -> dict[str, Any]:
+    """All that decides what a cell says, but for the seed and where things are."""
+    chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
+    return {
+        **chosen,
+        "real": gaps.to_text(experiment.real),
+        "gap": gaps.to_text(run.gap),
+        "data": facts.get("sha256"),
+        "pairing": pairing,
+        **dataclasses.asdict(Hyper().replace(**dict(run.hyper))),
+    }
+
+
+def digest(chosen: dict[str, Any]) -> str:
+    """Names a setting by what is not at its default; new settings change nothing."""
+    known = {**defaults(), "pairing": None}
+    apart = {k: v for k, v in chosen.items() if k not in known or v != known[k]}
+    return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]

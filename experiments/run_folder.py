@@ -1,0 +1,220 @@
+"""The run folder: its files by name, how they are read and how they are written.
+
+flags.flags     a flagfile that repeats the run
+versions.json   software, machine, data hash, labels of the runs
+metrics.jsonl   one line per epoch and run
+curve.png       real returns over simulator steps
+checkpoint/     everything needed to continue
+policy/, best/  actors of all runs: the last, and each run's best so far
+run.lock        locked while a process writes here
+
+A file that is written appears complete or not at all.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import pathlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any
+
+from experiments import environment
+from h2o_jax.data import files
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.settings import FREE, MACHINE, PLACE, setting
+
+FLAGS, VERSIONS, METRICS = "flags.flags", "versions.json", "metrics.jsonl"
+CURVE, LOCK = "curve.png", "run.lock"
+CHECKPOINT, POLICY, BEST = "checkpoint", "policy", "best"
+Line = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where things go."""
+
+    run_dir: str = setting(
+        "", "Folder of this run; empty: a fresh one under runs/.", tags=[MACHINE]
+    )
+    resume: str = setting(
+        "",
+        "Folder of a run to continue bit for bit with its own flags; only --epochs, "
+        "evaluation and logging flags may be given besides.",
+        tags=[MACHINE],
+    )
+    preset: str = setting(
+        "", "Name of these settings, for tables and figures.", tags=[FREE]
+    )
+    results_dir: str = setting(
+        "", "Also store one small file per run here, for tables.", tags=[FREE, PLACE]
+    )
+
+
+class RunFolder:
+    """A run folder to write into, locked until `close`."""
+
+    def __init__(self, path: pathlib.Path):
+        """Locks the folder `path`.
+
+        Raises:
+            ConfigError: another process is writing there, or it cannot be written.
+        """
+        self.path = path
+        with writing("run_dir", path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise ConfigError(
+                f"--run_dir={path}: another process is writing there; choose another"
+            ) from None
+        self._metrics: IO[str] | None = None
+
+    def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
+        """Writes the flags and the software; keeps what a resumed run began with."""
+        _write(self.path / FLAGS, flags_text)
+        if (self.path / VERSIONS).is_file():
+            content = versions(self.path)
+            content.setdefault("resumed", []).append(environment.describe())
+        else:
+            content = {**environment.describe(), **facts}
+        _write(self.path / VERSIONS, json.dumps(content, indent=1) + "\n")
+
+    def keep_until(self, epoch: int) -> None:
+        """Drops lines after `epoch`, which a resumed run will write again."""
+        lines = [x for x in metrics(self.path) if x["epoch"] <= epoch]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        _write(self.path / METRICS, text)
+
+    def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Appends lines to metrics.jsonl."""
+        if self._metrics is None:
+            self._metrics = (self.path / METRICS).open("a")
+        self._metrics.writelines(json.dumps(line) + "\n" for line in lines)
+        self._metrics.flush()
+
+    def close(self) -> None:
+        """Releases the folder."""
+        if self._metrics is not None:
+            self._metrics.close()
+        self._lock.close()
+
+
+class WrittenElsewhere(RunFolder):
+    """The folder on a host that leaves all writing to another; writes nothing."""
+
+    def __init__(self, path: pathlib.Path):
+        """Locks nothing."""
+        self.path = path
+
+    def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
+        """Nothing; as the others."""
+
+    def keep_until(self, epoch: int) -> None:
+        """Nothing."""
+
+    def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def place(output: Output, task: str, algorithm: str) -> pathlib.Path:
+    """Where a run goes: the resumed folder, the one that is named, or a fresh one.
+
+    Raises:
+        ConfigError: the folder already holds something, and it is not resumed.
+    """
+    if output.resume and output.run_dir:
+        raise ConfigError(
+            f"--run_dir={output.run_dir}: a resumed run stays in its folder; drop it"
+        )
+    if output.resume:
+        return pathlib.Path(output.resume)
+    if not output.run_dir:
+        return fresh(task, algorithm)
+    path = pathlib.Path(output.run_dir)
+    if not is_free(path):
+        raise ConfigError(
+            f"--run_dir={path}: not an empty folder; choose another, or continue it "
+            f"with --resume={path}"
+        )
+    return path
+
+
+def fresh(task: str, algorithm: str) -> pathlib.Path:
+    """A new folder name under runs/."""
+    return pathlib.Path("runs") / f"{task}-{algorithm}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def is_free(path: pathlib.Path) -> bool:
+    """Whether a run may begin there.
+
+    A command that ended before it trained leaves its lock and nothing else.
+    """
+    if not path.exists():
+        return True
+    return path.is_dir() and {x.name for x in path.iterdir()} <= {LOCK}
+
+
+def has_checkpoint(path: pathlib.Path) -> bool:
+    """Whether there is a whole checkpoint; one cut short has a longer name."""
+    folder = path / CHECKPOINT
+    return folder.is_dir() and any(x.name.isdecimal() for x in folder.iterdir())
+
+
+def metrics(path: pathlib.Path) -> list[Line]:
+    """Lines of metrics.jsonl; a last line cut short by a kill is left out."""
+    if not (path / METRICS).is_file():
+        return []
+    lines = (path / METRICS).read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def flags(path: pathlib.Path) -> dict[str, str]:
+    """Flag -> value of a run folder, as text.
+
+    Raises:
+        CheckpointError: `path` is no run folder.
+    """
+    pairs = [line[2:].partition("=") for line in _read(path, FLAGS).splitlines()]
+    return {name: value for name, _, value in pairs}
+
+
+def versions(path: pathlib.Path) -> dict[str, Any]:
+    """What versions.json says.
+
+    Raises:
+        CheckpointError: `path` is no run folder.
+    """
+    content: dict[str, Any] = json.loads(_read(path, VERSIONS))
+    return content
+
+
+@contextlib.contextmanager
+def writing(flag: str, path: pathlib.Path | str) -> Iterator[None]:
+    """Turns what the file system refuses into one line.
+
+    Raises:
+        ConfigError: with the flag that named the place.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"--{flag}={path}: {error.strerror}") from None
+
+
+def _read(path: pathlib.Path, name: str) -> str:
+    if not (path / name).is_file():
+        raise CheckpointError(f"{path}: no run folder (no {name})")
+    return (path / name).read_text()
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    with files.replacing(path) as part:
+        part.write_text(text)
