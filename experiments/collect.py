@@ -36,10 +36,10 @@ from h2o_jax import numpy_policy, replay
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
-from h2o_jax.sim import gaps, models, rollout
+from h2o_jax.sim import rollout
+from h2o_jax.sim import worlds as sim_worlds
 from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.sim.robot import scripted_operator
-from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 _BLOCK = 1000
@@ -261,10 +261,9 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
 def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     """Stochastic rollouts of the policy that SAC reached, one robot's after another."""
     experiment, task = recipe.experiment, recipe.experiment.model
-    model = models.compile_model(task, experiment.real, experiment.inertia)
-    interface = gaps.interface(experiment.real, task.interface)
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
-    world = World(task, [model] * _ROLLOUTS, [interface] * _ROLLOUTS, seeds)
+    reals = [experiment.real] * _ROLLOUTS
+    world = sim_worlds.make(task, reals, seeds, experiment.inertia)
     one = simulate.actors(state, 1)
     act = numpy_policy.make(
         jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)

@@ -25,12 +25,11 @@ from experiments.experiment import Experiment
 from experiments.robot import animation, figures
 from h2o_jax import replay
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, models, rollout, tasks
+from h2o_jax.sim import gaps, rollout, tasks, worlds
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.tasks.wheel_legged import TARGET_SPEED
-from h2o_jax.sim.world import World
 
 _EPISODES = 5
 """Per policy and robot."""
@@ -258,11 +257,9 @@ def _trace(
     seed: int,
 ) -> Trace:
     """Balances one robot with every policy of a method."""
-    models.check_effect(task, real)
+    worlds.check_effect(task, real)
     n = len(method.runs) * episodes
-    model = models.compile_model(task, real)
-    interface = gaps.interface(real, task.interface)
-    world = World(task, [model] * n, [interface] * n, [0] * n)
+    world = worlds.make(task, [real] * n, [0] * n)
     return rollout.trace(world, policies.load_many(*method), episodes, seed)
 
 

@@ -11,13 +11,12 @@ from experiments import flags
 from experiments.cli import console
 from experiments.experiment import Experiment
 from experiments.robot import __main__ as robot
-from h2o_jax.sim import gaps, models, rollout, tasks
+from h2o_jax.sim import gaps, models, rollout, tasks, worlds
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.robot import lqr, scripted_operator
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
-from h2o_jax.sim.world import World
 
 _TASK = tasks.get("wheel_legged_stand")
 
@@ -51,9 +50,7 @@ def _discounted(discount: float) -> Array:
 def _trace(gains: Array, real: tuple[GapSetting, ...]) -> Trace:
     """Episodes `[1, E]` of the law `action = observation @ gains`."""
     episodes = flags.FLAGS.episodes or Experiment.episodes
-    model = models.compile_model(_TASK, real)
-    interface = gaps.interface(real, _TASK.interface)
-    world = World(_TASK, [model] * episodes, [interface] * episodes, [0] * episodes)
+    world = worlds.make(_TASK, [real] * episodes, [0] * episodes)
     seed = flags.FLAGS.evaluation_seed
     return rollout.trace(world, lambda obs: (obs @ gains)[..., None], episodes, seed)
 
