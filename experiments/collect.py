@@ -33,7 +33,7 @@ from experiments.build import State, Worlds
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, Run
 from h2o_jax import numpy_policy, replay
-from h2o_jax.data import datasets, hdf5
+from h2o_jax.data import datasets, files, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
@@ -154,9 +154,8 @@ def write(out: str, path: pathlib.Path, rows: Transition) -> None:
         limits = hdf5.read(path, None)["timeouts"].astype(bool)
         datasets.write_minari(out.removeprefix("minari:"), rows, limits)
     else:
-        part = pathlib.Path(out + ".part")
-        shutil.copyfile(path, part)
-        part.replace(out)
+        with files.replacing(out) as part:
+            shutil.copyfile(path, part)
 
 
 def time_limits(discount_t: np.ndarray, horizon: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from experiments import flags
 from experiments.cli import console
 from experiments.plots import COLOURS
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import gaps
 from h2o_jax.sim.robot import calibration, scripted_operator
@@ -122,11 +123,9 @@ def draw(
     for panel in axes.flat:
         panel.grid(alpha=0.3)
         panel.set_axisbelow(True)
-    part = path.with_suffix(".part.png")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, dpi=110)
-        part.replace(path)
+        with files.replacing(path) as part:
+            figure.savefig(part, dpi=110)
     except OSError as error:
         raise ConfigError(f"--out={path}: {error.strerror}") from None
     finally:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.plots import COLOURS
+from h2o_jax.data import files
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.tasks.wheel_legged import OBSERVATIONS, TARGET_SPEED
@@ -184,7 +185,6 @@ def _explain(figure: Figure) -> None:
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=130)
+    with files.replacing(path) as part:
+        figure.savefig(part, dpi=130)
     plt.close(figure)
-    part.replace(path)

@@ -1,9 +1,10 @@
-"""What every reader of a log asks of its file first: what it is, its size, its hash."""
+"""Files: what a reader asks of a log first, and how a file is written safely."""
 
 import contextlib
 import hashlib
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 from h2o_jax.errors import DatasetError, H2OError
@@ -46,6 +47,27 @@ def readable(path: pathlib.Path) -> Iterator[None]:
         raise fail(path, "does not fit in memory; use fewer rows") from error
     except Exception as error:  # a damaged file can raise anything
         raise fail(path, f"cannot be read ({error}); mend or copy it again") from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a scratch file beside `path` that takes its name if no error is raised.
+
+    Whoever reads `path` finds the former file or the complete new one, also after a
+    crash. Missing folders are made; the scratch file has the name of `path`, for
+    writers that go by the suffix.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+        part = pathlib.Path(folder, path.name)
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
 
 
 def looks_like(path: pathlib.Path) -> str:

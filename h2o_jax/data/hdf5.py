@@ -10,7 +10,6 @@ import math
 import os
 import pathlib
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -143,7 +142,7 @@ def write_d4rl(
         "timeouts": np.asarray(timeouts, bool) & ~terminals,
     }
     try:
-        with _replacing(pathlib.Path(path)) as part, h5py.File(part, "w") as file:
+        with files.replacing(path) as part, h5py.File(part, "w") as file:
             for name, data in columns.items():
                 file.create_dataset(
                     name, data=data, compression="gzip", shuffle=True, fletcher32=True
@@ -151,15 +150,3 @@ def write_d4rl(
             file.attrs.update(attrs or {})
     except OSError as error:
         raise files.fail(path, f"cannot be written ({error}); free space") from error
-
-
-@contextlib.contextmanager
-def _replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A scratch file beside `path` that takes its name when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        part = pathlib.Path(folder, path.name)
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
