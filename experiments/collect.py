@@ -2,10 +2,10 @@
 
 SAC trains in the unmodified simulator until its return reaches --collect_return
 (default: a third of the expert's). All that it saw is the `medium-replay` log;
-rollouts of the policy it reached are the `medium` log. A wheel-legged robot is driven
-by a scripted operator instead. The result is kept in --cache_dir; --out also writes it
-as a .hdf5 file in D4RL's layout or as minari:NAME. A command that was stopped goes on
-where its last evaluation was.
+rollouts of the policy it reached are the `medium` log. A robot with a scripted
+operator, as the wheel-legged one has, is driven by that instead. The result is kept in
+--cache_dir; --out also writes it as a .hdf5 file in D4RL's layout or as minari:NAME.
+A command that was stopped goes on where its last evaluation was.
 """
 
 import dataclasses
@@ -26,20 +26,20 @@ from experiments import (
     from_flags,
     loop,
     records,
+    robots,
     saving,
     simulate,
 )
 from experiments.build import State, Worlds
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, Run
+from experiments.robots import Pairing, Recorder
 from h2o_jax import numpy_policy, replay
 from h2o_jax.data import datasets, files, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
 from h2o_jax.sim import worlds as sim_worlds
-from h2o_jax.sim.robot import log as robot_log
-from h2o_jax.sim.robot import scripted_operator
 from h2o_jax.types import Transition
 
 _BLOCK = 1000
@@ -86,8 +86,9 @@ def main() -> None:
 
 def ensure_dataset(experiment: Experiment) -> pathlib.Path:
     """Path of the log that the `--collect_*` flags describe, collected if need be."""
-    if experiment.model.robot == "wheel_legged":
-        return _operate(experiment)
+    recorder = robots.of(experiment.model).recorder
+    if recorder is not None:
+        return _record(experiment, recorder)
     recipe, path = _recipe(experiment), place(experiment)
     if path.is_file():
         return path
@@ -104,27 +105,28 @@ def ensure_dataset(experiment: Experiment) -> pathlib.Path:
 
 def place(experiment: Experiment) -> pathlib.Path:
     """Where the log that the `--collect_*` flags describe is kept, once collected."""
-    if experiment.model.robot == "wheel_legged":
-        kind, key = "operator", _digest((*_operated(), experiment.real))
+    recorder = robots.of(experiment.model).recorder
+    if recorder is not None:
+        kind, key = recorder.kind, _digest((*_recorded(recorder), experiment.real))
     else:
         recipe = _recipe(experiment)
         kind, key = recipe.kind, recipe.key
     return cache_folder() / f"{experiment.task}-{kind}-{key}.hdf5"
 
 
-def _operated() -> tuple[int, int, robot_log.Pairing]:
-    """Rows, seed and pairing of the scripted operator's log."""
-    rows = flags.FLAGS.collect_rows or scripted_operator.ROWS
+def _recorded(recorder: Recorder) -> tuple[int, int, Pairing]:
+    """Rows, seed and pairing of a recorder's log."""
+    rows = flags.FLAGS.collect_rows or recorder.rows
     return rows, flags.FLAGS.collect_seed, from_flags.pairing()
 
 
-def _operate(experiment: Experiment) -> pathlib.Path:
-    """Path of a wheel-legged robot's log, driven by the scripted operator if absent."""
+def _record(experiment: Experiment, recorder: Recorder) -> pathlib.Path:
+    """Path of the log that a robot's own recorder makes, recorded if absent."""
     path = place(experiment)
     if not path.is_file():
         task = experiment.model
-        rows, seed, pairing = _operated()
-        data = scripted_operator.record(task, rows, seed, pairing, experiment.real)
+        rows, seed, pairing = _recorded(recorder)
+        data = recorder.record(task, rows, seed, pairing, experiment.real)
         limits = time_limits(data.transition.discount_t, task.horizon)
         origin = "; ".join([data.source, *data.notes])
         attributes = {"origin": origin, "pairing": pairing}

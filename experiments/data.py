@@ -1,17 +1,17 @@
 """The log that an experiment learns from: read, or made when none is given."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 
-from experiments import flags, from_flags
+from experiments import flags, from_flags, robots
 from experiments.collect import ensure_dataset
 from experiments.experiment import Experiment
 from h2o_jax import replay
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.types import Algorithm
 
 
@@ -57,8 +57,10 @@ def _follow(dataset: Dataset, algorithm: str) -> Dataset:
 def _read(experiment: Experiment, rows: int) -> Dataset:
     """The log, with at least `rows` rows."""
     task = experiment.model
-    if task.robot == "wheel_legged" and experiment.dataset.endswith(".txt"):
-        return robot_log.load(experiment.dataset, task, from_flags.pairing(), rows)
+    suffix = pathlib.PurePath(experiment.dataset).suffix
+    read = robots.of(task).readers.get(suffix)
+    if read is not None:
+        return read(experiment.dataset, task, from_flags.pairing(), rows)
     dataset = datasets.load(
         experiment.dataset or str(ensure_dataset(experiment)),
         obs_dim=task.obs_dim,

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import command_line, flags, loop, plots, records
+from experiments import command_line, flags, loop, plots, records, robots
 from experiments.experiment import Experiment, Run, defaults
-from experiments.robot import __main__ as robot
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
@@ -99,8 +98,9 @@ def conclude(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None
     if flags.FLAGS.results_dir:
         cells = [_cell(experiment, run, own, facts) for run, own in by_run.items()]
         records.store_results(pathlib.Path(flags.FLAGS.results_dir), folder, cells)
-    if experiment.task in robot.SCORES:
-        print("\n" + robot.report_run(experiment, folder))
+    report_run = robots.of(experiment.model).report_run
+    if report_run is not None:
+        print("\n" + report_run(experiment, folder))
     print(
         f"\npolicy   {folder / 'policy'} (last), {folder / 'best'} (best evaluation)\n"
         f"curve    {folder / 'curve.png'}\nmetrics  {folder / 'metrics.jsonl'}"

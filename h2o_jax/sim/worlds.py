@@ -7,13 +7,10 @@ import numpy as np
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gap_table import GAPS
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.world import World, queue_length
-
-Gaps = tuple[GapSetting, ...]
-"""All gaps of one environment, as `gaps.parse` gives them."""
 
 
 def make(

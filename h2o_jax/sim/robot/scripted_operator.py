@@ -20,7 +20,7 @@ import numpy as np
 
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps, tasks, worlds
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.sim.robot.log import Log, Pairing
 from h2o_jax.sim.tasks.task import Task
@@ -41,7 +41,7 @@ def record(
     steps: int = ROWS,
     seed: int = 0,
     pairing: Pairing = "official",
-    real: tuple[GapSetting, ...] = (),
+    real: Gaps = (),
 ) -> Dataset:
     """Exactly `steps` transitions of the scripted operator on the robot.
 
@@ -70,9 +70,7 @@ def record(
     return robot_log.dataset(log, task, pairing, source)
 
 
-def drive(
-    rows: int, seeds: Sequence[int] = (0,), real: tuple[GapSetting, ...] = ()
-) -> list[Log]:
+def drive(rows: int, seeds: Sequence[int] = (0,), real: Gaps = ()) -> list[Log]:
     """One log of `rows` rows per seed; after a fall a new episode begins."""
     task, n = tasks.get("wheel_legged_stand"), len(seeds)
     world = worlds.make(task, [real] * n, seeds, threads=1)
