@@ -14,8 +14,8 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.replay import Replay
-from h2o_jax.sim import gaps, models
-from h2o_jax.sim.world import World, queue_length
+from h2o_jax.sim import worlds as sim_worlds
+from h2o_jax.sim.world import World
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -165,31 +165,19 @@ def worlds(
     """
     task, inertia = experiment.model, experiment.inertia
     for settings in {run.gap for run in experiment.runs} | {experiment.real}:
-        models.check_effect(task, settings, inertia)
+        sim_worlds.check_effect(task, settings, inertia)
     sim = None
     if "sim" in method.domains:
-        compiled = {
-            run.gap: models.compile_model(task, run.gap, inertia)
-            for run in experiment.runs
-        }
-        sim = World(
+        sim = sim_worlds.make(
             task,
-            [compiled[run.gap] for run in experiment.runs],
-            [gaps.interface(run.gap, task.interface) for run in experiment.runs],
+            [run.gap for run in experiment.runs],
             [run.seed for run in experiment.runs],
+            inertia,
             threads,
-            queue_length(
-                [gaps.interface(x.gap, task.interface) for x in grid or experiment.runs]
-            ),
+            [run.gap for run in grid or experiment.runs],
         )
     n = len(experiment.runs) * experiment.episodes
-    real = World(
-        task,
-        [models.compile_model(task, experiment.real, inertia)] * n,
-        [gaps.interface(experiment.real, task.interface)] * n,
-        [0] * n,
-        threads,
-    )
+    real = sim_worlds.make(task, [experiment.real] * n, [0] * n, inertia, threads)
     return Worlds(sim, real)
 
 

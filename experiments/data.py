@@ -81,9 +81,7 @@ def load(
     return dataset
 
 
-def _read(
-    source: str, experiment: Experiment, reading: Reading, rows: int
-) -> Dataset:
+def _read(source: str, experiment: Experiment, reading: Reading, rows: int) -> Dataset:
     """A log with at least `rows` rows."""
     task = experiment.model
     read = robots.of(task).readers.get(pathlib.PurePath(source).suffix)

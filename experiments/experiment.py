@@ -51,9 +51,9 @@ class Source:
     )
     dataset: str = setting(
         "",
-        "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, minari:NAME, "
-        "or a wheel-legged robot's .txt. Empty: collect one (see --collect_*) and keep "
-        "it in --cache_dir.",
+        "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, "
+        "minari:NAME, or a wheel-legged robot's .txt. Empty: collect one (see "
+        "--collect_*) and keep it in --cache_dir.",
         tags=[PLACE],
     )
     real: tuple[GapSetting, ...] = setting(
@@ -94,7 +94,8 @@ class Method:
     )
     learn_rows: tuple[int, int] | None = setting(
         None,
-        "FIRST:END rows of each batch for value, critics and policy; empty: as --batch.",
+        "FIRST:END rows of each batch for value, critics and policy; empty: as "
+        "--batch.",
     )
     discriminate_rows: tuple[int, int] | None = setting(
         None,
@@ -111,11 +112,13 @@ class Method:
     )
     relative_noise: bool = setting(
         False,
-        "Discriminator noise in units of the dataset's std per dimension, not absolute.",
+        "Discriminator noise in units of the dataset's std per dimension, not "
+        "absolute.",
     )
     matmul_precision: Literal["bfloat16", "tensorfloat32", "float32"] | None = setting(
         None,
-        "Of matrix products on accelerators; default: JAX's, tensorfloat32 on NVIDIA's.",
+        "Of matrix products on accelerators; default: JAX's, tensorfloat32 on "
+        "NVIDIA's.",
     )
 
 
@@ -159,8 +162,8 @@ class Grid:
     )
     gap: str = setting(
         "gravity:2",
-        "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one simulator, "
-        "a,b is one run each; 'none' leaves it right. Names: "
+        "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one "
+        "simulator, a,b is one run each; 'none' leaves it right. Names: "
         + ", ".join(gaps.names())
         + ".",
     )
@@ -171,8 +174,8 @@ class Grid:
     )
     shard: str = setting(
         "",
-        "I/N: only the I-th (0 to N-1) of N nearly equal shards of the grid of runs, in "
-        "its order; empty: all of it.",
+        "I/N: only the I-th (0 to N-1) of N nearly equal shards of the grid of runs, "
+        "in its order; empty: all of it.",
         tags=[PLACE],
     )
 

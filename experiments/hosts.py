@@ -19,7 +19,6 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments import flags
 from experiments.cli import console, interrupts
 from experiments.devices import Machine
 from experiments.experiment import Experiment, shard

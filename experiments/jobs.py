@@ -124,7 +124,7 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
 
 
 def _ctrl_c() -> contextlib.AbstractContextManager[None]:
-    """Lets Ctrl-C reach a process that is started meanwhile, where a launch ignores it."""
+    """Lets Ctrl-C reach a process started meanwhile, where a launch ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return handled(signal.SIGINT, signal.SIG_DFL)
     return contextlib.nullcontext()

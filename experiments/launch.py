@@ -2,8 +2,8 @@
 
 Takes every flag of the run command besides its own, makes --jobs shards of the grid and
 runs each in a job of its own, with its run folder in --run_dir/shard0, shard1, ... and
-what it printed in --run_dir/jobs. The same command with the same --run_dir continues what is
-unfinished. --cluster=local and debug wait for the jobs; slurm returns at once.
+what it printed in --run_dir/jobs. The same command with the same --run_dir continues
+what is unfinished. --cluster=local and debug wait for the jobs; slurm returns at once.
 """
 
 import dataclasses
@@ -47,7 +47,9 @@ class Launch:
         "machine, or as one SLURM array.",
         tags=[MACHINE],
     )
-    jobs: int = setting(1, "Jobs, each with a shard of the grid.", at_least(1), [MACHINE])
+    jobs: int = setting(
+        1, "Jobs, each with a shard of the grid.", at_least(1), [MACHINE]
+    )
     slurm_partition: str | None = setting(
         None, "Partition of the jobs; default: the cluster's.", tags=[MACHINE]
     )
@@ -147,7 +149,9 @@ def _check_log(experiment: Experiment, flags: Flags) -> None:
     """
     if experiment.dataset or not data.needed(experiment, build.algorithm(experiment)):
         return
-    place = collecting.place(experiment, flags.of(Reading).pairing, flags.of(Collecting))
+    place = collecting.place(
+        experiment, flags.of(Reading).pairing, flags.of(Collecting)
+    )
     if not place.is_file():
         raise ConfigError(
             "--dataset=: every job would collect the same log; collect it first, with "
@@ -290,8 +294,8 @@ def _conclude(shards: Sequence[Shard], codes: Sequence[int | None]) -> None:
     failed = [shard for shard, code in outcomes if code not in (0, *_STOPPED)]
     if failed:
         raise JobError(
-            f"--jobs={shards[0].count}: {len(failed)} failed, see {failed[0].log}; this "
-            f"command with --run_dir={failed[0].folder} continues"
+            f"--jobs={shards[0].count}: {len(failed)} failed, see {failed[0].log}; "
+            f"this command with --run_dir={failed[0].folder} continues"
         )
     for shard, code in outcomes:
         if code:

@@ -11,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from h2o_jax.data import files
+
 # Okabe and Ito, without the yellow that vanishes on white.
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
@@ -66,10 +68,9 @@ def curve(
         {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {}
     )
     axes.legend(frameon=False, fontsize="small", **beside)
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=150)
+    with files.replacing(path) as part:
+        figure.savefig(part, dpi=150)
     plt.close(figure)
-    part.replace(path)
 
 
 def by_seed(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:

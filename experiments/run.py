@@ -54,9 +54,9 @@ class Command(NamedTuple):
 def main(flags: Flags) -> None:
     """The command."""
     experiment = parsing.experiment(flags)
-    records = (flags.of(record) for record in (Machine, Output, Reading, Collecting))
-    command = Command(experiment, *records, flags)
-    machine = command.machine
+    machine, output = flags.of(Machine), flags.of(Output)
+    reading, collecting = flags.of(Reading), flags.of(Collecting)
+    command = Command(experiment, machine, output, reading, collecting, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))
     devices.prepare(machine, own, experiment.matmul_precision)
     hosts.join(machine)
@@ -75,9 +75,7 @@ def _run(command: Command) -> StoppedError | None:
         folder = run_folder.place(command.output, whole.task, whole.algorithm)
     mine = hosts.share(whole)
     with hosts.one_first():
-        dataset = data.load(
-            mine, command.reading, command.collecting, machine.threads
-        )
+        dataset = data.load(mine, command.reading, command.collecting, machine.threads)
     if hosts.leads():
         print(_plan(mine, dataset))
     record = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
@@ -141,7 +139,9 @@ def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> N
         labels = ledger.Labels(
             output.preset, command.reading.pairing, command.flags.choices()
         )
-        ledger.store(pathlib.Path(output.results_dir), folder, experiment, facts, labels)
+        ledger.store(
+            pathlib.Path(output.results_dir), folder, experiment, facts, labels
+        )
     report = robots.of(experiment.model).report_run
     if report is not None:
         print("\n" + report(experiment, folder))

@@ -82,7 +82,8 @@ def restore(folder: pathlib.Path, training: Training, share: Share = ALONE) -> N
 
 def _tree(training: Training) -> dict[str, Any]:
     """Everything that a continuation depends on, besides the flags and the data."""
-    state, sim, runs = training.state, training.worlds.sim, len(training.experiment.runs)
+    state, sim = training.state, training.worlds.sim
+    runs = len(training.experiment.runs)
     learner, replay = jax.tree.map(lambda x: x[:runs], (state.learner, state.replay))
     return {
         "learner": learner,

@@ -25,9 +25,9 @@ from h2o_jax.types import Actor, Transition
 class Experience(NamedTuple):
     """One epoch's rows, ready to learn from."""
 
-    rows: jax.Array | None = None
+    rows: jax.Array | None
     """`[R', n, D]` packed transitions on the devices; None without a simulator."""
-    metrics: dict[str, np.ndarray] = {}
+    metrics: dict[str, np.ndarray]
     """`[R]` what the simulators report."""
 
 
@@ -54,7 +54,7 @@ class Offline:
 
     def take(self, state: State) -> Experience:
         """Nothing."""
-        return Experience()
+        return Experience(None, {})
 
     def settle(self, state: State) -> None:
         """Nothing is left to do."""

@@ -34,7 +34,7 @@ OPEN_UNIT = Range(math.ulp(0.0), 1.0 - 2**-24, "in (0, 1)")
 MACHINE = "machine"
 """Tag of a setting that belongs to a machine or a command, not to a run."""
 PLACE = "place"
-"""Tag of a setting that names a place or a share of the work: no result depends on it."""
+"""Tag of a setting that names a place or a share of the work, not a result."""
 FREE = "free"
 """Tag of a setting in which a resumed run may differ."""
 

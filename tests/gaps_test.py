@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, models, tasks
+from h2o_jax.sim import gaps, models, tasks, worlds
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.tasks import task as task_lib
 
@@ -152,7 +152,7 @@ def test_a_neutral_factor_changes_nothing(name):
         text = f"{gap}:{gaps.GAPS[gap].neutral}"
         np.testing.assert_array_equal(saved(compiled(name, text)), plain)
         assert gaps.interface(gaps.parse(text)) == Interface()
-        models.check_effect(tasks.get(name), gaps.parse(text), steps=2)
+        worlds.check_effect(tasks.get(name), gaps.parse(text), steps=2)
 
 
 @pytest.mark.parametrize("text", ["big_thigh", "long_torso", "small_thigh+gravity"])
@@ -178,16 +178,16 @@ def test_joint_noise_is_the_interfaces():
 @pytest.mark.parametrize("name", ["halfcheetah", "walker2d"])
 def test_every_published_gap_has_an_effect(name):
     task = tasks.get(name)
-    models.check_effect(task, gaps.parse("+".join(PUBLISHED[task.robot])))
+    worlds.check_effect(task, gaps.parse("+".join(PUBLISHED[task.robot])))
 
 
 def test_a_silent_gap_is_named():
     # Hopper's floor keeps friction 1, of which MuJoCo takes the larger: below half
     # of the foot's 2 nothing changes any more, but against the plain model it does.
-    models.check_effect(tasks.get("hopper"), gaps.parse("friction:0.1"))
+    worlds.check_effect(tasks.get("hopper"), gaps.parse("friction:0.1"))
     # No pose within a thousandth of the wider range is ever reached in ten steps.
     with pytest.raises(ConfigError, match=r"flexible_thigh:1\.001 changes nothing"):
-        models.check_effect(
+        worlds.check_effect(
             tasks.get("walker2d"), gaps.parse("gravity+flexible_thigh:1.001"), steps=2
         )
 

@@ -37,13 +37,13 @@ def test_each_seed_counts_once_however_many_of_its_episodes_stand():
 
 @pytest.mark.parametrize("task", ["wheel_legged_stand", "wheel_legged_forward"])
 def test_falls_beyond_the_axis_are_marked_at_its_edge(task, tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(plt, "close", figures.append)
+    drawn = []
+    monkeypatch.setattr(plt, "close", drawn.append)
     # Falls at 0.1 m/s for 10 s, and far out on either side.
     trace = drifting([[0.1], [2.0], [-1.0], [0.0]], [[10], [12], [20], [31]])
     path = tmp_path / "motion.png"
     figures.motion(path, tasks.get(task), {"one": trace, "other": trace})
-    [figure] = figures
+    [figure] = drawn
     for panel in figure.axes:
         low, high = panel.get_ylim()
         marks = {x.get_marker(): x for x in panel.lines if x.get_marker() in "x^v"}

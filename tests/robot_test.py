@@ -18,6 +18,7 @@ from experiments import (
     run,
 )
 from experiments.robot import __main__ as robot
+from experiments.robot import report, scores
 from h2o_jax import numpy_policy
 from h2o_jax.data import hdf5
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
@@ -194,7 +195,7 @@ def test_folders_may_have_an_equals_sign_in_their_names():
 
 def test_the_command_runs_as_many_episodes_as_the_published_tables(runs, monkeypatch):
     asked = []
-    monkeypatch.setattr(robot, "report", lambda *given: asked.append(given))
+    monkeypatch.setattr(report, "report", lambda *given: asked.append(given))
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}")
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}", "--episodes=7")
     assert [given[4] for given in asked] == [5, 7]
@@ -239,7 +240,7 @@ def trace(x, speed, seconds, fell, returns):
 
 def test_scores_of_standing_by_hand():
     # 4 steps; 30 - 110/4 = 2.5 is the cost per step.
-    found = robot.scores(
+    found = scores.of_trace(
         tasks.get("wheel_legged_stand"),
         trace([0, -0.1, -0.3, 0.2, 0.1], np.zeros(5), 0.02, True, 110.0),
     )
@@ -253,7 +254,7 @@ def test_scores_of_standing_by_hand():
 
 def test_scores_of_driving_by_hand():
     # Errors -0.2, 0.1, 0.1, 0.2 and 0: the root of 0.1 / 5.
-    found = robot.scores(
+    found = scores.of_trace(
         tasks.get("wheel_legged_forward"),
         trace(np.zeros(5), [0, 0.3, 0.3, 0.4, 0.2], 30.0, False, 58.0),
     )
@@ -266,9 +267,9 @@ def test_runs_that_differ_in_more_than_the_seed_are_not_one_method(tmp_path):
     labels = ["idealised:1", "idealised:1", "idealised:1 expectile=0.5"]
     runs = [{"label": label, "seed": 0} for label in labels]
     (tmp_path / "versions.json").write_text(json.dumps({"runs": runs}))
-    assert robot.by_setting("iql", tmp_path) == {
+    assert report.by_setting("iql", tmp_path) == {
         "iql idealised:1": (tmp_path, (0, 1)),
         "iql idealised:1 expectile=0.5": (tmp_path, (2,)),
     }
     (tmp_path / "versions.json").write_text(json.dumps({"runs": runs[:2]}))
-    assert robot.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1))}
+    assert report.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1))}

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from h2o_jax.sim import gaps, rollout
+from h2o_jax.sim import gaps, models, rollout
 from h2o_jax.sim.robot import lqr
 from tests.wheel_legged import STAND, make, nothing
 
@@ -43,6 +43,17 @@ def test_riccati_by_hand():
     # P^2 - 4 P - 1 = 0, P = 2 + sqrt 5, and K = 2 P / (1 + P) = 1.618.
     gain = lqr.riccati(np.array([[2.0]]), np.array([[1.0]]))
     np.testing.assert_allclose(gain, [(1 + np.sqrt(5)) / 2])
+
+
+def test_gains_are_those_of_value_iteration():
+    """What iterating the Riccati equation gave, also where later costs count less."""
+    gain = lqr.gains(gaps.parse("idealised"))
+    wanted = [2.71951471, 0.49719861, 0.29746114, 0.51808742]
+    np.testing.assert_allclose(gain, wanted, rtol=1e-7)
+    model = models.compile_model(STAND, gaps.parse("idealised"))
+    a, b = (np.sqrt(0.9) * x for x in lqr.linearise(model))
+    wanted = [-1.77295917, -0.70955248, 0.00512354, 0.14995902]
+    np.testing.assert_allclose(lqr.riccati(a, b), wanted, rtol=1e-5)
 
 
 # --- evaluation over simulated time ---------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, models, rollout
+from h2o_jax.sim import gaps, models, rollout, worlds
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.robot import calibration, scripted_operator
 from h2o_jax.sim.world import World
@@ -47,18 +47,18 @@ def test_every_gap_of_the_robot_has_an_effect():
     names = gaps.names("wheel_legged")
     assert {"idealised", "latency", "deadband", "push", "reset_spread"} <= set(names)
     for task in (STAND, FORWARD):
-        models.check_effect(task, gaps.parse("+".join(names), task.robot))
+        worlds.check_effect(task, gaps.parse("+".join(names), task.robot))
     assert "idealised" not in gaps.names("halfcheetah")
 
 
 def test_a_rare_push_is_waited_for():
     # With the noise of this task and seed the first push comes after step 200.
-    models.check_effect(FORWARD, gaps.parse("push:2"), steps=1)
+    worlds.check_effect(FORWARD, gaps.parse("push:2"), steps=1)
 
 
 def test_a_gap_that_repeats_the_real_robot_is_refused():
     with pytest.raises(ConfigError, match="latency:2 changes nothing"):
-        models.check_effect(STAND, gaps.parse("latency:2"), steps=20)
+        worlds.check_effect(STAND, gaps.parse("latency:2"), steps=20)
 
 
 def test_larger_gaps_change_what_they_say():

@@ -70,7 +70,7 @@ class Flags:
 
     def _resume(self, program: str) -> None:
         """Reads a saved run's flags, on top of which come those given now."""
-        folder = pathlib.Path(self._flags["resume"].value)
+        folder = pathlib.Path(str(self._flags["resume"].value))
         saved = folder / "flags.flags"
         if not saved.is_file():
             raise CheckpointError(f"--resume={folder}: no run there (no {saved})")
@@ -184,7 +184,7 @@ def _define(where: flags.FlagValues, name: str, known: _Known, default: Any) -> 
     allowed, help = known.setting.values, known.setting.help
     default = values.text(default, known.kind)
     low = allowed.low if isinstance(allowed, Range) else None
-    if isinstance(allowed, tuple):
+    if allowed is not None and not isinstance(allowed, Range):
         flags.DEFINE_enum(name, default, allowed, help, flag_values=where)
     elif known.kind == "bool":
         flags.DEFINE_bool(name, default, help, flag_values=where)
@@ -202,6 +202,7 @@ def _head(name: str, known: _Known, default: Any) -> str:
     shown = "" if default is None else str(default)
     line = f"--[no]{name}" if known.kind == "bool" else f"--{name}={shown}"
     allowed = known.setting.values
-    if isinstance(allowed, tuple):
-        return f"{line}  ({', '.join(allowed)})"
-    return line if allowed is None else f"{line}  ({allowed.text})"
+    if allowed is None:
+        return line
+    text = allowed.text if isinstance(allowed, Range) else ", ".join(allowed)
+    return f"{line}  ({text})"

@@ -1,4 +1,4 @@
-"""The parsed flags as an `Experiment`; what several flags say together is checked here."""
+"""The parsed flags as an `Experiment`, once they agree with each other."""
 
 from experiments.cli.flags import Flags
 from experiments.experiment import (
@@ -58,8 +58,8 @@ def _check(hyper: dict[str, tuple[float, ...]], updates: int) -> None:
     for decay in hyper["decay_updates"]:
         if 0 < decay < updates:
             raise ConfigError(
-                f"--decay_updates={decay:g}: nothing is learned after it, and there are "
-                f"{updates} updates; lower --epochs, or give as many, or 0"
+                f"--decay_updates={decay:g}: nothing is learned after it, and there "
+                f"are {updates} updates; lower --epochs, or give as many, or 0"
             )
 
 

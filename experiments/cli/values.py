@@ -74,7 +74,8 @@ def whole_numbers(name: str, given: str, allowed: Range) -> tuple[int, ...]:
         try:
             low, high = int(first), int(last if dots else first)
         except ValueError:
-            raise ConfigError(f"--{name}={given}: not whole numbers; see --help") from None
+            problem = f"--{name}={given}: not whole numbers; see --help"
+            raise ConfigError(problem) from None
         numbers += range(low, high + 1)
     if not numbers:
         raise ConfigError(f"--{name}={given}: empty; give FIRST..LAST")

@@ -5,6 +5,7 @@ Reads the published text file --dataset, and prints how much of its changes over
 operator shakes the model, against the robot. --out also draws both to a PNG.
 """
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -12,10 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments import flags
 from experiments.cli import console
+from experiments.cli.flags import Flags
 from experiments.plots import COLOURS
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.settings import setting
 from h2o_jax.sim import gaps
 from h2o_jax.sim.robot import calibration, scripted_operator
 from h2o_jax.sim.robot import log as robot_log
@@ -37,9 +40,21 @@ _LABELS = {"real": "real variant", "real, no dry friction": "no dry friction"}
 """What figures call them, beside `robot` for the true one."""
 
 
-def main() -> None:
-    """The command, with parsed flags."""
-    path, out = flags.FLAGS.dataset, flags.FLAGS.out
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What is compared."""
+
+    dataset: str = setting("", "The robot's log, a text file in the published form.")
+    out: str = setting("", "A .png file for the figure; empty: none.")
+
+
+SETTINGS = (Calibration,)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Calibration)
+    path, out = choice.dataset, choice.out
     if not path:
         raise ConfigError("--dataset: give the published log, a text file")
     if out and not out.endswith(".png"):
@@ -122,11 +137,9 @@ def draw(
     for panel in axes.flat:
         panel.grid(alpha=0.3)
         panel.set_axisbelow(True)
-    part = path.with_suffix(".part.png")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, dpi=110)
-        part.replace(path)
+        with files.replacing(path) as part:
+            figure.savefig(part, dpi=110)
     except OSError as error:
         raise ConfigError(f"--out={path}: {error.strerror}") from None
     finally:
@@ -220,4 +233,4 @@ def _draw_spectrum(axes: Axes, log: Log, driven: list[Log]) -> None:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "")
+    console.command(main, __doc__ or "", SETTINGS)

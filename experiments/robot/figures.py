@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.plots import COLOURS
+from experiments.robot.scores import ByRobot
+from h2o_jax.data import files
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.tasks.wheel_legged import OBSERVATIONS, TARGET_SPEED
@@ -61,7 +63,7 @@ def visited(
     visits: Mapping[str, tuple[Array, Array] | None],
 ) -> None:
     """Pitch and pitch rate of simulated rows, coloured by their Q, per method."""
-    maps = {name: found for name, found in visits.items() if found is not None}
+    maps = {name: rows for name, rows in visits.items() if rows is not None}
     if not maps:
         return
     names = OBSERVATIONS[task.name]
@@ -83,17 +85,15 @@ def visited(
     _save(figure, path)
 
 
-def survival(
-    path: pathlib.Path, found: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
-) -> None:
+def survival(path: pathlib.Path, by_robot: ByRobot) -> None:
     """Survival of every policy in every robot; the bar is the mean."""
-    robots, methods = list(found), list(next(iter(found.values())))
+    robots, methods = list(by_robot), list(next(iter(by_robot.values())))
     size = (1.3 * len(robots) + 1.5, 3.2)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     width = 0.8 / len(methods)
     for i, name in enumerate(methods):
         place = np.arange(len(robots)) + (i - (len(methods) - 1) / 2) * width
-        seconds = np.array([found[robot][name]["seconds"] for robot in robots])
+        seconds = np.array([by_robot[robot][name]["seconds"] for robot in robots])
         colour = COLOURS[i % len(COLOURS)]
         axes.bar(place, seconds.mean(axis=1), width, color=colour, alpha=0.4)
         dots = np.repeat(place[:, None], seconds.shape[1], axis=1)
@@ -184,7 +184,6 @@ def _explain(figure: Figure) -> None:
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=130)
+    with files.replacing(path) as part:
+        figure.savefig(part, dpi=130)
     plt.close(figure)
-    part.replace(path)

@@ -5,58 +5,69 @@ every --discount, and the scripted operator's gains without the joystick. --epis
 episodes of 30 s each.
 """
 
+import dataclasses
+
 import numpy as np
 
-from experiments import flags
 from experiments.cli import console
-from experiments.experiment import Experiment
-from experiments.robot import __main__ as robot
-from h2o_jax.sim import gaps, models, rollout, tasks
-from h2o_jax.sim.gaps import GapSetting
+from experiments.cli.flags import Flags
+from experiments.robot import scores
+from h2o_jax.settings import UNIT, at_least, setting
+from h2o_jax.sim import gaps, models, rollout, tasks, worlds
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot import lqr, scripted_operator
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
-from h2o_jax.sim.world import World
 
 _TASK = tasks.get("wheel_legged_stand")
 
 
-def main() -> None:
-    """The command, with parsed flags."""
-    laws = {
-        f"LQR, discount {discount}": _discounted(float(discount))
-        for discount in flags.FLAGS.discount
-    }
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What is scored."""
+
+    real: str = setting("none", "The robots to balance, as gaps; a list.")
+    discount: tuple[float, ...] = setting(
+        (0.99,), "Discount factors that a law is designed for; a list.", UNIT
+    )
+    episodes: int = setting(10, "Episodes per law and robot.", at_least(1))
+    evaluation_seed: int = setting(10_000, "Seed of the first episode.", at_least(0))
+
+
+SETTINGS = (Judgement,)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Judgement)
+    laws = {f"LQR, discount {x:g}": discounted(x) for x in choice.discount}
     laws["operator's gains"] = (
         scripted_operator.GAINS[log_columns(_TASK)] / TORQUE_LIMIT
     )
-    found = {
+    by_robot = {
         gaps.to_text(real): {
-            name: robot.scores(_TASK, _trace(gains, real))
+            name: scores.of_trace(_TASK, trace(gains, real, choice))
             for name, gains in laws.items()
         }
-        for real in gaps.parse_list(flags.FLAGS.real, _TASK.robot)
+        for real in gaps.parse_list(choice.real, _TASK.robot)
     }
-    print(robot.table(_TASK, found))
+    print(scores.table(_TASK, by_robot))
 
 
-def _discounted(discount: float) -> Array:
+def discounted(discount: float) -> Array:
     """The ideal simulator's best law `[4]` where later costs count less."""
     model = models.compile_model(_TASK, gaps.parse("idealised"))
     a, b = (np.sqrt(discount) * x for x in lqr.linearise(model))
     return -lqr.riccati(a, b) / TORQUE_LIMIT
 
 
-def _trace(gains: Array, real: tuple[GapSetting, ...]) -> Trace:
+def trace(gains: Array, real: Gaps, choice: Judgement) -> Trace:
     """Episodes `[1, E]` of the law `action = observation @ gains`."""
-    episodes = flags.FLAGS.episodes or Experiment.episodes
-    model = models.compile_model(_TASK, real)
-    interface = gaps.interface(real, _TASK.interface)
-    world = World(_TASK, [model] * episodes, [interface] * episodes, [0] * episodes)
-    seed = flags.FLAGS.evaluation_seed
+    episodes, seed = choice.episodes, choice.evaluation_seed
+    world = worlds.make(_TASK, [real] * episodes, [0] * episodes)
     return rollout.trace(world, lambda obs: (obs @ gains)[..., None], episodes, seed)
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "")
+    console.command(main, __doc__ or "", SETTINGS)

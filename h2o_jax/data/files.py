@@ -1,4 +1,4 @@
-"""What every reader of a log asks of its file first: what it is, its size, its hash."""
+"""Files: what a reader asks of a log first, and how a file is written safely."""
 
 import contextlib
 import hashlib
@@ -49,6 +49,27 @@ def readable(path: pathlib.Path) -> Iterator[None]:
         raise fail(path, f"cannot be read ({error}); mend or copy it again") from error
 
 
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a scratch file beside `path` that takes its name if no error is raised.
+
+    Whoever reads `path` finds the former file or the complete new one, also after a
+    crash. Missing folders are made; the scratch file has the name of `path`, for
+    writers that go by the suffix.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+        part = pathlib.Path(folder, path.name)
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+
 def looks_like(path: pathlib.Path) -> str:
     """In words, what the first bytes of a file say it is."""
     with open(path, "rb") as file:
@@ -89,18 +110,6 @@ def check_memory(path: pathlib.Path, declared: float) -> None:
             f"needs {size(need)} of memory, {size(free)} are free; "
             "store fewer rows or use a larger machine",
         )
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A scratch file beside `path` that takes its name when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        part = pathlib.Path(folder, path.name)
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
 
 
 def available_memory() -> int:

@@ -142,7 +142,7 @@ def write_d4rl(
         "timeouts": np.asarray(timeouts, bool) & ~terminals,
     }
     try:
-        with files.replacing(pathlib.Path(path)) as part, h5py.File(part, "w") as file:
+        with files.replacing(path) as part, h5py.File(part, "w") as file:
             for name, data in columns.items():
                 file.create_dataset(
                     name, data=data, compression="gzip", shuffle=True, fletcher32=True

@@ -32,6 +32,10 @@ class GapSetting:
         return f"{self.name}:{self.factor!r}".removesuffix(".0")
 
 
+Gaps = tuple[GapSetting, ...]
+"""The gaps of one simulator."""
+
+
 def names(robot: str | None = None) -> list[str]:
     """Names of the gaps that this robot has, or of all."""
     return [g.name for g in GAPS.values() if robot is None or g.supports(robot)]
@@ -40,7 +44,7 @@ def names(robot: str | None = None) -> list[str]:
 # --- text -----------------------------------------------------------------------
 
 
-def parse(text: str, robot: str | None = None) -> tuple[GapSetting, ...]:
+def parse(text: str, robot: str | None = None) -> Gaps:
     """Reads the gaps of one simulator, such as `gravity:2+friction:0.3`.
 
     Args:
@@ -64,9 +68,7 @@ def parse(text: str, robot: str | None = None) -> tuple[GapSetting, ...]:
     return tuple(sorted(settings, key=lambda setting: not GAPS[setting.name].variant))
 
 
-def parse_list(
-    text: str, robot: str | None = None
-) -> tuple[tuple[GapSetting, ...], ...]:
+def parse_list(text: str, robot: str | None = None) -> tuple[Gaps, ...]:
     """Reads the gaps of several simulators, separated by commas."""
     parts = text.split(",")
     if len(parts) > 1 and not all(part.strip() for part in parts):

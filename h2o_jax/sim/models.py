@@ -1,4 +1,4 @@
-"""From a task and its gaps to a compiled MuJoCo model, and proof that gaps matter."""
+"""From a task and its gaps to a compiled MuJoCo model."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,9 +8,8 @@ import numpy as np
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps as gaps_lib
-from h2o_jax.sim.gaps import GAPS, GapSetting
+from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
-from h2o_jax.sim.world import World
 
 Inertia = Literal["modern", "d4rl"]
 
@@ -93,42 +92,3 @@ def _lengthen_capsules(spec: mujoco.MjSpec) -> None:
         body.iquat = weights.body(body.name).iquat
         body.inertia = weights.body(body.name).inertia
         body.explicitinertial = True
-
-
-def check_effect(
-    task: Task,
-    gaps: Sequence[GapSetting],
-    inertia: Inertia = "modern",
-    steps: int = 200,
-) -> None:
-    """Makes sure that each gap alone changes what a policy would see.
-
-    Runs the modified and the unmodified simulator under the same random actions. A
-    gap can fall silent without any error, as friction does where the other surface's
-    is larger, and an experiment with it would then compare nothing. Pushes are waited
-    for longer than `steps`, up to ten times the steps from one to the next.
-
-    Raises:
-        ConfigError: a gap whose factor is not neutral left every observation as it
-            was.
-    """
-    plain = compile_model(task, (), inertia)
-    for gap in gaps:
-        models = [plain, compile_model(task, [gap], inertia)]
-        interfaces = [task.interface, gaps_lib.interface([gap], task.interface)]
-        # One push in 200 steps may well leave 200 out, but hardly ten times as many.
-        rare = interfaces[1].push_probability
-        window = max(steps, round(10 / rare)) if rare else steps
-        actions = np.random.default_rng(0).uniform(-1, 1, (window, task.action_dim))
-        world = World(task, models, interfaces, [0, 0])
-        same = all(_same_step(world, action) for action in actions)
-        if same and gap.factor != GAPS[gap.name].neutral:
-            raise ConfigError(
-                f"gap {gap} changes nothing in {task.name}: {window} steps under the "
-                "same actions are identical"
-            )
-
-
-def _same_step(world: World, action: np.ndarray) -> bool:
-    first, second = world.step(np.stack([action, action])).s_t
-    return np.array_equal(first, second)

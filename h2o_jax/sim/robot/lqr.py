@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import mujoco
 import numpy as np
+import scipy.linalg
 
 from h2o_jax.sim import models, tasks
 from h2o_jax.sim.gaps import GapSetting
@@ -63,13 +64,7 @@ def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
     return system[:, :4], system[:, 4:]
 
 
-def riccati(a: Array, b: Array, iterations: int = 20_000) -> Array:
-    """Gains `K [S]` for unit costs of state and torque, by value iteration."""
-    value = np.eye(len(a))
-    for _ in range(iterations):
-        gain = np.linalg.solve(1 + b.T @ value @ b, b.T @ value @ a)
-        new = np.eye(len(a)) + a.T @ value @ (a - b @ gain)
-        if np.allclose(new, value, rtol=1e-10, atol=0):
-            break
-        value = new
-    return gain[0]
+def riccati(a: Array, b: Array) -> Array:
+    """Gains `K [S]` of `A [S, S]` and `B [S, 1]`, at unit costs of state and torque."""
+    value = scipy.linalg.solve_discrete_are(a, b, np.eye(len(a)), np.eye(1))
+    return np.linalg.solve(1 + b.T @ value @ b, b.T @ value @ a)[0]

@@ -19,13 +19,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim import gaps, models, tasks
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim import gaps, tasks, worlds
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.sim.robot.log import Log, Pairing
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
-from h2o_jax.sim.world import World
 
 GAINS = np.array([0.6, 2.0, 15.4, 0.82])
 """N m per unit of x, v, theta, theta_dot."""
@@ -42,7 +41,7 @@ def record(
     steps: int = ROWS,
     seed: int = 0,
     pairing: Pairing = "official",
-    real: tuple[GapSetting, ...] = (),
+    real: Gaps = (),
 ) -> Dataset:
     """Exactly `steps` transitions of the scripted operator on the robot.
 
@@ -71,14 +70,10 @@ def record(
     return robot_log.dataset(log, task, pairing, source)
 
 
-def drive(
-    rows: int, seeds: Sequence[int] = (0,), real: tuple[GapSetting, ...] = ()
-) -> list[Log]:
+def drive(rows: int, seeds: Sequence[int] = (0,), real: Gaps = ()) -> list[Log]:
     """One log of `rows` rows per seed; after a fall a new episode begins."""
     task, n = tasks.get("wheel_legged_stand"), len(seeds)
-    model = models.compile_model(task, real)
-    interface = gaps.interface(real, task.interface)
-    world = World(task, [model] * n, [interface] * n, seeds, 1)
+    world = worlds.make(task, [real] * n, seeds, threads=1)
     columns = log_columns(task)
     gains = GAINS[columns]
     joystick = np.stack([_joystick(rows, seed) for seed in seeds])
