@@ -18,6 +18,8 @@ import optax
 from h2o_jax.types import (
     Actor,
     Algorithm,
+    Array,
+    Domain,
     Hyper,
     LearnerState,
     Loss,
@@ -27,6 +29,7 @@ from h2o_jax.types import (
     ObsScales,
     Params,
     Scales,
+    Sizes,
     Stage,
     Transition,
     View,
@@ -39,7 +42,7 @@ _ADAM = optax.scale_by_adam()
 def make(
     networks: Networks,
     stages: Sequence[Stage],
-    domains: Iterable[str],
+    domains: Iterable[Domain],
     targets: Sequence[str] = ("critic",),
     decaying: Sequence[str] = (),
     follows: bool = False,
@@ -84,7 +87,7 @@ class _Table(NamedTuple):
 
     networks: Networks
     stages: tuple[Stage, ...]
-    domains: tuple[str, ...]
+    domains: tuple[Domain, ...]
     targets: tuple[str, ...]
     decaying: tuple[str, ...]
     follows: bool
@@ -124,7 +127,10 @@ def _init(
 
 def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
     keys = jax.random.split(key, len(table.stages))
-    return tuple(_draw(k, stage) for k, stage in zip(keys, table.stages, strict=True))
+    return tuple(
+        _draw(k, stage, table.networks)
+        for k, stage in zip(keys, table.stages, strict=True)
+    )
 
 
 def _update(
@@ -145,7 +151,7 @@ def _step(
     *,
     noise: Sequence[Noise],
 ) -> tuple[LearnerState, Metrics]:
-    given = {"real": real_batch, "sim": sim_batch}
+    given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
     checked = {d: _checked(given[d], d, table.batch_size) for d in table.domains}
     batches = {d: _prepare(batch, state) for d, batch in checked.items()}
     if table.follows and batches["real"].a_t is None:
@@ -155,7 +161,7 @@ def _step(
     for stage, normals in zip(table.stages, noise, strict=True):
         snapshot = dict(params)
         for group, loss in stage.items():
-            view = _view(state, snapshot, batches, loss.rows)
+            view = _view(table.networks, state, snapshot, batches, loss.rows)
             gradient, report = _gradient(loss, group, view, normals)
             rate = _rate(state, group, group in table.decaying)
             params[group], opt_state[group] = _descend(
@@ -178,7 +184,7 @@ def _step(
 
 
 def _act(
-    networks: Networks, actor: Actor, obs: jax.Array, key: jax.Array | None = None
+    networks: Networks, actor: Actor, obs: Array, key: jax.Array | None = None
 ) -> jax.Array:
     mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
     if key is None:
@@ -191,10 +197,10 @@ def _float32(x: object) -> jax.Array:
     return jnp.asarray(x, jnp.float32)
 
 
-def _normalise(obs: jax.Array, scales: Scales | ObsScales) -> jax.Array:
+def _normalise(obs: Array, scales: Scales | ObsScales) -> jax.Array:
     both = scales.obs_mean, scales.obs_std
     mean, std = (jnp.broadcast_to(x, obs.shape) for x in both)
-    return (obs - mean) / std
+    return jnp.subtract(obs, mean) / std
 
 
 def _checked(batch: Transition | None, domain: str, rows: int) -> Transition:
@@ -219,12 +225,14 @@ def _prepare(batch: Transition, state: LearnerState) -> Transition:
 
 
 def _view(
+    networks: Networks,
     state: LearnerState,
     params: dict[str, Params],
-    batches: dict[str, Transition],
+    batches: dict[Domain, Transition],
     rows: slice,
 ) -> View:
     return View(
+        networks=networks,
         params=params,
         target_params=state.target_params,
         hyper=state.hyper,
@@ -266,11 +274,12 @@ def _descend(
     return optax.apply_updates(params, steps), opt_state
 
 
-def _draw(key: jax.Array, stage: Stage) -> Noise:
+def _draw(key: jax.Array, stage: Stage, networks: Networks) -> Noise:
     """All normals of one stage, from one draw; equal names are shared."""
     shapes: dict[str, tuple[int, ...]] = {}
     for loss in stage.values():
-        shapes |= loss.noise(loss.rows.stop - loss.rows.start)
+        rows = loss.rows.stop - loss.rows.start
+        shapes |= loss.noise(Sizes(rows, networks.obs_dim, networks.action_dim))
     sizes = [math.prod(shape) for shape in shapes.values()]
     normals = jax.random.normal(key, (sum(sizes),), jnp.float32)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

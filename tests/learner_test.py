@@ -22,7 +22,7 @@ def toy_loss(formula, rows=slice(0, 2), noise=None):
         report |= {f"rows/{d}": b.r_t for d, b in view.batch.items()}
         return loss, report
 
-    return Loss(apply, rows, lambda n: {k: (n,) for k in noise or ()})
+    return Loss(apply, rows, lambda sizes: {k: (sizes.rows,) for k in noise or ()})
 
 
 def toy(*stages, domains=("sim",)):

@@ -35,11 +35,11 @@ def _with_backbone(backbone: str) -> Callable[..., Algorithm]:
         settings = {"policy": "gaussian", **network_settings}
         networks = make_networks(obs_dim, action_dim, **settings)
         advantage = parts.advantage_weight(backbone)
-        target, weights = parts.in_sample_target, {"real": parts.unit_weight}
+        weights: parts.Weights = {"real": parts.unit_weight}
         stages = (
-            {"value": parts.value(networks, learn_rows, backbone)},
-            {"policy": parts.likelihood_policy(networks, learn_rows, advantage)},
-            {"critic": parts.critic(networks, learn_rows, target, weights)},
+            {"value": parts.value(learn_rows, backbone)},
+            {"policy": parts.likelihood_policy(learn_rows, advantage)},
+            {"critic": parts.critic(learn_rows, parts.in_sample_target, weights)},
         )
         return learner.make(networks, stages, domains=("real",), decaying=("policy",))
 
