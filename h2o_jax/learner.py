@@ -8,13 +8,14 @@ group only, so that none can leak gradient into another network.
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from h2o_jax.schedules import Schedule, constant, linear
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -44,7 +45,7 @@ def make(
     stages: Sequence[Stage],
     domains: Iterable[Domain],
     targets: Sequence[str] = ("critic",),
-    decaying: Sequence[str] = (),
+    schedules: Mapping[str, Schedule] | None = None,
     follows: bool = False,
 ) -> Algorithm:
     """Builds the algorithm that a table of stages describes.
@@ -55,8 +56,8 @@ def make(
         domains: which of `real`, `sim` batches the losses read; the other may be
             None.
         targets: groups that keep a moving average.
-        decaying: groups whose Adam step falls to 0 along half a cosine, over
-            `hyper.<group>_lr_steps` updates.
+        schedules: group -> how its Adam step, `hyper.<group>_lr`, shrinks, beside
+            the linear decay that all groups share.
         follows: whether real rows must carry the next logged action.
 
     Returns:
@@ -67,7 +68,7 @@ def make(
         tuple(stages),
         tuple(domains),
         tuple(targets),
-        tuple(decaying),
+        dict(schedules or {}),
         follows,
     )
     return Algorithm(
@@ -89,7 +90,7 @@ class _Table(NamedTuple):
     stages: tuple[Stage, ...]
     domains: tuple[Domain, ...]
     targets: tuple[str, ...]
-    decaying: tuple[str, ...]
+    schedules: dict[str, Schedule]
     follows: bool
 
     @property
@@ -163,9 +164,9 @@ def _step(
         for group, loss in stage.items():
             view = _view(table.networks, state, snapshot, batches, loss.rows)
             gradient, report = _gradient(loss, group, view, normals)
-            rate = _rate(state, group, group in table.decaying)
+            schedule = table.schedules.get(group, constant)
             params[group], opt_state[group] = _descend(
-                gradient, opt_state[group], params[group], rate
+                gradient, opt_state[group], params[group], _rate(state, group, schedule)
             )
             metrics |= report
     average = {
@@ -253,16 +254,11 @@ def _gradient(
     return jax.grad(of_group, has_aux=True)(view.params[group])
 
 
-def _rate(state: LearnerState, group: str, cosine: bool) -> jax.Array:
-    """A group's step size: the leaf `hyper.<group>_lr`, falling if asked to."""
-    updates = state.step.astype(jnp.float32)
-    length = state.hyper.decay_updates
-    left = jnp.maximum(1.0 - updates / jnp.maximum(length, 1.0), 0.0)
-    rate = jnp.where(length > 0, left, 1.0) * getattr(state.hyper, f"{group}_lr")
-    if not cosine:
-        return rate
-    done = jnp.minimum(updates / getattr(state.hyper, f"{group}_lr_steps"), 1.0)
-    return rate * 0.5 * (1 + jnp.cos(math.pi * done))
+def _rate(state: LearnerState, group: str, schedule: Schedule) -> jax.Array:
+    """A group's step size: the leaf `hyper.<group>_lr`, as far as it has shrunk."""
+    hyper, updates = state.hyper, state.step.astype(jnp.float32)
+    rate = linear(hyper, updates) * getattr(hyper, f"{group}_lr")
+    return rate * schedule(hyper, updates)
 
 
 def _descend(
@@ -270,8 +266,8 @@ def _descend(
 ) -> tuple[Params, Params]:
     """One Adam step."""
     direction, opt_state = _ADAM.update(gradient, opt_state)
-    steps = jax.tree.map(lambda d: -rate * d, direction)
-    return optax.apply_updates(params, steps), opt_state
+    step = optax.tree.scale(-rate, direction)
+    return optax.apply_updates(params, step), opt_state
 
 
 def _draw(key: jax.Array, stage: Stage, networks: Networks) -> Noise:

@@ -10,7 +10,7 @@ References:
 from collections.abc import Callable
 from typing import Any
 
-from h2o_jax import learner
+from h2o_jax import learner, schedules
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Algorithm
@@ -41,7 +41,8 @@ def _with_backbone(backbone: str) -> Callable[..., Algorithm]:
             {"policy": parts.likelihood_policy(learn_rows, advantage)},
             {"critic": parts.critic(learn_rows, parts.in_sample_target, weights)},
         )
-        return learner.make(networks, stages, domains=("real",), decaying=("policy",))
+        cosine = {"policy": schedules.policy_cosine}
+        return learner.make(networks, stages, domains=("real",), schedules=cosine)
 
     return build
 
