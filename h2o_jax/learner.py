@@ -8,16 +8,19 @@ group only, so that none can leak gradient into another network.
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from h2o_jax.schedules import Schedule, constant, linear
 from h2o_jax.types import (
     Actor,
     Algorithm,
+    Array,
+    Domain,
     Hyper,
     LearnerState,
     Loss,
@@ -27,6 +30,7 @@ from h2o_jax.types import (
     ObsScales,
     Params,
     Scales,
+    Sizes,
     Stage,
     Transition,
     View,
@@ -39,9 +43,9 @@ _ADAM = optax.scale_by_adam()
 def make(
     networks: Networks,
     stages: Sequence[Stage],
-    domains: Iterable[str],
+    domains: Iterable[Domain],
     targets: Sequence[str] = ("critic",),
-    decaying: Sequence[str] = (),
+    schedules: Mapping[str, Schedule] | None = None,
     follows: bool = False,
 ) -> Algorithm:
     """Builds the algorithm that a table of stages describes.
@@ -52,8 +56,8 @@ def make(
         domains: which of `real`, `sim` batches the losses read; the other may be
             None.
         targets: groups that keep a moving average.
-        decaying: groups whose Adam step falls to 0 along half a cosine, over
-            `hyper.<group>_lr_steps` updates.
+        schedules: group -> how its Adam step, `hyper.<group>_lr`, shrinks, beside
+            the linear decay that all groups share.
         follows: whether real rows must carry the next logged action.
 
     Returns:
@@ -64,7 +68,7 @@ def make(
         tuple(stages),
         tuple(domains),
         tuple(targets),
-        tuple(decaying),
+        dict(schedules or {}),
         follows,
     )
     return Algorithm(
@@ -84,9 +88,9 @@ class _Table(NamedTuple):
 
     networks: Networks
     stages: tuple[Stage, ...]
-    domains: tuple[str, ...]
+    domains: tuple[Domain, ...]
     targets: tuple[str, ...]
-    decaying: tuple[str, ...]
+    schedules: dict[str, Schedule]
     follows: bool
 
     @property
@@ -124,7 +128,10 @@ def _init(
 
 def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
     keys = jax.random.split(key, len(table.stages))
-    return tuple(_draw(k, stage) for k, stage in zip(keys, table.stages, strict=True))
+    return tuple(
+        _draw(k, stage, table.networks)
+        for k, stage in zip(keys, table.stages, strict=True)
+    )
 
 
 def _update(
@@ -145,7 +152,7 @@ def _step(
     *,
     noise: Sequence[Noise],
 ) -> tuple[LearnerState, Metrics]:
-    given = {"real": real_batch, "sim": sim_batch}
+    given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
     checked = {d: _checked(given[d], d, table.batch_size) for d in table.domains}
     batches = {d: _prepare(batch, state) for d, batch in checked.items()}
     if table.follows and batches["real"].a_t is None:
@@ -155,11 +162,11 @@ def _step(
     for stage, normals in zip(table.stages, noise, strict=True):
         snapshot = dict(params)
         for group, loss in stage.items():
-            view = _view(state, snapshot, batches, loss.rows)
+            view = _view(table.networks, state, snapshot, batches, loss.rows)
             gradient, report = _gradient(loss, group, view, normals)
-            rate = _rate(state, group, group in table.decaying)
+            schedule = table.schedules.get(group, constant)
             params[group], opt_state[group] = _descend(
-                gradient, opt_state[group], params[group], rate
+                gradient, opt_state[group], params[group], _rate(state, group, schedule)
             )
             metrics |= report
     average = {
@@ -178,7 +185,7 @@ def _step(
 
 
 def _act(
-    networks: Networks, actor: Actor, obs: jax.Array, key: jax.Array | None = None
+    networks: Networks, actor: Actor, obs: Array, key: jax.Array | None = None
 ) -> jax.Array:
     mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
     if key is None:
@@ -191,10 +198,10 @@ def _float32(x: object) -> jax.Array:
     return jnp.asarray(x, jnp.float32)
 
 
-def _normalise(obs: jax.Array, scales: Scales | ObsScales) -> jax.Array:
+def _normalise(obs: Array, scales: Scales | ObsScales) -> jax.Array:
     both = scales.obs_mean, scales.obs_std
     mean, std = (jnp.broadcast_to(x, obs.shape) for x in both)
-    return (obs - mean) / std
+    return jnp.subtract(obs, mean) / std
 
 
 def _checked(batch: Transition | None, domain: str, rows: int) -> Transition:
@@ -219,12 +226,14 @@ def _prepare(batch: Transition, state: LearnerState) -> Transition:
 
 
 def _view(
+    networks: Networks,
     state: LearnerState,
     params: dict[str, Params],
-    batches: dict[str, Transition],
+    batches: dict[Domain, Transition],
     rows: slice,
 ) -> View:
     return View(
+        networks=networks,
         params=params,
         target_params=state.target_params,
         hyper=state.hyper,
@@ -245,16 +254,11 @@ def _gradient(
     return jax.grad(of_group, has_aux=True)(view.params[group])
 
 
-def _rate(state: LearnerState, group: str, cosine: bool) -> jax.Array:
-    """A group's step size: the leaf `hyper.<group>_lr`, falling if asked to."""
-    updates = state.step.astype(jnp.float32)
-    length = state.hyper.decay_updates
-    left = jnp.maximum(1.0 - updates / jnp.maximum(length, 1.0), 0.0)
-    rate = jnp.where(length > 0, left, 1.0) * getattr(state.hyper, f"{group}_lr")
-    if not cosine:
-        return rate
-    done = jnp.minimum(updates / getattr(state.hyper, f"{group}_lr_steps"), 1.0)
-    return rate * 0.5 * (1 + jnp.cos(math.pi * done))
+def _rate(state: LearnerState, group: str, schedule: Schedule) -> jax.Array:
+    """A group's step size: the leaf `hyper.<group>_lr`, as far as it has shrunk."""
+    hyper, updates = state.hyper, state.step.astype(jnp.float32)
+    rate = linear(hyper, updates) * getattr(hyper, f"{group}_lr")
+    return rate * schedule(hyper, updates)
 
 
 def _descend(
@@ -262,15 +266,16 @@ def _descend(
 ) -> tuple[Params, Params]:
     """One Adam step."""
     direction, opt_state = _ADAM.update(gradient, opt_state)
-    steps = jax.tree.map(lambda d: -rate * d, direction)
-    return optax.apply_updates(params, steps), opt_state
+    step = optax.tree.scale(-rate, direction)
+    return optax.apply_updates(params, step), opt_state
 
 
-def _draw(key: jax.Array, stage: Stage) -> Noise:
+def _draw(key: jax.Array, stage: Stage, networks: Networks) -> Noise:
     """All normals of one stage, from one draw; equal names are shared."""
     shapes: dict[str, tuple[int, ...]] = {}
     for loss in stage.values():
-        shapes |= loss.noise(loss.rows.stop - loss.rows.start)
+        rows = loss.rows.stop - loss.rows.start
+        shapes |= loss.noise(Sizes(rows, networks.obs_dim, networks.action_dim))
     sizes = [math.prod(shape) for shape in shapes.values()]
     normals = jax.random.normal(key, (sum(sizes),), jnp.float32)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

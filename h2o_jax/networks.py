@@ -166,7 +166,9 @@ def make_networks(
 
     # A list, not a stacked ensemble: separate matmuls run at full speed on a CPU, and
     # an accelerator batches over the runs anyway.
-    def apply_critics(params: list[Params], s: jax.Array, a: jax.Array) -> jax.Array:
+    def apply_critics(
+        params: Sequence[Params], s: jax.Array, a: jax.Array
+    ) -> jax.Array:
         return jnp.concatenate([critic.apply(p, s, a) for p in params], axis=-1)
 
     return Networks(

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from h2o_jax import learner
+from h2o_jax import learner, schedules
 from h2o_jax.types import Hyper, Loss, Networks, Transition
 
 START = {"discriminator": 1.0, "value": 2.0, "critic": 3.0}
@@ -22,7 +22,7 @@ def toy_loss(formula, rows=slice(0, 2), noise=None):
         report |= {f"rows/{d}": b.r_t for d, b in view.batch.items()}
         return loss, report
 
-    return Loss(apply, rows, lambda n: {k: (n,) for k in noise or ()})
+    return Loss(apply, rows, lambda sizes: {k: (sizes.rows,) for k in noise or ()})
 
 
 def toy(*stages, domains=("sim",)):
@@ -111,7 +111,8 @@ def test_a_decaying_rate_follows_half_a_cosine():
         **{**dict.fromkeys(Networks._fields), "obs_dim": 1, "action_dim": 1}
     )._replace(init={"policy": lambda key: jnp.float32(1)})
     stages = ({"policy": toy_loss(lambda p, view: 5 * p["policy"])},)
-    algorithm = learner.make(networks, stages, ("sim",), (), decaying=("policy",))
+    cosine = {"policy": schedules.policy_cosine}
+    algorithm = learner.make(networks, stages, ("sim",), (), schedules=cosine)
     hyper = Hyper(policy_lr=0.1, policy_lr_steps=4)
     state = algorithm.init(jax.random.key(0), hyper)
     steps = []

@@ -8,7 +8,7 @@ import scipy.stats
 from h2o_jax.algorithms import parts
 from h2o_jax.algorithms.parts import penalties
 from h2o_jax.distributions import TANH_GAUSSIAN
-from h2o_jax.types import Hyper, Loss, Networks, Transition, View, unit_scales
+from h2o_jax.types import Hyper, Loss, Networks, Sizes, Transition, View, unit_scales
 
 OBS, A, N = 2, 1, 4
 
@@ -41,7 +41,7 @@ PARAMS = {
     "discriminator": jnp.float32(1),
     "log_alpha": jnp.log(0.1),
 }
-ROWS = slice(0, N)
+ROWS, SIZES = slice(0, N), Sizes(N, OBS, A)
 
 
 def view(step=0, params=None, **hyper):
@@ -53,6 +53,7 @@ def view(step=0, params=None, **hyper):
         s_t=jnp.array([[-30.0, 0], [-1, 0], [2, 0], [30, 0]]),
     )
     return View(
+        networks=NETWORKS,
         params=PARAMS | (params or {}),
         target_params={"critic": [jnp.float32(2), jnp.float32(5)]},
         hyper=Hyper(**hyper),
@@ -67,12 +68,12 @@ def test_total_adds_losses_and_joins_what_they_report():
         return Loss(
             lambda view, noise: (size * noise[name].sum(), {name: size}),
             ROWS,
-            lambda n: {name: (n,)},
+            lambda sizes: {name: (sizes.rows,)},
         )
 
     both = parts.total(loss(2.0, "x"), loss(3.0, "y"))
     assert both.rows == ROWS
-    assert both.noise(N) == {"x": (N,), "y": (N,)}
+    assert both.noise(SIZES) == {"x": (N,), "y": (N,)}
     value, metrics = both.apply(view(), {"x": jnp.ones(1), "y": jnp.ones(2)})
     # 2 * 1 + 3 * 2.
     assert value == 8 and metrics == {"x": 2.0, "y": 3.0}
@@ -80,25 +81,25 @@ def test_total_adds_losses_and_joins_what_they_report():
 
 def test_darc_pays_the_clipped_log_ratio():
     # Log-ratios -30, -1, 2, 30, clipped at 10, on top of rewards 0, 1, 2, 3.
-    reward = parts.corrected_reward(NETWORKS, view(), "sim")
+    reward = parts.corrected_reward(view(), "sim")
     np.testing.assert_allclose(reward, [-10, 0, 4, 13])
     # Rewards arrive scaled; the correction stays in nats.
-    scaled = parts.corrected_reward(NETWORKS, view(reward_scale=2.0), "sim")
+    scaled = parts.corrected_reward(view(reward_scale=2.0), "sim")
     np.testing.assert_allclose(scaled, reward)
 
 
 @pytest.mark.parametrize(("step", "correction"), [(4, 0), (5, 1)])
 def test_darc_warms_up(step, correction):
-    reward = parts.corrected_reward(NETWORKS, view(step, darc_warmup=5.0), "sim")
+    reward = parts.corrected_reward(view(step, darc_warmup=5.0), "sim")
     np.testing.assert_allclose(reward[1], 1 - correction)
 
 
 def test_targets_of_one_state():
     """Policy's action 0.5 everywhere: target critics say 1 and 2.5; V is 2 s'."""
     noise = jnp.zeros((N, A))
-    lowest = parts.min_target(NETWORKS, view(), "real", noise)
+    lowest = parts.min_target(view(), "real", noise)
     np.testing.assert_allclose(lowest, np.ones(N), rtol=1e-5)
-    inside = parts.in_sample_target(NETWORKS, view(), "real", noise)
+    inside = parts.in_sample_target(view(), "real", noise)
     np.testing.assert_allclose(inside, [-60, -2, 4, 60])
 
 
@@ -110,16 +111,14 @@ def test_rebracs_target_leaves_the_log_behind_the_slow_policy():
     batch = whole.batch["real"]._replace(a_t=a_t)
     given = whole._replace(target_params=slow, batch={"real": batch})
     noise = jnp.array([[0.0], [1.0], [9.0], [-9.0]])
-    value = parts.cloned_target(NETWORKS, given, "real", noise)
+    value = parts.cloned_target(given, "real", noise)
     # Actions -0.5, -0.3, 0 and -1: min(2, 5) a less 0.1 times 1, 0.04, 0 and 4.
     # A negative action's smallest value is the larger critic's.
     np.testing.assert_allclose(value, [-2.6, -1.504, 0.0, -5.4], atol=1e-5)
 
 
 def test_cloning_policy_by_hand():
-    loss, report = parts.cloning_policy(NETWORKS, ROWS).apply(
-        view(policy_cloning=2.0), {}
-    )
+    loss, report = parts.cloning_policy(ROWS).apply(view(policy_cloning=2.0), {})
     # Action 0.5 everywhere, valued 0.5; mean squared distance (4 + 1 + 0 + 4) / 64.
     distance = np.mean([0.25, 0.0625, 0, 0.25])
     np.testing.assert_allclose(loss, 2 * distance - 1, rtol=1e-5)
@@ -128,7 +127,7 @@ def test_cloning_policy_by_hand():
 
 def test_advantages_use_the_smaller_target_critic_and_the_online_value():
     # min(2, 5) a - 2 = -2, -1.5, -1, 0, times 3.
-    weight = parts.advantage_weight("iql")(NETWORKS, view(), "real")
+    weight = parts.advantage_weight("iql")(view(), "real")
     np.testing.assert_allclose(weight, np.exp([-6, -4.5, -3, 0]), rtol=1e-5)
 
 
@@ -142,8 +141,8 @@ def test_normals_become_uniform_actions():
 
 def test_cql_part_by_hand():
     """Normals of zero: ten uniform actions are 0 and twenty of the policy 0.5."""
-    loss = parts.cql(NETWORKS, ROWS)
-    noise = {name: jnp.zeros(shape) for name, shape in loss.noise(N).items()}
+    loss = parts.cql(ROWS)
+    noise = {name: jnp.zeros(shape) for name, shape in loss.noise(SIZES).items()}
     one = view(params={"critic": [jnp.float32(2)]}, cql_weight=3.0)
     value, metrics = loss.apply(one, noise)
     _, log_pi = TANH_GAUSSIAN.sample(
@@ -157,8 +156,8 @@ def test_cql_part_by_hand():
 
 def test_gap_part_by_hand():
     """Imagined states one std (half of 2) further on: log-ratios -29, 0, 3, 31."""
-    loss = parts.dynamics_gap(NETWORKS, ROWS)
-    assert loss.noise(N) == {"gap_s_t": (N, 10, OBS)}
+    loss = parts.dynamics_gap(ROWS)
+    assert loss.noise(SIZES) == {"gap_s_t": (N, 10, OBS)}
     one = view(params={"critic": [jnp.float32(4)]}, gap_noise=0.5, gap_weight=2.0)
     one = one._replace(scales=one.scales._replace(next_obs_std=jnp.full(OBS, 2.0)))
     value, metrics = loss.apply(one, {"gap_s_t": jnp.ones((N, 10, OBS))})
@@ -171,8 +170,8 @@ def test_gap_part_by_hand():
 
 def test_diversity_part_by_hand():
     """Critics that slope alike agree fully, and opposite ones not at all."""
-    loss = parts.diversity(NETWORKS, ROWS, "real")
-    assert loss.noise(N) == {}
+    loss = parts.diversity(ROWS, "real")
+    assert loss.noise(SIZES) == {}
     for other, cosine in ((3.0, 1), (-3.0, -1)):
         params = {"critic": [jnp.float32(1), jnp.float32(other)]}
         value, metrics = loss.apply(view(params=params, diversity=0.5), {})

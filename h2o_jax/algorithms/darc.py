@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Domains
 
 
 def darc(
@@ -29,16 +29,15 @@ def darc(
         Eysenbach et al., 2021 (arXiv 2006.13916).
     """
     networks = make_networks(obs_dim, action_dim, **network_settings)
-    sim, weights = ("sim",), {"sim": parts.unit_weight}
+    sim: Domains = ("sim",)
+    weights: parts.Weights = {"sim": parts.unit_weight}
     reward = parts.corrected_reward
     stages = (
-        {"discriminator": parts.discriminator(networks, discriminate_rows)},
+        {"discriminator": parts.discriminator(discriminate_rows)},
         {
-            "critic": parts.critic(
-                networks, learn_rows, parts.soft_target, weights, reward
-            ),
-            "policy": parts.entropy_regularised_policy(networks, learn_rows, sim),
-            "log_alpha": parts.temperature(networks, learn_rows, sim),
+            "critic": parts.critic(learn_rows, parts.soft_target, weights, reward),
+            "policy": parts.entropy_regularised_policy(learn_rows, sim),
+            "log_alpha": parts.temperature(learn_rows, sim),
         },
     )
     return learner.make(networks, stages, domains=("real", "sim"))

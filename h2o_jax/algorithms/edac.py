@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Domains
 
 
 def edac(
@@ -29,15 +29,16 @@ def edac(
         An et al., 2021 (arXiv 2110.01548).
     """
     networks = make_networks(obs_dim, action_dim, critics=critics, **network_settings)
-    real, weights = ("real",), {"real": parts.unit_weight}
+    real: Domains = ("real",)
+    weights: parts.Weights = {"real": parts.unit_weight}
     stages = (
         {
             "critic": parts.total(
-                parts.critic(networks, learn_rows, parts.soft_target, weights),
-                parts.diversity(networks, learn_rows, "real"),
+                parts.critic(learn_rows, parts.soft_target, weights),
+                parts.diversity(learn_rows, "real"),
             ),
-            "policy": parts.entropy_regularised_policy(networks, learn_rows, real),
-            "log_alpha": parts.temperature(networks, learn_rows, real),
+            "policy": parts.entropy_regularised_policy(learn_rows, real),
+            "log_alpha": parts.temperature(learn_rows, real),
         },
     )
     return learner.make(networks, stages, domains=real)

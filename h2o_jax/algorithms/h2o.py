@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Domains
 
 
 def h2o(
@@ -29,17 +29,17 @@ def h2o(
         Niu et al., NeurIPS 2022 (arXiv 2206.13464).
     """
     networks = make_networks(obs_dim, action_dim, **network_settings)
-    both = ("real", "sim")
-    weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
+    both: Domains = ("real", "sim")
+    weights: parts.Weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
     stages = (
-        {"discriminator": parts.discriminator(networks, discriminate_rows)},
+        {"discriminator": parts.discriminator(discriminate_rows)},
         {
             "critic": parts.total(
-                parts.critic(networks, learn_rows, parts.min_target, weights),
-                parts.dynamics_gap(networks, learn_rows),
+                parts.critic(learn_rows, parts.min_target, weights),
+                parts.dynamics_gap(learn_rows),
             ),
-            "policy": parts.entropy_regularised_policy(networks, learn_rows, both),
-            "log_alpha": parts.temperature(networks, learn_rows, both),
+            "policy": parts.entropy_regularised_policy(learn_rows, both),
+            "log_alpha": parts.temperature(learn_rows, both),
         },
     )
     return learner.make(networks, stages, domains=both)

@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Domains
 
 
 def h2o_plus(
@@ -35,15 +35,15 @@ def h2o_plus(
         Niu et al., ICRA 2025 (arXiv 2309.12716).
     """
     networks = make_networks(obs_dim, action_dim, **network_settings)
-    both = ("real", "sim")
-    weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
+    both: Domains = ("real", "sim")
+    weights: parts.Weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
     stages = (
-        {"discriminator": parts.discriminator(networks, discriminate_rows)},
+        {"discriminator": parts.discriminator(discriminate_rows)},
         {
-            "value": parts.value(networks, learn_rows, backbone),
-            "critic": parts.critic(networks, learn_rows, parts.mixed_target, weights),
-            "policy": parts.entropy_regularised_policy(networks, learn_rows, both),
-            "log_alpha": parts.temperature(networks, learn_rows, both),
+            "value": parts.value(learn_rows, backbone),
+            "critic": parts.critic(learn_rows, parts.mixed_target, weights),
+            "policy": parts.entropy_regularised_policy(learn_rows, both),
+            "log_alpha": parts.temperature(learn_rows, both),
         },
     )
     return learner.make(networks, stages, domains=both)

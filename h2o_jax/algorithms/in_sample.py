@@ -10,7 +10,7 @@ References:
 from collections.abc import Callable
 from typing import Any
 
-from h2o_jax import learner
+from h2o_jax import learner, schedules
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Algorithm
@@ -35,13 +35,14 @@ def _with_backbone(backbone: str) -> Callable[..., Algorithm]:
         settings = {"policy": "gaussian", **network_settings}
         networks = make_networks(obs_dim, action_dim, **settings)
         advantage = parts.advantage_weight(backbone)
-        target, weights = parts.in_sample_target, {"real": parts.unit_weight}
+        weights: parts.Weights = {"real": parts.unit_weight}
         stages = (
-            {"value": parts.value(networks, learn_rows, backbone)},
-            {"policy": parts.likelihood_policy(networks, learn_rows, advantage)},
-            {"critic": parts.critic(networks, learn_rows, target, weights)},
+            {"value": parts.value(learn_rows, backbone)},
+            {"policy": parts.likelihood_policy(learn_rows, advantage)},
+            {"critic": parts.critic(learn_rows, parts.in_sample_target, weights)},
         )
-        return learner.make(networks, stages, domains=("real",), decaying=("policy",))
+        cosine = {"policy": schedules.policy_cosine}
+        return learner.make(networks, stages, domains=("real",), schedules=cosine)
 
     return build
 

@@ -36,11 +36,11 @@ def rebrac(
         **network_settings,
     }
     networks = make_networks(obs_dim, action_dim, **settings)
-    weights = {"real": parts.unit_weight}
+    weights: parts.Weights = {"real": parts.unit_weight}
     stages = (
         {
-            "critic": parts.critic(networks, learn_rows, parts.cloned_target, weights),
-            "policy": parts.cloning_policy(networks, learn_rows),
+            "critic": parts.critic(learn_rows, parts.cloned_target, weights),
+            "policy": parts.cloning_policy(learn_rows),
         },
     )
     targets = ("policy", "critic")

@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Domains
 
 
 def sac(
@@ -27,12 +27,13 @@ def sac(
         Haarnoja et al., 2018 (arXiv 1812.05905).
     """
     networks = make_networks(obs_dim, action_dim, **network_settings)
-    sim, weights = ("sim",), {"sim": parts.unit_weight}
+    sim: Domains = ("sim",)
+    weights: parts.Weights = {"sim": parts.unit_weight}
     stages = (
         {
-            "critic": parts.critic(networks, learn_rows, parts.soft_target, weights),
-            "policy": parts.entropy_regularised_policy(networks, learn_rows, sim),
-            "log_alpha": parts.temperature(networks, learn_rows, sim),
+            "critic": parts.critic(learn_rows, parts.soft_target, weights),
+            "policy": parts.entropy_regularised_policy(learn_rows, sim),
+            "log_alpha": parts.temperature(learn_rows, sim),
         },
     )
     return learner.make(networks, stages, domains=sim)

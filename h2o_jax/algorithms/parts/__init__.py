@@ -1,10 +1,11 @@
 """Losses over networks: the rows of every algorithm's table.
 
-Each builder takes the networks and gives a `Loss`, which applies networks to its rows,
-calls the pure functions of the layer below, and takes the mean.
+Each builder gives a `Loss`, which applies the networks of its view to its rows, calls
+the pure functions of the layer below, and takes the mean.
 """
 
 from h2o_jax.algorithms.parts.critics import (
+    Weights,
     cloned_target,
     critic,
     in_sample_target,
@@ -28,6 +29,7 @@ from h2o_jax.algorithms.parts.policies import (
 from h2o_jax.algorithms.parts.values import advantage_weight, value
 
 __all__ = [
+    "Weights",
     "advantage_weight",
     "cloned_target",
     "cloning_policy",

@@ -6,96 +6,81 @@ import jax
 import jax.numpy as jnp
 
 from h2o_jax import critic_losses, targets
-from h2o_jax.types import Loss, Metrics, Networks, Noise, View
+from h2o_jax.types import Domain, Loss, Metrics, Noise, Sizes, View
 
-Target = Callable[[Networks, View, str, jax.Array], jax.Array]
-"""`(networks, view, domain, noise [n, A]) -> [n]` value of the next states."""
-PerRow = Callable[[Networks, View, str], jax.Array]
-"""`(networks, view, domain) -> [n]` a number for each row."""
+Target = Callable[[View, Domain, jax.Array], jax.Array]
+"""`(view, domain, noise [n, A]) -> [n]` value of the next states."""
+PerRow = Callable[[View, Domain], jax.Array]
+"""`(view, domain) -> [n]` a number for each row."""
+Weights = Mapping[Domain, PerRow]
+"""Domain -> weight of its rows."""
 
 
-def logged_reward(networks: Networks, view: View, domain: str) -> jax.Array:
+def logged_reward(view: View, domain: Domain) -> jax.Array:
     """The rewards as they are."""
-    del networks
     return view.batch[domain].r_t
 
 
-def unit_weight(networks: Networks, view: View, domain: str) -> jax.Array:
+def unit_weight(view: View, domain: Domain) -> jax.Array:
     """Every row counts the same."""
     return jnp.ones_like(view.batch[domain].r_t)
 
 
 def _next_values(
-    networks: Networks, view: View, domain: str, noise: jax.Array
+    view: View, domain: Domain, noise: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Values `[n, K]` and log-density `[n]` of the policy's next actions."""
-    batch = view.batch[domain]
-    mean, log_std = networks.policy(view.params["policy"], batch.s_t)
-    a_t, log_pi_t = networks.distribution.sample(mean, log_std, noise)
-    return networks.critic(view.target_params["critic"], batch.s_t, a_t), log_pi_t
+    s_t = view.batch[domain].s_t
+    a_t, log_pi_t = view.policy(s_t).sample(noise)
+    return view.target_critic(s_t, a_t), log_pi_t
 
 
-def min_target(
-    networks: Networks, view: View, domain: str, noise: jax.Array
-) -> jax.Array:
+def min_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """The policy's value of the next states, without entropy."""
-    return targets.min_value(_next_values(networks, view, domain, noise)[0])
+    q_t, _ = _next_values(view, domain, noise)
+    return targets.min_value(q_t)
 
 
-def soft_target(
-    networks: Networks, view: View, domain: str, noise: jax.Array
-) -> jax.Array:
+def soft_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """SAC's value of the next states."""
-    q_t, log_pi_t = _next_values(networks, view, domain, noise)
-    return targets.soft_value(q_t, log_pi_t, jnp.exp(view.params["log_alpha"]))
+    q_t, log_pi_t = _next_values(view, domain, noise)
+    return targets.soft_value(q_t, log_pi_t, view.alpha())
 
 
 _SMOOTHING, _SMOOTHING_BOUND = 0.2, 0.5
 """Std and largest size of the noise on a deterministic policy's next actions (TD3)."""
 
 
-def cloned_target(
-    networks: Networks, view: View, domain: str, noise: jax.Array
-) -> jax.Array:
+def cloned_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """The slow policy's value of the next states, less for leaving the log (ReBRAC)."""
     batch = view.batch[domain]
-    mean, _ = networks.policy(view.target_params["policy"], batch.s_t)
     smoothing = jnp.clip(_SMOOTHING * noise, -_SMOOTHING_BOUND, _SMOOTHING_BOUND)
-    action = jnp.clip(networks.distribution.mode(mean) + smoothing, -1.0, 1.0)
-    q_t = networks.critic(view.target_params["critic"], batch.s_t, action)
+    action = jnp.clip(view.target_policy(batch.s_t).mode() + smoothing, -1.0, 1.0)
+    q_t = view.target_critic(batch.s_t, action)
     return targets.cloned_value(q_t, action, batch.a_t, view.hyper.critic_cloning)
 
 
-def in_sample_target(
-    networks: Networks, view: View, domain: str, noise: jax.Array
-) -> jax.Array:
+def in_sample_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """The data's own value of the next states; no action is sampled."""
     del noise
-    return networks.value(view.params["value"], view.batch[domain].s_t)
+    return view.value(view.batch[domain].s_t)
 
 
-def mixed_target(
-    networks: Networks, view: View, domain: str, noise: jax.Array
-) -> jax.Array:
+def mixed_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """H2O+'s value of the next states (Eq. 7), with lambda of the row's domain."""
     return targets.mixed_value(
-        networks.value(view.params["value"], view.batch[domain].s_t),
-        soft_target(networks, view, domain, noise),
+        in_sample_target(view, domain, noise),
+        soft_target(view, domain, noise),
         getattr(view.hyper, f"lambda_{domain}"),
     )
 
 
 def critic(
-    networks: Networks,
-    rows: slice,
-    target: Target,
-    weights: Mapping[str, PerRow],
-    reward: PerRow = logged_reward,
+    rows: slice, target: Target, weights: Weights, reward: PerRow = logged_reward
 ) -> Loss:
     """Regresses every critic onto a Bellman target (H2O+, Eq. 8).
 
     Args:
-        networks: networks.
         rows: rows of each domain.
         target: value of the next states.
         weights: domain -> weight of its rows; the loss is the sum over these domains
@@ -103,8 +88,9 @@ def critic(
         reward: reward of each row.
     """
 
-    def noise(n: int) -> dict[str, tuple[int, ...]]:
-        return {f"next_{domain}": (n, networks.action_dim) for domain in weights}
+    def noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        shape = sizes.rows, sizes.action_dim
+        return {f"next_{domain}": shape for domain in weights}
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         loss = jnp.zeros(())
@@ -112,13 +98,13 @@ def critic(
         for domain, weight in weights.items():
             batch = view.batch[domain]
             target_tm1 = targets.bellman(
-                reward(networks, view, domain),
+                reward(view, domain),
                 batch.discount_t,
-                target(networks, view, domain, noise[f"next_{domain}"]),
+                target(view, domain, noise[f"next_{domain}"]),
                 view.hyper.discount,
             )
-            w = weight(networks, view, domain)
-            q_tm1 = networks.critic(view.params["critic"], batch.s_tm1, batch.a_tm1)
+            w = weight(view, domain)
+            q_tm1 = view.critic(batch.s_tm1, batch.a_tm1)
             domain_loss = jnp.mean(critic_losses.td(q_tm1, target_tm1, w))
             loss += domain_loss
             metrics |= {

@@ -4,35 +4,35 @@ import jax
 import jax.numpy as jnp
 
 from h2o_jax import ratios
-from h2o_jax.types import Loss, Metrics, Networks, Noise, Transition, View
+from h2o_jax.types import Domain, Loss, Metrics, Noise, Sizes, Transition, View
+
+_LABELS: dict[Domain, int] = {"real": ratios.REAL, "sim": ratios.SIM}
 
 
-def discriminator(networks: Networks, rows: slice) -> Loss:
+def discriminator(rows: slice) -> Loss:
     """Trains both domain classifiers on noisy inputs (H2O+, Section III-B).
 
     The (s, a, s') loss also trains the (s, a) network, whose logits it adds. Loss per
     network: mean over real rows plus mean over simulated rows.
     """
 
-    def noise(n: int) -> dict[str, tuple[int, ...]]:
-        obs, action = (n, networks.obs_dim), (n, networks.action_dim)
+    def noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        obs, action = (sizes.rows, sizes.obs_dim), (sizes.rows, sizes.action_dim)
         shapes = {"s_tm1": obs, "a_tm1": action, "s_t": obs}
         return {
             f"{domain}_{name}": shape
-            for domain in ("real", "sim")
+            for domain in _LABELS
             for name, shape in shapes.items()
         }
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         loss = jnp.zeros(())
         metrics: Metrics = {}
-        for domain, label in (("real", ratios.REAL), ("sim", ratios.SIM)):
+        for domain, label in _LABELS.items():
             batch = view.batch[domain]
             known = _successor_known(batch)
             noisy = _perturb(batch, view, noise, domain)
-            sa, sas = networks.discriminator(
-                view.params["discriminator"], noisy.s_tm1, noisy.a_tm1, noisy.s_t
-            )
+            sa, sas = view.discriminator(noisy.s_tm1, noisy.a_tm1, noisy.s_t)
             for name, logits in (("sa", sa), ("sas", sas + sa)):
                 error = ratios.domain_cross_entropy(logits, label)
                 error = jnp.sum(known * error) / jnp.maximum(jnp.sum(known), 1.0)
@@ -43,7 +43,7 @@ def discriminator(networks: Networks, rows: slice) -> Loss:
     return Loss(apply, rows, noise)
 
 
-def _perturb(batch: Transition, view: View, noise: Noise, domain: str) -> Transition:
+def _perturb(batch: Transition, view: View, noise: Noise, domain: Domain) -> Transition:
     """The batch with Gaussian noise on what the classifiers read."""
     obs_std = view.hyper.discriminator_noise * view.scales.noise_obs[None]
     action_std = view.hyper.discriminator_noise * view.scales.noise_action[None]
@@ -60,30 +60,28 @@ def _successor_known(batch: Transition) -> jax.Array:
     return (~placeholder).astype(jnp.float32)
 
 
-def _log_ratio(networks: Networks, view: View, domain: str) -> jax.Array:
+def _log_ratio(view: View, domain: Domain) -> jax.Array:
     """Log-ratio of real to simulated dynamics on clean inputs (Eq. 9)."""
     batch = view.batch[domain]
-    _, sas = networks.discriminator(
-        view.params["discriminator"], batch.s_tm1, batch.a_tm1, batch.s_t
-    )
+    _, sas = view.discriminator(batch.s_tm1, batch.a_tm1, batch.s_t)
     return ratios.dynamics_log_ratio(sas)
 
 
-def dynamics_weight(networks: Networks, view: View, domain: str) -> jax.Array:
+def dynamics_weight(view: View, domain: Domain) -> jax.Array:
     """Clipped ratio of real to simulated dynamics."""
-    log_ratio = _log_ratio(networks, view, domain)
+    log_ratio = _log_ratio(view, domain)
     return ratios.importance_weight(
         log_ratio, view.hyper.ratio_low, view.hyper.ratio_high
     )
 
 
-def corrected_reward(networks: Networks, view: View, domain: str) -> jax.Array:
+def corrected_reward(view: View, domain: Domain) -> jax.Array:
     """The reward plus what a row earns by being likelier real than simulated (DARC).
 
     The correction is in nats beside the scaled reward, so that `Hyper.reward_scale`
     says what a nat is worth; it is 0 during the warm-up.
     """
     bound = view.hyper.darc_clip
-    correction = jnp.clip(_log_ratio(networks, view, domain), -bound, bound)
+    correction = jnp.clip(_log_ratio(view, domain), -bound, bound)
     warm = (view.step >= view.hyper.darc_warmup).astype(jnp.float32)
     return view.batch[domain].r_t + warm * correction

@@ -1,85 +1,79 @@
 """Policies, trained on the critics or on logged actions, and the temperature."""
 
-from collections.abc import Callable, Sequence
-
 import jax
 import jax.numpy as jnp
 
 from h2o_jax import policy_losses, targets
-from h2o_jax.types import Loss, Metrics, Networks, Noise, View
+from h2o_jax.algorithms.parts.critics import PerRow
+from h2o_jax.types import Domains, Loss, Metrics, Noise, Sizes, View
+from h2o_jax.view import NoiseShapes
 
 
 def _policy_sample(
-    networks: Networks, view: View, domains: Sequence[str], noise: Noise
+    view: View, domains: Domains, noise: Noise
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """States of the domains in order, one action each, and its log-probability."""
     obs = jnp.concatenate([view.batch[domain].s_tm1 for domain in domains])
-    mean, log_std = networks.policy(view.params["policy"], obs)
-    return obs, *networks.distribution.sample(mean, log_std, noise["policy"])
+    return obs, *view.policy(obs).sample(noise["policy"])
 
 
-def _policy_noise(
-    networks: Networks, domains: Sequence[str]
-) -> Callable[[int], dict[str, tuple[int, ...]]]:
-    return lambda n: {"policy": (n * len(domains), networks.action_dim)}
+def _policy_noise(domains: Domains) -> NoiseShapes:
+    def noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        return {"policy": (sizes.rows * len(domains), sizes.action_dim)}
+
+    return noise
 
 
-def entropy_regularised_policy(
-    networks: Networks, rows: slice, domains: Sequence[str]
-) -> Loss:
+def entropy_regularised_policy(rows: slice, domains: Domains) -> Loss:
     """Trains the policy on the online critics, all rows alike (H2O+, Eq. 10)."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
-        obs, action, log_pi = _policy_sample(networks, view, domains, noise)
-        q = networks.critic(view.params["critic"], obs, action)
-        alpha = jnp.exp(view.params["log_alpha"])
-        loss = jnp.mean(
-            policy_losses.entropy_regularised(log_pi, targets.min_value(q), alpha)
+        obs, action, log_pi = _policy_sample(view, domains, noise)
+        q = view.critic(obs, action)
+        loss = policy_losses.entropy_regularised(
+            log_pi, targets.min_value(q), view.alpha()
         )
+        loss = jnp.mean(loss)
         return loss, {"policy/loss": loss, "policy/entropy": -jnp.mean(log_pi)}
 
-    return Loss(apply, rows, _policy_noise(networks, domains))
+    return Loss(apply, rows, _policy_noise(domains))
 
 
-def temperature(networks: Networks, rows: slice, domains: Sequence[str]) -> Loss:
+def temperature(rows: slice, domains: Domains) -> Loss:
     """Trains log alpha on the very actions that train the policy."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
-        _, _, log_pi = _policy_sample(networks, view, domains, noise)
-        entropy = view.hyper.entropy_per_action * networks.action_dim
+        _, action, log_pi = _policy_sample(view, domains, noise)
+        entropy = view.hyper.entropy_per_action * action.shape[-1]
         log_alpha = view.params["log_alpha"]
         loss = jnp.mean(policy_losses.temperature(log_alpha, log_pi, entropy))
-        return loss, {"log_alpha/loss": loss, "log_alpha/alpha": jnp.exp(log_alpha)}
+        return loss, {"log_alpha/loss": loss, "log_alpha/alpha": view.alpha()}
 
-    return Loss(apply, rows, _policy_noise(networks, domains))
+    return Loss(apply, rows, _policy_noise(domains))
 
 
-def cloning_policy(networks: Networks, rows: slice) -> Loss:
+def cloning_policy(rows: slice) -> Loss:
     """Trains the deterministic policy on the critics, near the logged actions."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
-        mean, _ = networks.policy(view.params["policy"], batch.s_tm1)
-        action = networks.distribution.mode(mean)
-        q = networks.critic(view.params["critic"], batch.s_tm1, action)
+        action = view.policy(batch.s_tm1).mode()
+        q = view.critic(batch.s_tm1, action)
         loss = policy_losses.cloning_regularised(
             targets.min_value(q), action, batch.a_tm1, view.hyper.policy_cloning
         )
         return jnp.mean(loss), {"policy/loss": jnp.mean(loss), "policy/q": jnp.mean(q)}
 
-    return Loss(apply, rows, lambda n: {})
+    return Loss(apply, rows)
 
 
-def likelihood_policy(
-    networks: Networks, rows: slice, weight: Callable[[Networks, View, str], jax.Array]
-) -> Loss:
+def likelihood_policy(rows: slice, weight: PerRow) -> Loss:
     """Trains the policy to repeat the logged actions, each as much as it counts."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
-        mean, log_std = networks.policy(view.params["policy"], batch.s_tm1)
-        log_prob = networks.distribution.log_prob(mean, log_std, batch.a_tm1)
-        weight_tm1 = weight(networks, view, "real")
+        log_prob = view.policy(batch.s_tm1).log_prob(batch.a_tm1)
+        weight_tm1 = weight(view, "real")
         loss = jnp.mean(policy_losses.weighted_likelihood(log_prob, weight_tm1))
         metrics = {
             "policy/loss": loss,
@@ -88,4 +82,4 @@ def likelihood_policy(
         }
         return loss, metrics
 
-    return Loss(apply, rows, lambda n: {})
+    return Loss(apply, rows)

@@ -1,25 +1,22 @@
 """The state value that learns from real rows, and the weights it gives to them."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from h2o_jax import targets, value_losses
+from h2o_jax.algorithms.parts.critics import PerRow
 from h2o_jax.errors import ConfigError
-from h2o_jax.types import Loss, Metrics, Networks, Noise, View
+from h2o_jax.types import Domain, Loss, Metrics, Noise, View
 
 
-def value(networks: Networks, rows: slice, backbone: str) -> Loss:
+def value(rows: slice, backbone: str) -> Loss:
     """Trains V on real rows against the smallest target critic (H2O+, Eq. 4)."""
     value_loss = _backbone(backbone).value_loss
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
-        q_tm1 = targets.min_value(
-            networks.critic(view.target_params["critic"], batch.s_tm1, batch.a_tm1)
-        )
-        v_tm1 = networks.value(view.params["value"], batch.s_tm1)
+        q_tm1 = targets.min_value(view.target_critic(batch.s_tm1, batch.a_tm1))
+        v_tm1 = view.value(batch.s_tm1)
         loss = jnp.mean(value_loss(q_tm1, v_tm1, view.hyper))
         metrics = {"value/loss": loss, "value/v": jnp.mean(v_tm1)}
         if backbone in ("eql", "xql"):
@@ -28,19 +25,17 @@ def value(networks: Networks, rows: slice, backbone: str) -> Loss:
             metrics["value/clipped"] = jnp.mean(above.astype(jnp.float32))
         return loss, metrics
 
-    return Loss(apply, rows, lambda n: {})
+    return Loss(apply, rows)
 
 
-def advantage_weight(backbone: str) -> Callable[[Networks, View, str], jax.Array]:
+def advantage_weight(backbone: str) -> PerRow:
     """`[n]` how much each logged action counts for the policy, by its advantage."""
     policy_weight = _backbone(backbone).policy_weight
 
-    def weight(networks: Networks, view: View, domain: str) -> jax.Array:
+    def weight(view: View, domain: Domain) -> jax.Array:
         batch = view.batch[domain]
-        q_tm1 = targets.min_value(
-            networks.critic(view.target_params["critic"], batch.s_tm1, batch.a_tm1)
-        )
-        v_tm1 = networks.value(view.params["value"], batch.s_tm1)
+        q_tm1 = targets.min_value(view.target_critic(batch.s_tm1, batch.a_tm1))
+        v_tm1 = view.value(batch.s_tm1)
         return policy_weight(q_tm1, v_tm1, view.hyper)
 
     return weight

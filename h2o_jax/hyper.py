@@ -1,0 +1,112 @@
+"""The float hyperparameters of every method, each with its default, help and range."""
+
+from typing import Any
+
+from flax import struct
+
+from h2o_jax.settings import ANY, NOT_NEGATIVE, OPEN_UNIT, POSITIVE, UNIT, setting
+
+
+class Hyper(struct.PyTreeNode):
+    """Float hyperparameters: leaves of the state, so that one program spans a sweep."""
+
+    discount: Any = setting(0.99, "Discount factor gamma.", UNIT)
+    target_ema: Any = setting(
+        0.005, "Step of the target networks' exponential moving average.", UNIT
+    )
+    lambda_real: Any = setting(
+        0.1, "Share of V(s') in the Bellman target of real rows (lambda, Eq. 7).", UNIT
+    )
+    lambda_sim: Any = setting(
+        0.1, "Share of V(s') in the Bellman target of simulated rows.", UNIT
+    )
+    expectile: Any = setting(0.7, "tau of the iql backbone.", OPEN_UNIT)
+    sparse_alpha: Any = setting(
+        1.0, "Scale of the sql backbone (a quarter of IVR's).", POSITIVE
+    )
+    exponential_scale: Any = setting(
+        2.0, "Scale of the eql and xql backbones.", POSITIVE
+    )
+    exponential_clip: Any = setting(
+        5.0, "Largest exponent of the eql and xql backbones.", POSITIVE
+    )
+    exponential_tail: Any = setting(
+        0.0,
+        "1 continues their exponential linearly above the clip, 0 (published) is flat.",
+        UNIT,
+    )
+    iql_temperature: Any = setting(
+        3.0,
+        "E-folds of a logged action's weight in iql's policy per unit of advantage.",
+        POSITIVE,
+    )
+    exponential_temperature: Any = setting(
+        10.0, "The same of eql and xql, per unit of their scale.", POSITIVE
+    )
+    weight_high: Any = setting(
+        100.0, "Largest weight of a logged action in a policy's likelihood.", POSITIVE
+    )
+    ratio_low: Any = setting(
+        1e-5, "Smallest importance weight of a simulated row.", POSITIVE
+    )
+    ratio_high: Any = setting(
+        1.0,
+        "Largest importance weight; the same as the smallest switches the ratio off.",
+        POSITIVE,
+    )
+    cql_weight: Any = setting(2.0, "Factor on cql's penalty.", NOT_NEGATIVE)
+    cql_temperature: Any = setting(
+        1.0, "Temperature of that penalty's soft maximum over actions.", POSITIVE
+    )
+    gap_weight: Any = setting(0.01, "Factor on h2o's penalty.", NOT_NEGATIVE)
+    gap_noise: Any = setting(
+        1.0,
+        "Spread of the next states that h2o imagines, in std of the log's states.",
+        NOT_NEGATIVE,
+    )
+    darc_clip: Any = setting(
+        10.0, "Largest correction of a reward by darc, in nats.", NOT_NEGATIVE
+    )
+    darc_warmup: Any = setting(
+        0.0, "Updates of darc before its first correction.", NOT_NEGATIVE
+    )
+    diversity: Any = setting(1.0, "Factor on edac's penalty (its eta).", NOT_NEGATIVE)
+    policy_cloning: Any = setting(
+        0.01,
+        "What rebrac's policy pays for squared distance from the logged action.",
+        NOT_NEGATIVE,
+    )
+    critic_cloning: Any = setting(
+        0.001,
+        "What rebrac's target pays for that from the next logged action.",
+        NOT_NEGATIVE,
+    )
+    discriminator_noise: Any = setting(
+        0.1, "Std of the noise on the discriminators' training inputs.", NOT_NEGATIVE
+    )
+    entropy_per_action: Any = setting(
+        -1.0, "Target entropy of the policy, in nats per action dimension.", ANY
+    )
+    reward_shift: Any = setting(
+        0.0, "Added to both domains' rewards inside the update, before the scale.", ANY
+    )
+    reward_scale: Any = setting(
+        1.0,
+        "Factor on both domains' rewards inside the update; reports stay unscaled.",
+        POSITIVE,
+    )
+    policy_lr: Any = setting(3e-4, "Adam step of the policy.", POSITIVE)
+    policy_lr_steps: Any = setting(
+        1e6,
+        "Updates over which iql, sql, eql and xql bring it to 0 along half a cosine.",
+        POSITIVE,
+    )
+    critic_lr: Any = setting(3e-4, "Adam step of the critics.", POSITIVE)
+    value_lr: Any = setting(3e-4, "Adam step of the state value.", POSITIVE)
+    log_alpha_lr: Any = setting(3e-4, "Adam step of the log temperature.", POSITIVE)
+    discriminator_lr: Any = setting(3e-4, "Adam step of both discriminators.", POSITIVE)
+    decay_updates: Any = setting(
+        0.0,
+        "Updates over which every Adam step falls linearly to zero; 0: never.",
+        NOT_NEGATIVE,
+    )

@@ -1,0 +1,189 @@
+"""What a method is made of and what it is: functions, typed by protocols.
+
+Arguments before a `/` are passed by position, so that any name serves.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from h2o_jax.hyper import Hyper
+from h2o_jax.records import (
+    Actor,
+    LearnerState,
+    Metrics,
+    Params,
+    Scales,
+    Transition,
+)
+
+Array = jax.Array | np.ndarray
+Domain = Literal["real", "sim"]
+"""Where a row comes from: the log, or the simulator."""
+Domains = Sequence[Domain]
+Noise = dict[str, jax.Array]
+"""Name -> standard normals of one stage."""
+
+
+# --- networks -------------------------------------------------------------------------
+
+
+class Sample(Protocol):
+    """Reparameterised actions and their log-probability."""
+
+    def __call__(
+        self, mean: jax.Array, log_std: jax.Array, noise: jax.Array, /
+    ) -> tuple[jax.Array, jax.Array]:
+        """`[..., A]` each `-> actions [..., A], log-probability [...]`."""
+
+
+class LogProb(Protocol):
+    """Log-probability of given actions."""
+
+    def __call__(
+        self, mean: jax.Array, log_std: jax.Array, action: jax.Array, /
+    ) -> jax.Array:
+        """`[..., A]` each `-> [...]`."""
+
+
+class Mode(Protocol):
+    """The deterministic action."""
+
+    def __call__(self, mean: jax.Array, /) -> jax.Array:
+        """`[..., A] -> [..., A]`."""
+
+
+class Distribution(NamedTuple):
+    """A family of policies over mean and log-std, `[..., A]` each."""
+
+    sample: Sample
+    log_prob: LogProb
+    mode: Mode
+
+
+class InitNetwork(Protocol):
+    """Initialises the parameters of one group."""
+
+    def __call__(self, key: jax.Array, /) -> Params:
+        """A random key `-> ` parameters."""
+
+
+class PolicyNetwork(Protocol):
+    """What parametrises the distribution of actions."""
+
+    def __call__(self, params: Params, s: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+        """`s [..., O] -> mean, log_std`, `[..., A]` each."""
+
+
+class CriticNetwork(Protocol):
+    """An ensemble; its parameters are a sequence, one entry for each of K members."""
+
+    def __call__(
+        self, params: Sequence[Params], s: jax.Array, a: jax.Array, /
+    ) -> jax.Array:
+        """`s [..., O], a [..., A] -> [..., K]`."""
+
+
+class ValueNetwork(Protocol):
+    """The value of a state."""
+
+    def __call__(self, params: Params, s: jax.Array, /) -> jax.Array:
+        """`s [..., O] -> [...]`."""
+
+
+class DiscriminatorNetwork(Protocol):
+    """Both domain classifiers."""
+
+    def __call__(
+        self, params: Params, s: jax.Array, a: jax.Array, s_t: jax.Array, /
+    ) -> tuple[jax.Array, jax.Array]:
+        """`-> (s, a) logits, raw (s, a, s') logits`, `[..., 2]` each."""
+
+
+class Networks(NamedTuple):
+    """Pure functions over parameters; see `networks.make_networks`."""
+
+    init: Mapping[str, InitNetwork]
+    """Parameter group -> its initialiser."""
+    policy: PolicyNetwork
+    distribution: Distribution
+    """What `policy`'s two outputs parametrise."""
+    critic: CriticNetwork
+    value: ValueNetwork
+    discriminator: DiscriminatorNetwork
+    obs_dim: int
+    action_dim: int
+
+
+# --- methods --------------------------------------------------------------------------
+
+
+class Init(Protocol):
+    """Starts a run."""
+
+    def __call__(
+        self, key: jax.Array, hyper: Hyper | None = None, scales: Scales | None = None
+    ) -> LearnerState:
+        """Without `hyper` its defaults, without `scales` raw observations."""
+
+
+class Update(Protocol):
+    """Learns from one batch of each domain; a domain that is not read may be None."""
+
+    def __call__(
+        self,
+        state: LearnerState,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
+    ) -> tuple[LearnerState, Metrics]:
+        """Batches have `Algorithm.batch_size` rows or more."""
+
+
+class Step(Protocol):
+    """`Update` with given noise."""
+
+    def __call__(
+        self,
+        state: LearnerState,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
+        *,
+        noise: Sequence[Noise],
+    ) -> tuple[LearnerState, Metrics]:
+        """`noise` as `Algorithm.noise` draws it."""
+
+
+class DrawNoise(Protocol):
+    """Draws all normals of an update."""
+
+    def __call__(self, key: jax.Array, /) -> tuple[Noise, ...]:
+        """A random key `-> ` one dict of normals per stage."""
+
+
+class Act(Protocol):
+    """Acts on observations as they are logged; the scales are the actor's."""
+
+    def __call__(
+        self, actor: Actor, obs: Array, key: jax.Array | None = None
+    ) -> jax.Array:
+        """`obs [..., O] -> [..., A]`; without a key the mode."""
+
+
+class Algorithm(NamedTuple):
+    """A method as pure functions."""
+
+    init: Init
+    update: Update
+    """Jitted; donates nothing."""
+    step: Step
+    noise: DrawNoise
+    act: Act
+    """Takes `state.actor`."""
+    domains: frozenset[Domain]
+    """What the method learns from."""
+    batch_size: int
+    """Rows of each domain that one update takes."""
+    follows: bool = False
+    """Whether real rows must carry the next logged action, `a_t`."""

@@ -1,0 +1,108 @@
+"""The records that learning passes on: transitions, scales, states, actors.
+
+Suffixes follow the field's convention: `x_tm1` belongs to the state a transition
+leaves, `x_t` to the one it reaches. `[...]` is any batch shape, `O` the number of
+observations, `A` of actions, `K` of critics.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from h2o_jax.hyper import Hyper
+
+Params = Any
+Metrics = dict[str, jax.Array]
+
+
+class Transition(NamedTuple):
+    """One step, or any batch of steps, of a decision process.
+
+    The discount factor enters in the losses, so `discount_t` only tells whether the
+    episode went on: 0 at a true terminal state, 1 otherwise, also at a time limit.
+    A terminal row whose successor was never logged carries `s_t = s_tm1`; no value
+    is bootstrapped from it and the discriminators leave it out.
+    """
+
+    s_tm1: Any
+    """`[..., O]` observations."""
+    a_tm1: Any
+    """`[..., A]` actions in [-1, 1]."""
+    r_t: Any
+    """`[...]` rewards, unscaled."""
+    discount_t: Any
+    """`[...]` 0 at a true terminal state, else 1."""
+    s_t: Any
+    """`[..., O]` next observations."""
+    a_t: Any = None
+    """`[..., A]` logged actions at `s_t`, inf where unknown; see `replay.follow`."""
+
+
+class Scales(NamedTuple):
+    """Per-dimension constants taken from the data when a run begins.
+
+    The defaults (`unit_scales`) are the published behaviour: raw observations and
+    absolute discriminator noise.
+    """
+
+    obs_mean: Any
+    """`[O]` subtracted from observations before every network."""
+    obs_std: Any
+    """`[O]` observations are divided by this."""
+    noise_obs: Any
+    """`[O]` multiplies `Hyper.discriminator_noise` on states."""
+    noise_action: Any
+    """`[A]` multiplies `Hyper.discriminator_noise` on actions."""
+    next_obs_std: Any
+    """`[O]` std of the log's states; multiplies `Hyper.gap_noise`."""
+
+
+def unit_scales(obs_dim: int, action_dim: int) -> Scales:
+    """Scales that leave observations raw and the discriminator noise absolute."""
+    return Scales(
+        obs_mean=jnp.zeros(obs_dim),
+        obs_std=jnp.ones(obs_dim),
+        noise_obs=jnp.ones(obs_dim),
+        noise_action=jnp.ones(action_dim),
+        next_obs_std=jnp.ones(obs_dim),
+    )
+
+
+class ObsScales(NamedTuple):
+    """The scales that acting needs."""
+
+    obs_mean: Any
+    obs_std: Any
+
+
+class Actor(NamedTuple):
+    """What acting needs: the part of a state that goes to a robot."""
+
+    policy: Params
+    """Parameters of the policy network."""
+    scales: ObsScales
+
+
+class LearnerState(struct.PyTreeNode):
+    """Everything that learning changes or depends on, in one pytree."""
+
+    params: dict[str, Params]
+    """Online parameters by group: policy, critic, value, discriminator, log_alpha."""
+    target_params: dict[str, Params]
+    """Moving averages of some groups."""
+    opt_state: dict[str, Any]
+    """Optimiser state by group."""
+    hyper: Hyper
+    scales: Scales
+    key: jax.Array
+    """Base key; randomness of an update is a function of `(key, step)`."""
+    step: jax.Array
+    """Updates done so far, uint32."""
+
+    @property
+    def actor(self) -> Actor:
+        """The policy of this state, for `Algorithm.act`."""
+        scales = ObsScales(self.scales.obs_mean, self.scales.obs_std)
+        return Actor(self.params["policy"], scales)
