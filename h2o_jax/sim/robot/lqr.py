@@ -65,6 +65,6 @@ def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
 
 
 def riccati(a: Array, b: Array) -> Array:
-    """Gains `K [S]` for unit costs of state and torque, of `A [S, S]` and `B [S, 1]`."""
+    """Gains `K [S]` of `A [S, S]` and `B [S, 1]`, states and torque at unit cost."""
     value = scipy.linalg.solve_discrete_are(a, b, np.eye(len(a)), np.eye(1))
     return np.linalg.solve(1 + b.T @ value @ b, b.T @ value @ a)[0]
