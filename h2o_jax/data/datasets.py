@@ -156,13 +156,17 @@ def _clip_note(actions: np.ndarray) -> list[str]:
 def _timeouts(
     table: validation.Columns, path: pathlib.Path, max_episode_steps: int | None
 ) -> tuple[np.ndarray, list[str]]:
-    """`[N]` rows at which a time limit ended an episode, logged or inferred."""
+    """`[N]` rows, not terminal, at which a time limit ended an episode.
+
+    They are logged, or inferred from the successors, or counted. A row that is both
+    terminal and timed out is terminal: the episode would have ended there anyway.
+    """
     terminals = table["terminals"] != 0
     logged = table.get("timeouts", np.zeros_like(terminals)) != 0
     if "timeouts" in table and (logged | terminals).any():
         both = int(np.sum(logged & terminals))
-        note = f"{both} rows both terminal and timed out: taken as time limits"
-        return logged, [note] if both else []
+        note = f"{both} rows both terminal and timed out: taken as terminal"
+        return logged & ~terminals, [note] if both else []
     if "next_observations" in table:
         note = "no timeouts: an episode ends where a successor is not the next row"
         return _inferred_timeouts(table, terminals), [note]
@@ -213,7 +217,7 @@ def _pair(
     row's own observation stands in.
     """
     obs = table["observations"]
-    stops = (table["terminals"] != 0) & ~timeouts
+    stops = table["terminals"] != 0
     keep = np.ones(len(obs), bool)
     notes = []
     successors = table.get("next_observations")

@@ -66,8 +66,8 @@ def _download(dataset_id: str, folder: pathlib.Path) -> None:
 def read(path: pathlib.Path, columns: ColumnMap = None) -> dict[str, np.ndarray]:
     """All episodes' steps by D4RL's names, no step paired across episodes.
 
-    A step that is both terminated and truncated is terminal: Minari's flags, unlike
-    D4RL's, keep the two apart. An episode cut off without a flag is a time limit.
+    A step that is both terminated and truncated is terminal, as in every format. An
+    episode cut off without a flag is a time limit.
     """
     if columns:
         raise files.fail(path, "Minari names its own columns; leave the column map out")
