@@ -21,7 +21,7 @@ from benchmarks import floor, timing, updates
 from benchmarks.timing import Measure
 from benchmarks.update_time import QUICK
 from benchmarks.updates import FLOOR, Plan
-from experiments.cli import console
+from experiments import devices
 
 PRODUCTS = "matrix products and what is fused into them"
 KINDS = {
@@ -151,7 +151,7 @@ def main() -> None:
     args = timing.arguments(parser, rounds=5)
     timing.use_cores(1)
     jax.config.update("jax_platforms", "cpu")
-    console.use_cores(1, 1)
+    devices.use_cores(1, 1)
     print(timing.machine(1), end="\n\n")
     plan = QUICK if args.quick else Plan("", 1, (1,))
     plan = dataclasses.replace(plan, algorithm=args.algorithm)

@@ -15,6 +15,7 @@ from benchmarks import updates
 from benchmarks.timing import Measure
 from experiments import build, loop
 from experiments.experiment import Experiment, Run
+from experiments.steps import Clock, steps_of
 from h2o_jax import replay
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
@@ -44,21 +45,22 @@ def measures(plan: Plan) -> dict[str, Measure]:
     """An epoch's seconds by part, scaled; seconds of compiling and MB so far."""
     jax.config.update("jax_enable_compilation_cache", False)
     compiling = _Compiling()
-    asked = experiment(plan)
-    method = build.algorithm(asked)
-    program, log = build.program(asked, method), _log(asked, plan.log)
-    state = build.state(asked, method, program, log)
-    # As if all had been written, so that batches come from all over the memory.
-    assert state.memory is not None
-    capacity = jnp.uint32(state.memory.rows.shape[1])
-    added = program.place(jnp.full_like(state.memory.added, capacity))
-    state.memory = state.memory._replace(added=added)
-    worlds = build.worlds(asked, method, plan.cores)
-    training = loop.train(asked, program, worlds, log, state)
-    next(training)  # evaluates before any training
+    whole = experiment(plan)
+    training = build.training(whole, _log(whole, plan.log), plan.cores)
+    state, program = training.state, training.program
+    # As if all had been written, so that batches come from all over the replay.
+    assert state.replay is not None
+    capacity = jnp.uint32(state.replay.rows.shape[1])
+    added = program.place(jnp.full_like(state.replay.added, capacity))
+    state.replay = state.replay._replace(added=added)
+    clock = Clock()
+    epochs = loop.train(training, clock.over(steps_of(training)))
+    next(epochs)  # evaluates before any training
+    clock.lap()
 
     def epoch() -> list[float]:
-        seconds = next(training).seconds
+        next(epochs)
+        seconds = clock.lap()
         scaled = {part: seconds[part] * EPOCH / plan.steps for part in PARTS[:2]}
         return [*scaled.values(), seconds["evaluate"] / EVALUATE_EVERY]
 
@@ -72,7 +74,6 @@ def experiment(plan: Plan) -> Experiment:
         task="halfcheetah",
         algorithm="h2o_plus",
         runs=runs,
-        dataset="",
         hidden=plan.hidden,
         discriminator_hidden=plan.hidden,
         epochs=math.ceil(EPOCHS * EPOCH / plan.steps),

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import rollouts, timing
 from benchmarks.rollouts import EPOCH, GYMNASIUM
 from benchmarks.timing import Measure, Ratio
-from experiments.cli import console
+from experiments import devices
 from h2o_jax.sim import tasks
 
 PHYSICS = "mj_step loop, 1 thread"
@@ -77,7 +77,7 @@ def main() -> None:
     args = timing.arguments(parser, rounds=30)
     timing.use_cores(args.cores)
     # As for five runs: a device per core, and one thread for each.
-    console.use_cores(args.cores, 5)
+    devices.use_cores(args.cores, 5)
     print(timing.machine(args.cores), end="\n\n")
     rates = timing.interleave(
         {

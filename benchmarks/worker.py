@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from benchmarks import timing, updates
 from benchmarks.timing import Measure
-from experiments.cli import console
+from experiments import devices
 
 
 class Plan(Protocol):
@@ -88,7 +88,7 @@ def main() -> None:
     plan = module.Plan(**{k: _tuples(v) for k, v in json.loads(sys.argv[2]).items()})
     if os.environ["JAX_PLATFORMS"] == "cpu":
         timing.use_cores(plan.cores)
-        console.use_cores(plan.cores, min(plan.runs))
+        devices.use_cores(plan.cores, min(plan.runs))
     measures = module.measures(plan)
     for measure in measures.values():
         measure()  # compiles

@@ -273,14 +273,15 @@ def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
     if dataset is None:
         return scales
     rows = dataset.transition
+    spread_obs, spread_action = rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0)
     # A constant dimension keeps its raw scale.
     obs_std, action_std = (
-        np.where(std > 1e-6, std, 1.0)
-        for std in (rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0))
+        np.where(std > 1e-6, std, 1.0) for std in (spread_obs, spread_action)
     )
-    # H2O imagines next states as far apart as the log's, in the units that it sees.
+    # H2O imagines next states as far apart as the log's, in the units that it sees; in
+    # raw units 1e-3 further, as published, which is all that a constant dimension gets.
     scales = scales._replace(
-        next_obs_std=scales.obs_std if experiment.normalise else obs_std + 1e-3
+        next_obs_std=spread_obs / obs_std if experiment.normalise else spread_obs + 1e-3
     )
     if experiment.normalise:
         scales = scales._replace(obs_mean=rows.s_tm1.mean(axis=0), obs_std=obs_std)

@@ -4,9 +4,13 @@ import signal
 import numpy as np
 import pytest
 
-from experiments import collect, from_flags
+from experiments import collect, collecting
+from experiments.cli import parsing
+from experiments.collecting import Collecting
+from experiments.data import Reading
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import StoppedError
+from h2o_jax.sim import rollout
 from tests.commands import TINY, call, parsed
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -17,13 +21,14 @@ SMALL = (*SAC, "--collect_epochs=5", "--collect_return=1e6")
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collect, "_BLOCK", 60)
+        patch.setattr(collecting, "_BLOCK", 60)
         yield
 
 
 def ensure(*arguments):
-    with parsed(*arguments):
-        return collect.ensure_dataset(from_flags.experiment())
+    flags = parsed(*arguments)
+    experiment, pairing = parsing.experiment(flags), flags.of(Reading).pairing
+    return collecting.ensure(experiment, pairing, flags.of(Collecting))
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +43,16 @@ def load(path):
 def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
     data = load(replay)
     assert len(data.transition.r_t) == 5 * 60
-    monkeypatch.setattr(collect, "_collect", pytest.fail)
+    monkeypatch.setattr(collecting, "_collect", pytest.fail)
     assert ensure(*SMALL, f"--cache_dir={replay.parent}") == replay
     assert [p.name for p in replay.parent.iterdir()] == [replay.name]
 
 
 def test_other_settings_have_another_file(replay):
     def key(*arguments):
-        with parsed(*SMALL, *arguments):
-            return collect._recipe(from_flags.experiment()).key
+        flags = parsed(*SMALL, *arguments)
+        recipe = collecting._recipe(parsing.experiment(flags), flags.of(Collecting))
+        return recipe.key
 
     others = ("--collect_seed=1", "--collect_hidden=9,9", "--real=gravity")
     assert len({key(), *map(key, others)}) == 4
@@ -60,7 +66,7 @@ def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
     arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'b'}")
     stopped = pytest.raises(StoppedError, match="the same command goes on collecting")
     with monkeypatch.context() as patch, stopped:
-        step, epochs = collect.loop.rollout.collect, []
+        step, epochs = rollout.collect, []
 
         def collect_and_stop(*rest):
             epochs.append(1)
@@ -68,7 +74,7 @@ def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
                 os.kill(os.getpid(), signal.SIGTERM)
             return step(*rest)
 
-        patch.setattr(collect.loop.rollout, "collect", collect_and_stop)
+        patch.setattr(rollout, "collect", collect_and_stop)
         ensure(*arguments)
     again = load(ensure(*arguments))
     for x, y in zip(whole.transition, again.transition, strict=True):
@@ -97,11 +103,11 @@ def test_time_limits_by_hand():
     # Ages 1 2 3 | 1 2(terminal) | 1 2 3; the limit is 3.
     discount = np.array([1, 1, 1, 1, 0, 1, 1, 1])
     wanted = [0, 0, 1, 0, 0, 0, 0, 1]
-    assert collect.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
+    assert collecting.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
     # A terminal step that is also the last one allowed is a terminal.
-    assert not collect.time_limits(np.array([1, 1, 0]), 3).any()
+    assert not collecting.time_limits(np.array([1, 1, 0]), 3).any()
     # A record that stops in the middle of an episode is cut there.
-    assert collect.time_limits(np.array([1, 1]), 3).tolist() == [False, True]
+    assert collecting.time_limits(np.array([1, 1]), 3).tolist() == [False, True]
 
 
 def test_command_writes_where_it_is_told(replay, tmp_path, monkeypatch, capsys):

@@ -1,18 +1,15 @@
 """Runs commands in this process, with tiny settings."""
 
-import contextlib
+import sys
 
 import jax
 import numpy as np
-from absl import flags as absl_flags
-from absl.testing import flagsaver
 
-from experiments import command_line
-from experiments.cli import console
+from experiments import devices, run
+from experiments.cli import parsing
+from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
-from h2o_jax.sim import models, rollout, tasks
-from h2o_jax.sim.interface import Interface
-from h2o_jax.sim.world import World
+from h2o_jax.sim import rollout, tasks, worlds
 
 TINY = (
     "--task=hopper",
@@ -26,28 +23,28 @@ TINY = (
 )
 
 
-@contextlib.contextmanager
-def parsed(*arguments):
-    """Flags as if given on a command line; the former ones come back at the end."""
-    with flagsaver.flagsaver():
-        absl_flags.FLAGS.unparse_flags()
-        for flag in command_line.defined():
-            flag.unparse()
-        command_line.parse(["prog", *arguments])
-        yield
+def parsed(*arguments, settings=run.SETTINGS):
+    """The flags of a command, as if given on its command line."""
+    flags = Flags(*settings)
+    flags.parse(["prog", *arguments])
+    return flags
+
+
+def experiment_of(*arguments):
+    """The experiment that a command line describes."""
+    return parsing.experiment(parsed(*arguments))
 
 
 def call(main, monkeypatch, *arguments):
     """Runs `main` as a command would, on the devices that the tests already have."""
-    monkeypatch.setattr(console, "use_cores", lambda cores, runs: None)
-    with parsed(*arguments):
-        main()
+    monkeypatch.setattr(devices, "use_cores", lambda cores, runs: None)
+    main(parsed(*arguments, settings=sys.modules[main.__module__].SETTINGS))
 
 
 def write_log(path, rows=400):
     """A log of random actions in the unmodified Hopper."""
     task = tasks.get("hopper")
-    world = World(task, [models.compile_model(task)], [Interface()], [0])
+    world = worlds.make(task, [()], [0])
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (rows, 1, task.action_dim)).astype(np.float32)
     collected = rollout.collect(world, lambda obs, t: actions[t], rows)

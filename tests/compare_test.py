@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from experiments import compare, from_flags, reports
+from experiments import compare, ledger
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
-from tests.commands import call, parsed
+from tests.commands import call, experiment_of
 
 
 def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
@@ -81,11 +81,10 @@ def test_ways_to_evaluate_are_told_apart():
 
 def test_what_run_stores_is_all_that_sets_cells_apart():
     """Every setting of a run is there, and only what is not at its default names it."""
-    with parsed("--gap=gravity", "--expectile=0.5,0.7", "--seed=0..1"):
-        experiment = from_flags.experiment()
-        settings = [reports.setting(experiment, run, {}) for run in experiment.runs]
-        digests = [reports._digest(x) for x in settings]
-        newer = [reports._digest({**x, "return_range": None}) for x in settings]
+    experiment = experiment_of("--gap=gravity", "--expectile=0.5,0.7", "--seed=0..1")
+    settings = [ledger.setting(experiment, run, {}, None) for run in experiment.runs]
+    digests = [ledger.digest(x) for x in settings]
+    newer = [ledger.digest({**x, "return_range": None}) for x in settings]
     assert set(defaults()) - {"dataset"} <= set(settings[0])
     assert digests == newer and len(set(digests)) == 2
     one, other = (cell(**settings[i]) for i in (0, 2))

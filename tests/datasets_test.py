@@ -30,7 +30,7 @@ def slow_pairs(log):
     for i, obs in enumerate(log["observations"]):
         timeout, terminal = log["timeouts"][i], log["terminals"][i]
         last = i == len(log["rewards"]) - 1
-        if timeout or (last and not terminal):
+        if not terminal and (timeout or last):
             continue
         successor = obs if terminal else log["observations"][i + 1]
         discount = 0.0 if terminal else 1.0
@@ -43,7 +43,7 @@ def slow_pairs(log):
 )
 def test_pairs_rows_as_the_slow_loop(tmp_path, ends, terminal):
     log = columns(ends=ends, terminal=terminal)
-    log["timeouts"][5] = log["terminals"][5] = True  # the time limit wins
+    log["timeouts"][5] = log["terminals"][5] = True  # the terminal wins
     dataset = load(save_hdf5(tmp_path / "a.h5", without(log, "next_observations")))
     assert_same(dataset.transition, slow_pairs(log))
     assert "1 rows both terminal and timed out" in dataset.notes[0]
@@ -76,14 +76,20 @@ def test_logged_successors_are_used_in_every_row(tmp_path):
     assert dataset.notes == ("unfinished last episode of 20 rows not in the returns",)
 
 
-def test_the_time_limit_wins_over_a_terminal_flag(tmp_path):
-    log = columns()
+@pytest.mark.parametrize("absent", [(), ("next_observations",)])
+def test_a_terminal_wins_over_the_time_limit(tmp_path, absent):
+    log = without(columns(), *absent)
     log["terminals"][19] = True  # a time limit already
     dataset = load(save_hdf5(tmp_path / "a.h5", log))
-    np.testing.assert_array_equal(
-        np.flatnonzero(dataset.transition.discount_t == 0), 39
-    )
-    assert "1 rows both terminal and timed out" in dataset.notes[0]
+    rows = dataset.transition
+    np.testing.assert_array_equal(np.flatnonzero(rows.discount_t == 0), [19, 39])
+    assert dataset.notes[0] == "1 rows both terminal and timed out: taken as terminal"
+    assert dataset.time_limits == 0
+    np.testing.assert_array_equal(dataset.episode_lengths, [20, 20])
+    # Written and read again, nothing changes.
+    again = tmp_path / "again.h5"
+    datasets.write_d4rl(again, rows, log["timeouts"][: len(rows.r_t)])
+    assert_same(load(again).transition, rows)
 
 
 def test_time_limits_are_inferred_from_successors(tmp_path):

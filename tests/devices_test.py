@@ -4,38 +4,33 @@ import jax
 import pytest
 
 from experiments import devices
-from experiments.cli import console
+from experiments.devices import Machine
 from h2o_jax.errors import ConfigError
-from tests.commands import parsed
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def updates(monkeypatch):
     """Settings that JAX is given, by name; none of them takes effect."""
-    found = {}
-    monkeypatch.setattr(jax.config, "update", found.__setitem__)
-    monkeypatch.setattr(console, "use_cores", lambda cores, runs: None)
-    return found
+    settings = {}
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    monkeypatch.setattr(devices, "use_cores", lambda cores, runs: None)
+    return settings
 
 
-def test_nothing_is_changed_without_flags(asked):
-    with parsed():
-        devices.prepare(2, None)
-    assert asked == {}
+def test_nothing_is_changed_without_flags(updates):
+    devices.prepare(Machine(), 2, None)
+    assert updates == {}
 
 
-def test_precision_and_compile_cache(asked, tmp_path):
-    with parsed(f"--compile_cache={tmp_path}"):
-        devices.prepare(2, "bfloat16")
-    assert asked["jax_default_matmul_precision"] == "bfloat16"
-    assert asked["jax_compilation_cache_dir"] == str(tmp_path)
-    assert asked["jax_persistent_cache_min_compile_time_secs"] == 0.0
+def test_precision_and_compile_cache(updates, tmp_path):
+    devices.prepare(Machine(compile_cache=str(tmp_path)), 2, "bfloat16")
+    assert updates["jax_default_matmul_precision"] == "bfloat16"
+    assert updates["jax_compilation_cache_dir"] == str(tmp_path)
+    assert updates["jax_persistent_cache_min_compile_time_secs"] == 0.0
 
 
-def test_a_cache_that_cannot_be_written_is_refused(asked, tmp_path):
+def test_a_cache_that_cannot_be_written_is_refused(updates, tmp_path):
     (tmp_path / "file").write_text("")
-    with (
-        parsed(f"--compile_cache={tmp_path / 'file' / 'cache'}"),
-        pytest.raises(ConfigError, match=r"--compile_cache=.*: Not a directory"),
-    ):
-        devices.prepare(2, None)
+    machine = Machine(compile_cache=str(tmp_path / "file" / "cache"))
+    with pytest.raises(ConfigError, match=r"--compile_cache=.*: Not a directory"):
+        devices.prepare(machine, 2, None)

@@ -2,30 +2,34 @@ import dataclasses
 import pathlib
 
 import pytest
-from absl import flags as absl_flags
 
-from experiments import build, command_line, flags, from_flags
+import experiments
+from experiments import build
+from experiments.cli.flags import Flags
 from experiments.experiment import grid
+from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.settings import FREE, at_least, setting
 from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
-from tests.commands import parsed
+from tests.commands import experiment_of, parsed
 
 FLAGFILES = sorted(
-    (pathlib.Path(flags.__file__).parent / "flagfiles").rglob("*.flags"),
+    (pathlib.Path(experiments.__file__).parent / "flagfiles").rglob("*.flags"),
 )
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Hyper), ids=lambda f: f.name)
 def test_every_hyperparameter_has_a_flag_of_its_name_and_default(field):
-    assert [float(x) for x in absl_flags.FLAGS[field.name].default] == [field.default]
+    assert parsed().value(field.name) == (field.default,)
+    about = dict((f.name, s) for f, s in settings.of(Hyper))[field.name]
+    assert about.values.contains(field.default) and about.help.endswith(".")
 
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda p: p.stem)
 def test_flagfiles_parse_and_begin_with_a_comment(path):
     assert path.read_text().startswith("# ")
-    with parsed(f"--flagfile={path}"):
-        assert from_flags.experiment().runs
+    assert experiment_of(f"--flagfile={path}").runs
 
 
 def test_table_one_has_a_file_for_each_published_gap():
@@ -35,9 +39,8 @@ def test_table_one_has_a_file_for_each_published_gap():
 
 
 def test_lists_span_a_grid_with_seeds_fastest():
-    with parsed("--gap=gravity:2,friction:0.3", "--seed=0..1", "--lambda=0,0.5"):
-        runs = from_flags.experiment().runs
-    assert [(r.label, r.seed) for r in runs] == [
+    arguments = ("--gap=gravity:2,friction:0.3", "--seed=0..1", "--lambda=0,0.5")
+    assert [(r.label, r.seed) for r in experiment_of(*arguments).runs] == [
         ("gravity:2 lambda_real=0 lambda_sim=0", 0),
         ("gravity:2 lambda_real=0 lambda_sim=0", 1),
         ("gravity:2 lambda_real=0.5 lambda_sim=0.5", 0),
@@ -50,34 +53,30 @@ def test_lists_span_a_grid_with_seeds_fastest():
 
 
 def test_plus_joins_gaps_in_one_run():
-    with parsed("--gap=gravity:2+friction:0.3"):
-        (run,) = from_flags.experiment().runs
+    (run,) = experiment_of("--gap=gravity:2+friction:0.3").runs
     assert gaps.to_text(run.gap) == "gravity:2+friction:0.3"
 
 
 def test_later_flags_win_over_a_flagfile(tmp_path):
     (tmp_path / "a.flags").write_text("--seed=0..4\n--lambda=0.3\n")
-    with parsed(f"--flagfile={tmp_path / 'a.flags'}", "--seed=7"):
-        (run,) = from_flags.experiment().runs
+    (run,) = experiment_of(f"--flagfile={tmp_path / 'a.flags'}", "--seed=7").runs
     assert run.seed == 7
     assert dict(run.hyper) == {"lambda_real": 0.3, "lambda_sim": 0.3}
 
 
 def test_hyper_leaves_follow_the_runs_and_the_padding():
     runs = grid([0, 1], [()], {"expectile": [0.5, 0.9]})
-    with parsed():
-        experiment = dataclasses.replace(from_flags.experiment(), runs=runs)
+    experiment = dataclasses.replace(experiment_of(), runs=runs)
     assert experiment.hyper(5).expectile.tolist() == pytest.approx(
         [0.5, 0.5, 0.9, 0.9, 0.9]
     )
 
 
 def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
-    with parsed("--seed=1,3", "--lambda=0,1", "--normalise", "--gap=friction"):
-        wanted, text = from_flags.experiment(), command_line.text()
-    (tmp_path / "again.flags").write_text(text)
-    with parsed(f"--flagfile={tmp_path / 'again.flags'}"):
-        assert from_flags.experiment() == wanted
+    arguments = ("--seed=1,3", "--lambda=0,1", "--normalise", "--gap=friction")
+    (tmp_path / "again.flags").write_text(parsed(*arguments).text())
+    again = experiment_of(f"--flagfile={tmp_path / 'again.flags'}")
+    assert again == experiment_of(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -92,47 +91,73 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("--epochs=0", "epochs"),
         ("--seed=1,1", "twice"),
         ("--seed=-1", "--seed=-1: must be 0 or more"),
+        ("--seed=4..0", "--seed=4..0: empty"),
         ("--hidden=64,x", "--hidden=64,x"),
         ("--learn_rows=8:4", "--learn_rows=8:4"),
         ("--gap=gravty", "gravity, friction"),
         ("--gap=friction:-1", "> 0"),
         ("stray", "'stray' is no flag"),
         ("--critic_lr=", "--critic_lr=: empty"),
-        ("--gap=gravity,gravity:2", "asked for twice"),
+        ("--gap=gravity,gravity:2", "given twice"),
         ("--ratio_low=2", "--ratio_low is above"),
+        ("--decay_updates=10", "--decay_updates=10: nothing is learned after it"),
     ],
 )
 def test_bad_flags_are_named(argument, message):
-    with pytest.raises(ConfigError, match=message), parsed(argument):
-        from_flags.experiment()
+    with pytest.raises(ConfigError, match=message):
+        experiment_of(argument)
 
 
 def test_lambda_excludes_its_parts():
-    with (
-        pytest.raises(ConfigError, match="--lambda sets --lambda_real too"),
-        parsed("--lambda=0.5", "--lambda_real=0.2"),
-    ):
-        from_flags.experiment()
+    with pytest.raises(ConfigError, match="--lambda sets --lambda_real too"):
+        experiment_of("--lambda=0.5", "--lambda_real=0.2")
 
 
 def test_a_setting_that_the_method_lacks_is_refused():
-    with parsed("--algorithm=sac", "--backbone=sql"):
-        experiment = from_flags.experiment()
+    experiment = experiment_of("--algorithm=sac", "--backbone=sql")
     with pytest.raises(ConfigError, match="--backbone: sac has none"):
         build.algorithm(experiment)
 
 
 def test_resume_takes_the_flags_of_the_run(tmp_path):
     (tmp_path / "flags.flags").write_text("--seed=3\n--epochs=5\n")
-    with parsed(f"--resume={tmp_path}", "--epochs=9"):
-        experiment = from_flags.experiment()
+    experiment = experiment_of(f"--resume={tmp_path}", "--epochs=9")
     assert (experiment.runs[0].seed, experiment.epochs) == (3, 9)
 
 
 def test_resume_refuses_another_value(tmp_path):
     (tmp_path / "flags.flags").write_text("--seed=3\n")
-    with (
-        pytest.raises(CheckpointError, match="--seed was '3' there, is '4' now"),
-        parsed(f"--resume={tmp_path}", "--seed=4"),
-    ):
-        pass
+    with pytest.raises(CheckpointError, match="--seed was '3' there, is '4' now"):
+        parsed(f"--resume={tmp_path}", "--seed=4")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example:
+    """A title.
+
+    More, which the help leaves out.
+    """
+
+    size: int = setting(3, "How large.", at_least(1), [FREE])
+    kind: str | None = setting(None, "Which kind.", ("one", "two"))
+    fast: bool = setting(False, "Whether fast.")
+
+
+def test_a_new_setting_is_one_line_and_shows_in_the_help():
+    flags = Flags(Example)
+    flags.parse(["prog", "--size=4", "--kind=two", "--fast"])
+    assert flags.of(Example) == Example(size=4, kind="two", fast=True)
+    assert flags.help("What it does.") == (
+        "What it does.\n\n"
+        "A title:\n"
+        "  --size=3  (>= 1)\n      How large.\n"
+        "  --kind=  (one, two)\n      Which kind.\n"
+        "  --[no]fast\n      Whether fast."
+    )
+
+
+def test_commands_do_not_share_flags():
+    one, other = Flags(Example), Flags(Example)
+    one.parse(["prog", "--size=4"])
+    other.parse(["prog"])
+    assert (one.of(Example).size, other.of(Example).size) == (4, 3)

@@ -3,16 +3,15 @@
 import jax
 import pytest
 
-from experiments import build, footprint, from_flags, run
+from experiments import build, footprint, run
 from h2o_jax.errors import ConfigError, MemoryLimitError
-from tests.commands import TINY, call, parsed
+from tests.commands import TINY, call, experiment_of
 
 SAC = (*TINY, "--algorithm=sac", "--seed=0..3", "--epochs=5")
 
 
 def parts(*arguments):
-    with parsed(*arguments):
-        experiment = from_flags.experiment()
+    experiment = experiment_of(*arguments)
     return experiment, build.algorithm(experiment)
 
 
@@ -28,32 +27,31 @@ def size(tree):
 def test_the_estimate_is_what_is_allocated():
     experiment, method = parts(*SAC)
     program = build.program(experiment, method)
-    found = footprint.estimate(experiment, method, None, program)
+    needed = footprint.estimate(experiment, None)
     state = build.state(experiment, method, program, None)
-    assert found.learner == size(state.learner)
-    assert found.replay == state.memory.rows.nbytes
-    assert found.replay == 4 * 300 * 27 * 4  # runs, steps, floats in a row, bytes
-    assert found.data == 0 and found.runs == 4
+    assert needed.learner == size(state.learner)
+    assert needed.replay == state.replay.rows.nbytes
+    assert needed.replay == 4 * 300 * 27 * 4  # runs, steps, floats in a row, bytes
+    assert needed.data == 0 and needed.runs == 4
 
 
 def test_replay_rows_bounds_the_replay():
-    experiment, method = parts(*SAC, "--replay_rows=100")
-    program = build.program(experiment, method)
-    found = footprint.estimate(experiment, method, None, program)
-    assert found.replay == 4 * 100 * 27 * 4
+    experiment, _ = parts(*SAC, "--replay_rows=100")
+    needed = footprint.estimate(experiment, None)
+    assert needed.replay == 4 * 100 * 27 * 4
     experiment, _ = parts(*SAC, "--replay_rows=10")
     with pytest.raises(ConfigError, match="--replay_rows=10: an epoch adds --steps=60"):
         build.replay_rows(experiment, None)
 
 
 def test_what_does_not_fit_is_refused():
-    found = footprint.Estimate(learner=10, replay=90, data=0, runs=2)
-    footprint.check(found, 100)
-    footprint.check(found, None)
+    needed = footprint.Estimate(learner=10, replay=90, data=0, runs=2)
+    footprint.check(needed, 100)
+    footprint.check(needed, None)
     with pytest.raises(MemoryLimitError, match="lower --replay_rows"):
-        footprint.check(found, 99)
-    with pytest.raises(MemoryLimitError, match="do parts of the grid"):
-        footprint.check(found._replace(learner=95), 99)
+        footprint.check(needed, 99)
+    with pytest.raises(MemoryLimitError, match="do shards of the grid"):
+        footprint.check(needed._replace(learner=95), 99)
 
 
 def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
@@ -65,8 +63,8 @@ def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
 
 
 def test_free_memory_is_known_here():
-    found = footprint.available(jax.local_devices())
-    assert found is None or found > 1e6
+    free = footprint.available(jax.local_devices())
+    assert free is None or free > 1e6
 
 
 def test_an_accelerator_may_be_required(monkeypatch, tmp_path):

@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import checkpoints, hosts, records
+from experiments import checkpoints, hosts, run_folder
+from experiments.devices import Machine
 from h2o_jax.errors import ConfigError, HostError
 from tests.commands import TINY, parsed
 
@@ -82,7 +83,7 @@ def results(folder):
     drop = ("seconds",)
     return [
         {k: v for k, v in line.items() if k not in drop}
-        for line in records.read(folder)
+        for line in run_folder.metrics(folder)
     ]
 
 
@@ -116,7 +117,7 @@ def test_a_lost_host_ends_the_others(folder):
     place = folder / "lost"
     processes = both(*THREE, "--epochs=1000", f"--run_dir={place}")
     deadline = time.monotonic() + 120
-    while not (place / "metrics.jsonl").is_file() or len(records.read(place)) < 9:
+    while not (place / "metrics.jsonl").is_file() or len(run_folder.metrics(place)) < 9:
         assert time.monotonic() < deadline and processes[1].poll() is None
         time.sleep(0.1)
     processes[1].kill()
@@ -165,5 +166,5 @@ def test_gather_keeps_every_bit_on_one_host():
     ],
 )
 def test_incomplete_flags(arguments, message):
-    with parsed(*arguments), pytest.raises(ConfigError, match=message):
-        hosts.join()
+    with pytest.raises(ConfigError, match=message):
+        hosts.join(parsed(*arguments).of(Machine))

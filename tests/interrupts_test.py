@@ -18,7 +18,7 @@ with interrupts.Stop("the epoch ends") as stop:
     sys.stdin.read()  # until the terminal is closed
     os.kill(os.getpid(), signal.SIGHUP)
     print("one more line", flush=True)
-sys.exit(75 if stop.asked is signal.SIGHUP else 1)
+sys.exit(75 if stop.received is signal.SIGHUP else 1)
 """
 
 
@@ -53,7 +53,7 @@ def test_a_second_signal_acts_as_before(capfd):
     former = jobs.handled(signal.SIGTERM, lambda *_: came.append(1))
     with former, interrupts.Stop("the epoch ends") as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.asked is signal.SIGTERM and not came
+        assert stop.received is signal.SIGTERM and not came
         os.kill(os.getpid(), signal.SIGTERM)
         assert came
     assert capfd.readouterr().err == (

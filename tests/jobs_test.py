@@ -22,8 +22,8 @@ def test_a_warned_job_lets_its_run_save_itself(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     (tmp_path / "jobs").mkdir()
     child = [sys.executable, "-c", WARNED]
-    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
-    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
+    part = jobs.Shard(tmp_path, 0, 1, 1, ())
     again = []
     former = signal.signal(jobs.WARNING, lambda *_: again.append(part.checkpoint()))
     try:
@@ -38,15 +38,15 @@ def test_ctrl_c_reaches_the_run_and_not_those_who_wait(tmp_path, monkeypatch):
     (tmp_path / "jobs").mkdir()
     script = "import signal, sys; sys.exit(signal.getsignal(2) != signal.SIG_IGN)"
     monkeypatch.setattr(
-        jobs.Part, "command", lambda part: [sys.executable, "-c", script]
+        jobs.Shard, "command", lambda part: [sys.executable, "-c", script]
     )
     with jobs.handled(signal.SIGINT, signal.SIG_IGN):
-        assert jobs.Part(tmp_path, 0, 1, 1, ())() == 1
+        assert jobs.Shard(tmp_path, 0, 1, 1, ())() == 1
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_job_that_begins_after_ctrl_c_does_nothing(tmp_path):
-    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    part = jobs.Shard(tmp_path, 0, 1, 1, ())
     part.stop.parent.mkdir()
     part.stop.touch()
     assert part() == 130
@@ -57,12 +57,12 @@ def test_a_run_that_a_signal_ended_has_the_shells_code(tmp_path, monkeypatch):
     (tmp_path / "jobs").mkdir()
     script = "import os, signal; signal.signal(2, 0); os.kill(os.getpid(), 2)"
     child = [sys.executable, "-c", script]
-    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
-    assert jobs.Part(tmp_path, 0, 1, 1, ())() == 130
+    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
+    assert jobs.Shard(tmp_path, 0, 1, 1, ())() == 130
 
 
 def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):
-    part = jobs.Part(tmp_path, 0, 1, 1, ())
+    part = jobs.Shard(tmp_path, 0, 1, 1, ())
     cut = part.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
     cut.mkdir(parents=True)
     assert part.command()[-1] == f"--run_dir={part.run_folder}"

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from experiments import from_flags, jobs, launch, records, reports
+from experiments import jobs, launch, ledger, run_folder
 from h2o_jax.errors import ConfigError, JobError, StoppedError
-from tests.commands import TINY, call, parsed, write_log
+from tests.commands import TINY, call, experiment_of, parsed, write_log
 
 # submitit's debug executor leaves its log files to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
@@ -53,9 +53,10 @@ def test_local_jobs_store_the_cells_of_the_whole(launched, log):
     }
     facts = next(iter(found.values()))["data"]
     line = {"steps": 1, "return": 0.0, "length": 1.0, "seconds": {}}
-    with parsed(*BC, log, "--epochs=1", f"--results_dir={place}"):
-        whole = from_flags.experiment()
-        cells = dict(reports._cell(whole, x, [line], facts) for x in whole.runs)
+    whole = experiment_of(*BC, log, "--epochs=1", f"--results_dir={place}")
+    labels = ledger.Labels("", None, parsed(*BC, log, "--epochs=1").choices())
+    contents = [ledger.content(whole, x, [line], facts, labels) for x in whole.runs]
+    cells = {ledger.place(cell): cell for cell in contents}
     assert found.keys() == cells.keys()
     for path, cell in cells.items():
         wanted = json.loads(json.dumps(cell))
@@ -64,11 +65,11 @@ def test_local_jobs_store_the_cells_of_the_whole(launched, log):
     assert sorted(cell["program"]["runs"] for cell in found.values()) == [1, 2, 2]
 
 
-def test_every_local_job_has_its_part(launched):
+def test_every_local_job_has_its_shard(launched):
     folder = launched / "grid"
     for i, seeds in enumerate([{0}, {1, 2}]):
-        assert {x["seed"] for x in records.read(folder / f"part{i}")} == seeds
-        assert "final return" in (folder / "jobs" / f"part{i}.log").read_text()
+        assert {x["seed"] for x in run_folder.metrics(folder / f"shard{i}")} == seeds
+        assert "final return" in (folder / "jobs" / f"shard{i}.log").read_text()
 
 
 def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
@@ -76,15 +77,15 @@ def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
     same = (*BC, log, f"--run_dir={folder}", "--jobs=2")
     call(launch.main, monkeypatch, *same, "--epochs=1")
     assert capsys.readouterr().out.count("finished before") == 2
-    # More epochs than were done, and one part has done them: only the other goes on.
-    (folder / "jobs" / "part1.epochs").write_text("2\n")
+    # More epochs than were done, and one shard has done them: only the other goes on.
+    (folder / "jobs" / "shard1.epochs").write_text("2\n")
     call(launch.main, monkeypatch, *same, "--epochs=2", "--cluster=debug")
     assert capsys.readouterr().out.splitlines() == [
-        f"part 1/2  finished before  {folder / 'part1'}",
-        f"part 0/2  begins, log {folder / 'jobs' / 'part0.log'}  {folder / 'part0'}",
-        f"part 0/2  finished, exit code 0  {folder / 'part0'}",
+        f"shard 1/2  finished before  {folder / 'shard1'}",
+        f"shard 0/2  begins, log {folder / 'jobs' / 'shard0.log'}  {folder / 'shard0'}",
+        f"shard 0/2  finished, exit code 0  {folder / 'shard0'}",
     ]
-    assert [x["epoch"] for x in records.read(folder / "part0")] == [0, 1, 2]
+    assert [x["epoch"] for x in run_folder.metrics(folder / "shard0")] == [0, 1, 2]
 
 
 @pytest.fixture
@@ -102,12 +103,12 @@ def stub(submitit, monkeypatch, tmp_path):
         f"codes = json.loads(pathlib.Path({str(codes)!r}).read_text())\n"
         "sys.exit(codes[folder.name])\n"
     )
-    own = jobs.Part.command
+    own = jobs.Shard.command
 
-    def command(part):
-        return [sys.executable, str(child), *own(part)[4:]]
+    def command(shard):
+        return [sys.executable, str(child), *own(shard)[4:]]
 
-    monkeypatch.setattr(jobs.Part, "command", command)
+    monkeypatch.setattr(jobs.Shard, "command", command)
     return lambda **exits: codes.write_text(json.dumps(exits))
 
 
@@ -118,34 +119,34 @@ SAC = ("--algorithm=sac", "--seed=0..2", "--cluster=debug")
 def test_a_failed_job_is_named_and_continued(stub, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "grid"
     arguments = (*SAC, "--jobs=2", f"--run_dir={folder}")
-    stub(part0=0, part1=5)
-    with pytest.raises(JobError, match=r"--jobs=2: 1 failed, see .*part1\.log"):
+    stub(shard0=0, shard1=5)
+    with pytest.raises(JobError, match=r"--jobs=2: 1 failed, see .*shard1\.log"):
         call(launch.main, monkeypatch, *arguments)
-    assert "part 1/2  failed, exit code 5" in capsys.readouterr().out
-    stub(part1=75)
-    with pytest.raises(StoppedError, match=r"part 1 was stopped; this") as stop:
+    assert "shard 1/2  failed, exit code 5" in capsys.readouterr().out
+    stub(shard1=75)
+    with pytest.raises(StoppedError, match=r"shard 1 was stopped; this") as stop:
         call(launch.main, monkeypatch, *arguments)
     assert stop.value.exit_code == 75
-    stub(part1=0)
+    stub(shard1=0)
     call(launch.main, monkeypatch, *arguments)
     printed = capsys.readouterr().out
-    assert "part 0/2  finished before" in printed
-    assert "part 1/2  finished, exit code 0" in printed
+    assert "shard 0/2  finished before" in printed
+    assert "shard 1/2  finished, exit code 0" in printed
 
     def asked(part):
         lines = (folder / "jobs" / f"part{part}.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     flags = ["--algorithm=sac", "--seed=0..2", "--epochs=1000"]
-    assert asked(0) == [[*flags, "--part=0/2", f"--run_dir={folder / 'part0'}"]]
+    assert asked(0) == [[*flags, "--shard=0/2", f"--run_dir={folder / 'shard0'}"]]
     fresh, *resumed = asked(1)
-    assert fresh == [*flags, "--part=1/2", f"--run_dir={folder / 'part1'}"]
-    assert resumed == [[*flags, "--part=1/2", f"--resume={folder / 'part1'}"]] * 2
+    assert fresh == [*flags, "--shard=1/2", f"--run_dir={folder / 'shard1'}"]
+    assert resumed == [[*flags, "--shard=1/2", f"--resume={folder / 'shard1'}"]] * 2
 
 
 def test_another_launch_is_not_mixed_in(stub, tmp_path, monkeypatch):
     place = f"--run_dir={tmp_path / 'grid'}"
-    stub(part0=0)
+    stub(shard0=0)
     call(launch.main, monkeypatch, *SAC, place)
     with pytest.raises(ConfigError, match=r"with \[--jobs=1\], now with \[--jobs=2\];"):
         call(launch.main, monkeypatch, *SAC, place, "--jobs=2")
@@ -159,7 +160,7 @@ def test_another_launch_is_not_mixed_in(stub, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (("--jobs=4",), r"--jobs=4: the grid has 3 run\(s\)"),
-        (("--part=0/2",), "--part=0/2: each job has its own"),
+        (("--shard=0/2",), "--shard=0/2: each job has its own"),
         (("--algorithm=iql",), "--dataset=: every job would collect the same log"),
         (("--cluster=slurm",), "--cluster=slurm: no sbatch and srun here"),
     ],
@@ -233,7 +234,7 @@ def test_ctrl_c_waits_for_the_job_and_begins_no_other(
     submitit, tmp_path, monkeypatch, capfd
 ):
     child = [sys.executable, "-c", INTERRUPTED]
-    monkeypatch.setattr(jobs.Part, "command", lambda part: child)
+    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
     place = f"--run_dir={tmp_path / 'grid'}"
     with pytest.raises(StoppedError, match="part 0 was stopped; this command") as stop:
         call(launch.main, monkeypatch, *SAC, "--jobs=3", place)

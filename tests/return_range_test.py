@@ -5,9 +5,9 @@ import types
 import numpy as np
 import pytest
 
-from experiments import build, from_flags
+from experiments import build
 from h2o_jax.errors import ConfigError
-from tests.commands import parsed
+from tests.commands import experiment_of
 
 
 def reward_scales(returns, *arguments):
@@ -15,12 +15,11 @@ def reward_scales(returns, *arguments):
     log = None
     if returns is not None:
         log = types.SimpleNamespace(episode_returns=np.asarray(returns))
-    with parsed("--algorithm=iql", "--reward_scale=1,3", *arguments):
-        hyper = build.scaled_hyper(from_flags.experiment(), log, 3)
-    return hyper.reward_scale
+    experiment = experiment_of("--algorithm=iql", "--reward_scale=1,3", *arguments)
+    return build.scaled_hyper(experiment, log, 3).reward_scale
 
 
-def test_the_log_spans_the_asked_range_on_top_of_the_scale():
+def test_the_log_spans_the_given_range_on_top_of_the_scale():
     scales = reward_scales([10.0, -20.0, 30.0], "--return_range=1000")
     np.testing.assert_allclose(scales, [20, 60, 60])
 

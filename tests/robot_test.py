@@ -8,15 +8,16 @@ from PIL import Image
 
 import h2o_jax
 from experiments import (
-    build,
     checkpoints,
     collect,
     data,
-    from_flags,
     policies,
-    records,
     run,
+    run_folder,
 )
+from experiments.cli import parsing
+from experiments.collecting import Collecting
+from experiments.data import Reading
 from experiments.robot import __main__ as robot
 from experiments.robot import report, scores
 from h2o_jax import numpy_policy
@@ -26,7 +27,7 @@ from h2o_jax.sim import tasks
 from h2o_jax.sim.robot import scripted_operator
 from h2o_jax.sim.rollout import Evaluation, Trace
 from h2o_jax.types import Hyper, ObsScales, Transition, unit_scales
-from tests.commands import TINY, call, parsed, write_log
+from tests.commands import TINY, call, experiment_of, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 STAND = (
@@ -92,30 +93,27 @@ def test_a_log_keeps_its_pairing(runs, tmp_path, monkeypatch):
     places = (f"--cache_dir={runs / 'cache'}", f"--out={log}")
     call(collect.main, monkeypatch, *STAND, "--pairing=realigned", *places)
     assert hdf5.attribute(log, "pairing") == "realigned"
-    with parsed(*STAND, "--pairing=realigned", f"--dataset={log}"):
-        assert load_data() is not None
-    with (
-        parsed(*STAND, "--pairing=official", f"--dataset={log}"),
-        pytest.raises(ConfigError, match=r"--pairing=official: .* paired realigned;"),
-    ):
-        load_data()
+    assert load_data(*STAND, "--pairing=realigned", f"--dataset={log}") is not None
+    with pytest.raises(ConfigError, match=r"--pairing=official: .* paired realigned;"):
+        load_data(*STAND, "--pairing=official", f"--dataset={log}")
 
 
 def test_a_log_that_states_no_pairing_is_taken_as_it_is(tmp_path):
     """So that a preset with a pairing serves anybody's log."""
     log = write_log(tmp_path / "log.hdf5")
-    with parsed(*TINY, f"--dataset={log}", "--pairing=realigned"):
-        assert load_data() is not None
+    arguments = (*TINY, f"--dataset={log}", "--pairing=realigned")
+    assert load_data(*arguments) is not None
 
 
-def load_data():
-    experiment = from_flags.experiment()
-    return data.load(experiment, build.algorithm(experiment))
+def load_data(*arguments):
+    flags = parsed(*arguments)
+    reading, how = flags.of(Reading), flags.of(Collecting)
+    return data.load(parsing.experiment(flags), reading, how)
 
 
 def test_sac_sees_observations_normalised_by_the_log(runs):
     folder = runs / "sac"
-    log = runs / "cache" / policies.facts(folder)["data"]["name"]
+    log = runs / "cache" / run_folder.versions(folder)["data"]["name"]
     observed = hdf5.read(log, None)["observations"]
     mean, std = observed.mean(axis=0), observed.std(axis=0)
     # Learning, collecting and the stored policy have the same scales: the log's.
@@ -169,7 +167,7 @@ def test_methods_are_compared_in_several_robots(runs, monkeypatch, capsys):
     known, found = stored["provenance"], stored["scores"]
     assert known["episodes"] == 2
     assert known["date"].startswith("20")
-    assert known["commit"] == policies.facts(runs / "sac")["commit"]
+    assert known["commit"] == run_folder.versions(runs / "sac")["commit"]
     assert known["runs"]["plain"]["flags"]["algorithm"] == "sac"
     assert known["runs"]["h2o_plus"]["data"]["sha256"]
     assert str(runs) not in json.dumps(known)
@@ -194,13 +192,12 @@ def test_folders_may_have_an_equals_sign_in_their_names():
 
 
 def test_the_command_runs_as_many_episodes_as_the_published_tables(runs, monkeypatch):
-    asked = []
-    monkeypatch.setattr(report, "report", lambda *given: asked.append(given))
+    reports = []
+    monkeypatch.setattr(report, "report", lambda *given: reports.append(given))
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}")
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}", "--episodes=7")
-    assert [given[4] for given in asked] == [5, 7]
-    with parsed("--task=wheel_legged_stand"):
-        assert from_flags.experiment().episodes == 10
+    assert [given[4] for given in reports] == [5, 7]
+    assert experiment_of("--task=wheel_legged_stand").episodes == 10
 
 
 @pytest.mark.parametrize(
@@ -221,8 +218,8 @@ def test_a_text_log_is_for_this_robot_only(runs, monkeypatch):
         call(run.main, monkeypatch, *TINY, f"--dataset={runs / 'log.txt'}")
 
 
-def test_a_run_knows_what_was_asked(runs):
-    assert records.asked(runs / "h2o")["pairing"] == "realigned"
+def test_a_run_knows_its_flags(runs):
+    assert run_folder.flags(runs / "h2o")["pairing"] == "realigned"
 
 
 def trace(x, speed, seconds, fell, returns):

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from experiments import (
-    build,
     checkpoints,
     data,
-    from_flags,
     policies,
-    records,
     run,
+    run_folder,
 )
+from experiments.collecting import Collecting
+from experiments.data import Reading
 from h2o_jax import numpy_policy
 from h2o_jax.data import hdf5
 from h2o_jax.errors import DatasetError
-from tests.commands import TINY, call, parsed, write_log
+from tests.commands import TINY, call, experiment_of, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 
@@ -29,7 +29,7 @@ def test_sac_needs_no_data(tmp_path, monkeypatch):
     folder = tmp_path / "sac"
     arguments = (*TINY, "--algorithm=sac", "--gap=none", "--epochs=1")
     call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
-    assert records.read(folder)[-1]["label"] == "none"
+    assert run_folder.metrics(folder)[-1]["label"] == "none"
 
 
 def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
@@ -37,7 +37,7 @@ def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
     arguments = (*TINY, "--algorithm=iql", f"--dataset={log}", "--epochs=1")
     ensemble = ("--critics=3", "--critic_layer_norm")
     call(run.main, monkeypatch, *arguments, *ensemble, f"--run_dir={folder}")
-    assert "sim/return" not in records.read(folder)[-1]
+    assert "sim/return" not in run_folder.metrics(folder)[-1]
     observations = np.zeros((2, 11), np.float32)
     actions = policies.load(folder)(observations)
     assert actions.shape == (2, 3)
@@ -66,15 +66,13 @@ def test_rebrac_needs_a_log_in_order(log, tmp_path):
     order = np.random.default_rng(0).permutation(len(columns["rewards"]))
     np.savez(shuffled, **{name: x[order] for name, x in columns.items()})
     for path, fine in ((log, True), (shuffled, False)):
-        with parsed(*TINY, "--algorithm=rebrac", f"--dataset={path}"):
-            experiment = from_flags.experiment()
-            method = build.algorithm(experiment)
-            if fine:
-                rows = data.load(experiment, method).transition
-                known = np.isfinite(rows.a_t).all(axis=1)
-                assert known.mean() > 0.9
-                wanted = rows.a_tm1[1:][known[:-1]]
-                np.testing.assert_array_equal(rows.a_t[:-1][known[:-1]], wanted)
-            else:
-                with pytest.raises(DatasetError, match=r"shuffled.npz: rebrac needs"):
-                    data.load(experiment, method)
+        experiment = experiment_of(*TINY, "--algorithm=rebrac", f"--dataset={path}")
+        if fine:
+            rows = data.load(experiment, Reading(), Collecting()).transition
+            known = np.isfinite(rows.a_t).all(axis=1)
+            assert known.mean() > 0.9
+            wanted = rows.a_tm1[1:][known[:-1]]
+            np.testing.assert_array_equal(rows.a_t[:-1][known[:-1]], wanted)
+        else:
+            with pytest.raises(DatasetError, match=r"shuffled.npz: rebrac needs"):
+                data.load(experiment, Reading(), Collecting())

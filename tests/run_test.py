@@ -11,8 +11,8 @@ from experiments import (
     checkpoints,
     compare,
     policies,
-    records,
     run,
+    run_folder,
 )
 from h2o_jax.errors import (
     CheckpointError,
@@ -65,7 +65,7 @@ def test_a_run_leaves_everything_it_promises(finished):
         "policy",
         "best",
     } <= names
-    lines = records.read(folder)
+    lines = run_folder.metrics(folder)
     assert [line["epoch"] for line in lines] == sorted([0, 1, 2, 3, 4] * 3)
     assert all(np.isfinite(line["return"]) for line in lines)
     assert {line["seed"] for line in lines} == {0, 1, 2}
@@ -77,7 +77,7 @@ def test_a_result_file_per_cell(finished):
     cells = sorted((finished / "results" / "hopper" / "gravity:2").rglob("*.json"))
     assert [c.name[:9] for c in cells] == [f"seed{i}-240" for i in range(3)]
     cell = json.loads(cells[1].read_text())
-    own = [x for x in records.read(finished / "whole") if x["seed"] == 1]
+    own = [x for x in run_folder.metrics(finished / "whole") if x["seed"] == 1]
     assert cell["final"] == own[-1]["return"]
     assert cell["last_ten"] == pytest.approx(np.mean([x["return"] for x in own[1:]]))
 
@@ -127,9 +127,9 @@ def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch
         )
         with pytest.raises(KeyboardInterrupt):
             call(run.main, patch, *arguments, f"--run_dir={folder}")
-    assert max(x["epoch"] for x in records.read(folder)) == 3
+    assert max(x["epoch"] for x in run_folder.metrics(folder)) == 3
     call(run.main, monkeypatch, f"--resume={folder}")
-    assert [x["epoch"] for x in records.read(folder)] == sorted([0, 1, 2, 3] * 3)
+    assert [x["epoch"] for x in run_folder.metrics(folder)] == sorted([0, 1, 2, 3] * 3)
 
 
 def test_compare_reads_what_run_stores(finished, monkeypatch, capsys):
@@ -174,7 +174,7 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
     same_bits(whole.arrays, resumed.arrays)
 
     def timeless(folder):
-        return [{**x, "seconds": 0} for x in records.read(folder)]
+        return [{**x, "seconds": 0} for x in run_folder.metrics(folder)]
 
     assert timeless(half) == timeless(finished / "whole")
 
@@ -207,7 +207,7 @@ def test_a_signal_saves_and_stops(finished, log, tmp_path, monkeypatch, name, co
         learn = run.loop.rollout.collect
 
         def collect(*rest):
-            if len(records.read(folder)) == 6:  # epochs 0 and 1 are written
+            if len(run_folder.metrics(folder)) == 6:  # epochs 0 and 1 are written
                 os.kill(os.getpid(), signal.Signals[name])
             return learn(*rest)
 
@@ -225,9 +225,9 @@ def test_a_folder_in_use_is_refused(finished, log, monkeypatch):
     arguments = (*H2O, f"--dataset={log}", f"--run_dir={finished / 'whole'}")
     with pytest.raises(ConfigError, match=r"not an empty folder.*--resume="):
         call(run.main, monkeypatch, *arguments)
-    record = records.Record(finished / "whole")
+    record = run_folder.RunFolder(finished / "whole")
     with pytest.raises(ConfigError, match="another process"):
-        records.Record(finished / "whole")
+        run_folder.RunFolder(finished / "whole")
     record.close()
 
 
@@ -253,7 +253,7 @@ def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
         f"--dataset={log}",
         f"--run_dir={tmp_path / 'grid'}",
     )
-    labels = {line["label"] for line in records.read(tmp_path / "grid")}
+    labels = {line["label"] for line in run_folder.metrics(tmp_path / "grid")}
     assert len(labels) == 4
     printed = capsys.readouterr().out
     assert "joint_noise:1 lambda_real=1 lambda_sim=1" in printed

@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from experiments import build, from_flags, loop, records, run, simulate
+from experiments import build, loop, run, run_folder, simulate
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.world import World
-from tests.commands import TINY, call, parsed, write_log
+from tests.commands import TINY, call, experiment_of, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
@@ -21,18 +21,14 @@ def log(tmp_path_factory):
 
 def trained(epochs, *arguments):
     """Replay `[R, n, D]` of simulator-only runs, and their actors after each epoch."""
-    with parsed(*TINY, "--algorithm=sac", "--seed=0..1", *arguments):
-        experiment = from_flags.experiment()
-    method = build.algorithm(experiment)
-    worlds = build.worlds(experiment, method, 0)
-    program = build.program(experiment, method)
-    state = build.state(experiment, method, program, None)
-    actors = []
-    for _ in loop.train(experiment, program, worlds, None, state):
+    experiment = experiment_of(*TINY, "--algorithm=sac", "--seed=0..1", *arguments)
+    training = build.training(experiment)
+    state, actors = training.state, []
+    for _ in loop.train(training):
         actors.append(simulate.actors(state, 2))
         if state.epoch == epochs:
             break
-    return np.asarray(state.memory.rows), actors
+    return np.asarray(state.replay.rows), actors
 
 
 def kernel(actor):
@@ -41,18 +37,15 @@ def kernel(actor):
 
 def test_overlapped_rows_come_from_the_policy_of_one_block_earlier():
     rows, actors = trained(3, "--overlap", "--epochs=4")
-    with parsed(*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=4"):
-        experiment = from_flags.experiment()
-    method = build.algorithm(experiment)
-    world = build.worlds(experiment, method, 0).sim
-    program = build.program(experiment, method)
-    state = build.state(experiment, method, program, None)
-    steps, found = experiment.steps, []
+    experiment = experiment_of(*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=4")
+    training = build.training(experiment)
+    state, world = training.state, training.worlds.sim
+    steps, blocks = experiment.steps, []
     for epoch, policy in ((1, actors[0]), (2, actors[0]), (3, actors[1])):
         params = {**state.learner.params, "policy": policy.policy}
         state.learner = state.learner.replace(params=params)
-        found.append(simulate.prepare(experiment, world, state, epoch)().rows)
-    np.testing.assert_array_equal(rows[:, : 3 * steps], np.concatenate(found, axis=1))
+        blocks.append(simulate.prepare(experiment, world, state, epoch)().rows)
+    np.testing.assert_array_equal(rows[:, : 3 * steps], np.concatenate(blocks, axis=1))
     assert not np.array_equal(kernel(actors[0]), kernel(actors[1]))
 
 
@@ -85,7 +78,7 @@ def test_an_overlapped_run_resumes_bit_for_bit(log, tmp_path, monkeypatch):
     whole, resumed = (
         [
             {k: v for k, v in line.items() if k != "seconds"}
-            for line in records.read(tmp_path / name)
+            for line in run_folder.metrics(tmp_path / name)
         ]
         for name in "ab"
     )
@@ -93,7 +86,6 @@ def test_an_overlapped_run_resumes_bit_for_bit(log, tmp_path, monkeypatch):
 
 
 def test_overlap_needs_a_simulator():
-    with parsed(*TINY, "--algorithm=iql", "--overlap"):
-        experiment = from_flags.experiment()
+    experiment = experiment_of(*TINY, "--algorithm=iql", "--overlap")
     with pytest.raises(ConfigError, match="--overlap: iql steps no simulator"):
         build.algorithm(experiment)

@@ -52,7 +52,7 @@ def draw(path: pathlib.Path, trace: Trace, policy: int = 0, episode: int = 0) ->
 
     def show(i: int) -> list[Artist]:
         axle = np.array([x[i], RADIUS])
-        # The camera follows only who would leave the picture.
+        # The camera moves only with a robot that would leave the picture.
         centre = x[i] - np.clip(x[i], -0.4, 0.4)
         axes.set_xlim(centre - 0.65, centre + 0.65)
         clock.set_x(centre - 0.62)

@@ -1,8 +1,9 @@
 """Scores the simulated wheel-legged robot against a log of the true one.
 
 Reads the published text file --dataset, and prints how much of its changes over 1 to
-12 rows the model explains (in rows that no fit has used), and how much the scripted
-operator shakes the model, against the robot. --out also draws both to a PNG.
+12 rows the model explains (in rows that no fit has used), and how much states and
+torque vary under the scripted operator, against the robot's. --out also draws both to
+a PNG.
 """
 
 import dataclasses
@@ -69,10 +70,10 @@ def main(flags: Flags) -> None:
         name: scripted_operator.drive(scripted_operator.ROWS, _SEEDS, gaps.parse(gap))
         for name, gap in _DRIVEN.items()
     }
-    found = score(log, driven)
-    print(f"log      {path}\nSHA-256  {digest}\n{text(found)}")
+    numbers = score(log, driven)
+    print(f"log      {path}\nSHA-256  {digest}\n{text(numbers)}")
     if out:
-        draw(pathlib.Path(out), log, driven["real"], found)
+        draw(pathlib.Path(out), log, driven["real"], numbers)
         print(f"wrote    {out}")
 
 
@@ -94,10 +95,10 @@ def score(log: Log, driven: dict[str, list[Log]]) -> dict[str, Any]:
     return {"r2": r2, "spread": spread}
 
 
-def text(found: dict[str, Any]) -> str:
+def text(numbers: dict[str, Any]) -> str:
     """The numbers as tables."""
     lines = []
-    for rule, table in found["r2"].items():
+    for rule, table in numbers["r2"].items():
         lines += [f"\nR2 of theta, theta_dot, v; {table['windows']} windows {rule}"]
         for name in calibration.VARIANTS:
             cells = (
@@ -106,14 +107,14 @@ def text(found: dict[str, Any]) -> str:
             )
             lines.append(f"  {name:<26}" + "   ".join(cells))
     lines += [f"\nstandard deviations under the operator, over {len(_SEEDS)} seeds"]
-    for name, row in found["spread"].items():
+    for name, row in numbers["spread"].items():
         cells = (f"{k} {mean:.3f} ± {std:.3f}" for k, (mean, std) in row.items())
         lines.append(f"  {name:<10}" + "  ".join(cells))
     return "\n".join(lines)
 
 
 def draw(
-    path: pathlib.Path, log: Log, driven: list[Log], found: dict[str, Any]
+    path: pathlib.Path, log: Log, driven: list[Log], numbers: dict[str, Any]
 ) -> None:
     """The figure: skill by horizon above; example, spread and spectrum below.
 
@@ -121,18 +122,18 @@ def draw(
         path: PNG to write.
         log: the robot's.
         driven: logs of the operator in the real variant.
-        found: the numbers.
+        numbers: as `score` gives them.
 
     Raises:
         ConfigError: the file cannot be written.
     """
     figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
     for i, symbol in enumerate(_SYMBOLS):
-        _draw_skill(axes[0, i], found, i, symbol)
+        _draw_skill(axes[0, i], numbers, i, symbol)
     axes[0, 0].set_ylabel("explained share of the change, $R^2$")
     axes[0, 0].legend(frameon=False, fontsize="x-small", loc="lower left")
     _draw_example(axes[1, 0], log)
-    _draw_spread(axes[1, 1], found["spread"])
+    _draw_spread(axes[1, 1], numbers["spread"])
     _draw_spectrum(axes[1, 2], log, driven)
     for panel in axes.flat:
         panel.grid(alpha=0.3)
@@ -146,9 +147,9 @@ def draw(
         plt.close(figure)
 
 
-def _draw_skill(axes: Axes, found: dict[str, Any], i: int, symbol: str) -> None:
+def _draw_skill(axes: Axes, numbers: dict[str, Any], i: int, symbol: str) -> None:
     """One signal's R2 over the horizon, one line per variant."""
-    table = found["r2"]["without short stalls either"]
+    table = numbers["r2"]["without short stalls either"]
     for j, name in enumerate(calibration.VARIANTS):
         horizons = [1e3 * PERIOD * k for k in table[name]]
         values = [row[i] for row in table[name].values()]

@@ -103,7 +103,7 @@ def load(
 
 
 def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
-    """The file behind a source, and what reads it."""
+    """The file that a source names, and its reader."""
     if source.startswith("minari:"):
         dataset_id = source.removeprefix("minari:")
         return minari_files.locate(dataset_id, download), minari_files.read
@@ -124,7 +124,7 @@ def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
 def _squeeze(
     table: dict[str, np.ndarray], want: validation.Want
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Reads `[N, 1]` where `[N]` is meant, and the reverse for spaces of width one."""
+    """Makes scalars `[N]` of `[N, 1]`, and vectors `[N, 1]` of `[N]`."""
     notes = []
     for name, column in table.items():
         if name in SCALARS and column.shape[1:] == (1,):
@@ -156,13 +156,17 @@ def _clip_note(actions: np.ndarray) -> list[str]:
 def _timeouts(
     table: validation.Columns, path: pathlib.Path, max_episode_steps: int | None
 ) -> tuple[np.ndarray, list[str]]:
-    """`[N]` rows at which a time limit ended an episode, logged or inferred."""
+    """`[N]` rows, not terminal, at which a time limit ended an episode.
+
+    They are logged, or inferred from the successors, or counted. A row that is both
+    terminal and timed out is terminal: the episode would have ended there anyway.
+    """
     terminals = table["terminals"] != 0
     logged = table.get("timeouts", np.zeros_like(terminals)) != 0
     if "timeouts" in table and (logged | terminals).any():
         both = int(np.sum(logged & terminals))
-        note = f"{both} rows both terminal and timed out: taken as time limits"
-        return logged, [note] if both else []
+        note = f"{both} rows both terminal and timed out: taken as terminal"
+        return logged & ~terminals, [note] if both else []
     if "next_observations" in table:
         note = "no timeouts: an episode ends where a successor is not the next row"
         return _inferred_timeouts(table, terminals), [note]
@@ -208,12 +212,12 @@ def _pair(
 ) -> tuple[Transition, list[str]]:
     """Steps with their successors; those whose successor is unknown are dropped.
 
-    Without logged successors a row's is the next row's observation. It is unknown at a
-    time limit and at the end of the log; at a terminal row it does not matter, and the
-    row's own observation stands in.
+    Where a log has no successors, that of a row is the next row's observation. It is
+    unknown at a time limit and at the end of the log. At a terminal row no value depends
+    on it, and the row's own observation takes its place.
     """
     obs = table["observations"]
-    stops = (table["terminals"] != 0) & ~timeouts
+    stops = table["terminals"] != 0
     keep = np.ones(len(obs), bool)
     notes = []
     successors = table.get("next_observations")
@@ -223,7 +227,7 @@ def _pair(
         keep[-1] &= stops[-1]
         notes.append(
             f"successors from the next row: {np.sum(~keep)} rows at time limits or the "
-            f"log's end dropped, {stops.sum()} terminal rows stand in for their own"
+            f"log's end dropped, {stops.sum()} terminal rows are their own successors"
         )
     rows = (obs, table["actions"], table["rewards"], ~stops, successors)
     return Transition(*(x[keep] for x in rows)), notes

@@ -12,7 +12,7 @@ from h2o_jax.errors import DatasetError, H2OError
 COPIES = 3
 """Copies of the arrays that loading may hold at once: raw, float32, on the device."""
 MAX_EXPANSION = 2000
-"""Declared over stored bytes; no filter in use packs above about 1030 to 1."""
+"""Largest ratio of declared to stored bytes; compression reaches about 1030."""
 FREE_BYTES = 1 << 20
 """Declared sizes up to this are never refused."""
 
@@ -29,14 +29,14 @@ SIGNATURES = (
 
 
 def fail(source: object, message: str) -> DatasetError:
-    """One printable line `source: found; fix`, also where names in it are hostile."""
+    """An error of one printable line `source: finding; fix`, whatever names contain."""
     line = " ".join(f"{source}: {message}".split())
     return DatasetError("".join(c if c.isprintable() else "?" for c in line))
 
 
 @contextlib.contextmanager
 def readable(path: pathlib.Path) -> Iterator[None]:
-    """Turns whatever a reader trips over into a `DatasetError` that names the file."""
+    """Turns any error of a reader into a `DatasetError` that names the file."""
     try:
         yield
     except H2OError:
@@ -71,7 +71,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def looks_like(path: pathlib.Path) -> str:
-    """In words, what the first bytes of a file say it is."""
+    """The kind of a file by its first bytes, in words."""
     with open(path, "rb") as file:
         head = file.read(64)
     if not head:
@@ -83,10 +83,10 @@ def looks_like(path: pathlib.Path) -> str:
 def check_hash(path: pathlib.Path, expected: str | None) -> str:
     """The file's SHA-256 in hex; raises if `expected` is given and differs."""
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and found != expected.lower():
-        raise fail(path, f"its SHA-256 is {found}, not {expected}; copy it again")
-    return found
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and digest != expected.lower():
+        raise fail(path, f"its SHA-256 is {digest}, not {expected}; copy it again")
+    return digest
 
 
 def check_expansion(
@@ -113,7 +113,7 @@ def check_memory(path: pathlib.Path, declared: float) -> None:
 
 
 def available_memory() -> int:
-    """Bytes still to be had: the machine's free memory, within the container's."""
+    """Bytes of free memory: the machine's, or the container's limit if that is less."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     with contextlib.suppress(OSError):
         for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
@@ -125,7 +125,7 @@ def available_memory() -> int:
 
 
 def size(nbytes: float) -> str:
-    """Bytes for people, e.g. `1.5 GB`."""
+    """A number of bytes with its unit, e.g. `1.5 GB`."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if nbytes < 1000 or unit == "TB":
             break

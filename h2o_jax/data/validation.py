@@ -1,7 +1,7 @@
 """Checks that any log must pass, whatever file or program it came from.
 
 A check is a function `(columns, want) -> message or None`, the message being
-`found; fix`. Add one by writing it and naming it in `COLUMN_CHECKS` (arrays as they
+`finding; fix`. Add one by writing it and naming it in `COLUMN_CHECKS` (arrays as they
 were logged) or `TRANSITION_CHECKS` (rows ready for learning).
 """
 
@@ -152,13 +152,13 @@ def validate(
 
     Args:
         transition: arrays `[N, ...]` from any source.
-        source: the name to blame in an error.
+        source: what an error names as its origin.
         obs_dim: numbers in an observation of the task.
         action_dim: numbers in an action of the task.
         min_rows: rows that a run draws at once.
 
     Raises:
-        DatasetError: in one line, the first thing found wrong and its fix.
+        DatasetError: in one line, the first finding and its fix.
     """
     names = ("observations", "actions", "rewards", "discounts", "next_observations")
     columns = {n: np.asarray(x) for n, x in zip(names, transition[:5], strict=True)}

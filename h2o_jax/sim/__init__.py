@@ -1,1 +1,1 @@
-"""The host side: simulators, dynamics gaps, logs. Runs on NumPy and MuJoCo only."""
+"""Simulators and their dynamics gaps; on the host, with NumPy and MuJoCo."""

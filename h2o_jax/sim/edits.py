@@ -1,7 +1,8 @@
 """Edits of a model: each multiplies one kind of quantity by a factor, in memory.
 
-An edit is a function of `(spec, factor)`. MjSpec has resolved the XML's defaults, so
-an edit visits every element; changing a default would no longer reach any.
+An edit is a function of `(spec, factor)` that changes an `MjSpec` in place. MuJoCo
+copies the values of an XML file's default classes into the elements as it reads the
+file, so an edit changes every element; changing a default class would have no effect.
 """
 
 from collections.abc import Callable
@@ -25,14 +26,14 @@ def friction(spec: mujoco.MjSpec, factor: float) -> None:
 
 
 def friction_but_floor(spec: mujoco.MjSpec, factor: float) -> None:
-    """Those of the robot, for a floor that the XML gives none to scale."""
+    """All friction coefficients but the floor's, which ODRL keeps for Hopper."""
     for geom in spec.geoms:
         if geom.type != mujoco.mjtGeom.mjGEOM_PLANE:
             geom.friction = factor * np.asarray(geom.friction)
 
 
 def geom_size(*geoms: str, entries: slice) -> Edit:
-    """Radius (entry 0) or half-length (entry 1) of capsules."""
+    """Sizes of capsules: their radius (entry 0), their half-length (entry 1)."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for name in geoms:
@@ -44,7 +45,7 @@ def geom_size(*geoms: str, entries: slice) -> Edit:
 
 
 def capsule_ends(*geoms: str) -> Edit:
-    """Both ends of capsules that the XML gives by their ends, as seen from the body."""
+    """End points of capsules that the XML gives by `fromto`, in the body's frame."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for name in geoms:
@@ -64,7 +65,7 @@ def joint_range(*joints: str) -> Edit:
 
 
 def joint_span(*joints: str) -> Edit:
-    """The limit further from zero, so that the range shrinks towards the nearer."""
+    """Width of joint ranges: the limit further from zero moves, the other stays."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for name in joints:
@@ -77,7 +78,7 @@ def joint_span(*joints: str) -> Edit:
 
 
 def control_range(*joints: str) -> Edit:
-    """Control range of the motors of joints, onto which actions are mapped."""
+    """Control ranges of the joints' motors; actions in [-1, 1] are mapped onto them."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for motor in spec.actuators:
@@ -88,7 +89,7 @@ def control_range(*joints: str) -> Edit:
 
 
 def joint_stiffness(*joints: str) -> Edit:
-    """Springs of joints; what they touch stays as hard as it was."""
+    """Stiffness of the springs of joints; contacts are not changed."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for name in joints:
@@ -108,7 +109,7 @@ def joint_friction(*joints: str) -> Edit:
 
 
 def numeric(name: str) -> Edit:
-    """A custom field of the model, such as the spread of its resets."""
+    """A custom number of the model, such as the spread of its initial states."""
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         spec.numeric(name).data = factor * np.asarray(spec.numeric(name).data)
@@ -117,7 +118,7 @@ def numeric(name: str) -> Edit:
 
 
 def towards(*targets: tuple[str, str, str, tuple[float, ...] | float]) -> Edit:
-    r"""Moves fields `(kind, name, field, target)` a share of the way to targets.
+    r"""Moves each `(kind, name, field, target)` a share of the way to its target.
 
     .. math:: x + share \, (target - x)
     """
@@ -126,7 +127,7 @@ def towards(*targets: tuple[str, str, str, tuple[float, ...] | float]) -> Edit:
         for kind, name, field, target in targets:
             element = getattr(spec, kind)(name)
             value = np.array(getattr(element, field), float)
-            # A target may be shorter than the field, whose other entries stay.
+            # Where a target is shorter than its field, the other entries stay.
             moved = np.atleast_1d(value.copy())
             moved[: np.size(target)] = target
             moved = (1 - share) * value + share * moved.reshape(value.shape)
@@ -146,7 +147,7 @@ def both(first: Edit, second: Edit) -> Edit:
 
 
 def shorten_cheetah(spec: mujoco.MjSpec, factor: float) -> None:
-    """Torso with legs and head moved along; the head keeps 0.1 m in front of it."""
+    """Length of the torso; the legs move along, and the head stays 0.1 m ahead."""
     capsule_ends("torso")(spec, factor)
     for leg in ("bthigh", "fthigh"):
         spec.body(leg).pos = np.asarray(spec.body(leg).pos) * (factor, 1.0, 1.0)

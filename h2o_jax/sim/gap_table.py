@@ -1,4 +1,4 @@
-"""The gaps that there are: one record each, which `gaps` parses and applies."""
+"""All dynamics gaps, one record each; `gaps` parses their text and applies them."""
 
 import dataclasses
 import math
@@ -25,7 +25,7 @@ class Gap:
     edits: Mapping[str, Edit] = dataclasses.field(default_factory=dict)
     """Robot (or `ANY`) -> the edit of its model."""
     interface: Callable[[Interface, float], Interface] | None = None
-    """The edit of the interface; every robot has one."""
+    """The edit of the interface, which every robot has."""
     neutral: float = 1.0
     """The factor that changes nothing."""
     lowest: float = math.ulp(0.0)
@@ -35,7 +35,7 @@ class Gap:
     whole: bool = False
     """Whether the factor must be a whole number."""
     variant: bool = False
-    """Sets many things at once, to which other gaps then add; applied first."""
+    """Sets many quantities at once; applied first, so that other gaps add to it."""
     synthetic: bool = False
     """Invented to see where a method breaks: neither published nor measured."""
 

@@ -52,8 +52,9 @@ def parse(text: str, robot: str | None = None) -> Gaps:
         robot: only gaps of this robot are accepted.
 
     Returns:
-        The settings in the order given, but a whole variant such as `idealised`
-        comes first, or it would undo the others; `to_text` is the inverse.
+        The settings in the order given, except that a variant such as `idealised`,
+        which would overwrite what other gaps changed, comes first. `to_text` is the
+        inverse.
 
     Raises:
         ConfigError: an unknown or repeated gap, one the robot does not have, or a

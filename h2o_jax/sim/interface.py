@@ -1,9 +1,9 @@
 """What stands between a policy and the physics: noise, delays, imperfect sensors.
 
-An `Interface` is data and says how one environment is wired; a `Channel` applies the
-interfaces of `n` environments at once. All its randomness is a function of
+An `Interface` lists the imperfections of one environment; a `Channel` applies the
+interfaces of `n` environments at once. Its random numbers are a function of
 `(episode seed, control step)`, so that a restored run continues exactly and a fixed
-evaluation seed means fixed noise.
+evaluation seed gives the same noise every time.
 """
 
 import dataclasses
@@ -15,7 +15,8 @@ import numpy as np
 from h2o_jax.errors import ConfigError
 
 Array = np.ndarray
-_BLOCK = 64  # control steps drawn at once: one call per step would cost more than all
+_BLOCK = 64
+"""Control steps whose random numbers are drawn at once, as a call for each is slow."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,19 +28,19 @@ class Interface:
     latency: int = 0
     """Control steps that a command waits before it reaches the motors."""
     strength: float = 1.0
-    """Share of a command that the motors deliver; rewards see the whole command."""
+    """Share of a command that the motors deliver; rewards count the whole command."""
     substeps: tuple[int, int] | None = None
     """Fewest and most physics steps of a control period, uniform; None: the task's."""
     stall_probability: float = 0.0
-    """Chance per control step that the loop hangs, motors holding their torque."""
+    """Chance per control step that the loop stalls; the torque stays constant."""
     stall_seconds: tuple[float, float] = (0.0, 0.0)
-    """Shortest and longest hang, uniform, beyond the control period."""
+    """Shortest and longest stall, uniform, added to the control period."""
     sensor_noise: tuple[float, ...] = ()
     """Std of the normal noise on each observation; empty for none."""
     sensor_quantum: tuple[float, ...] = ()
-    """Resolution of each observation, 0 for exact; empty for all exact."""
+    """Step to which each observation is rounded, 0 for none; empty for none at all."""
     push_probability: float = 0.0
-    """Chance per control step that somebody pushes the robot."""
+    """Chance per control step that the robot is pushed."""
     push_impulse: float = 0.0
     """N s along +x or -x on the root body, spread over the control period."""
 
@@ -143,7 +144,8 @@ class Channel:
         stale = (self._drawn_block[ids] != block) | (self._drawn_seed[ids] != seeds)
         for j in np.flatnonzero(stale):
             i = ids[j]
-            # The block's place in the key keeps it apart from the reset's own draws.
+            # The reset itself draws with the seed alone; the second number makes
+            # these draws independent of it.
             rng = np.random.default_rng([int(seeds[j]), 1 + int(block[j])])
             self._normals[i] = rng.standard_normal(self._normals.shape[1:])
             self._uniforms[i] = rng.random(self._uniforms.shape[1:])
@@ -158,7 +160,7 @@ class Channel:
         return actions + self._action_noise[ids] * draws.action
 
     def deliver(self, command: Array, step: Array, ids: Array) -> Array:
-        """What the motors do: the command `[k, A]` of `latency` steps ago, weakened."""
+        """The torque delivered `[k, A]`: a share of the command of `latency` steps ago."""
         length = self.queue.shape[1]
         self.queue[ids, step % length] = command
         # Slots not yet written since the reset hold zero: no torque.

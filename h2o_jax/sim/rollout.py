@@ -11,7 +11,8 @@ from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 Array = np.ndarray
-_ATTEMPTS = 20  # how often one row is tried again before the simulator is given up
+_ATTEMPTS = 20
+"""How often a row whose physics diverged is tried again before an error is raised."""
 
 
 class Episodes(NamedTuple):
@@ -31,7 +32,7 @@ class Rollout(NamedTuple):
     transitions: Transition
     """Float32, `[n, steps, ...]`; axis 0 is the environment."""
     episodes: Episodes
-    """Those that ended within the block."""
+    """Those that ended during the call."""
 
 
 class Evaluation(NamedTuple):
@@ -141,8 +142,8 @@ def evaluate(
         step = world.step(actions, alive)
         fell[alive] = step.terminated | step.unstable
         alive = alive[~(fell[alive] | _time_is_up(world, alive))]
-    found = (world.returns.copy(), world.age.copy(), world.time, fell)
-    return Evaluation(*(x.reshape(shape) for x in found))
+    totals = (world.returns.copy(), world.age.copy(), world.time, fell)
+    return Evaluation(*(x.reshape(shape) for x in totals))
 
 
 def trace(
@@ -184,7 +185,7 @@ def _time_is_up(world: World, ids: Array) -> Array:
     seconds = world.task.evaluation_seconds
     if seconds is None:
         return world.age[ids] >= world.task.horizon
-    # Half a physics step is for the rounding of a sum of many.
+    # Half a physics step of tolerance, as time is a sum of many rounded steps.
     return world.time[ids] > seconds - world.task.timestep / 2
 
 

@@ -31,11 +31,11 @@ class Step(NamedTuple):
     terminated: Array
     """`[k]` bool, a true terminal state; never a time limit."""
     unstable: Array
-    """`[k]` bool, the physics diverged: the row is worthless, the episode over."""
+    """`[k]` bool, the physics diverged: discard the row and end the episode."""
 
 
 class World:
-    """`n` environments stepped together; nothing is reset unless asked.
+    """`n` environments stepped together; only `reset` starts new episodes.
 
     The environment `i` runs `models[i]` behind `interfaces[i]`. Its episode `e` is a
     function of `(seeds[i], e)` and of the actions alone, whatever else is in the
@@ -65,8 +65,8 @@ class World:
             interfaces: `n`, one per environment.
             seeds: `n` non-negative integers.
             nthread: threads of the physics; 0 for one per core.
-            queue: commands that `state()` has room for, where it shall be laid out as
-                that of a larger batch; see `queue_length`.
+            queue: least number of commands that `state()` stores, so that a part of a
+                larger batch has the same layout as the whole; see `queue_length`.
         """
         if not len(models) == len(interfaces) == len(seeds) > 0:
             raise ValueError(
@@ -183,7 +183,7 @@ class World:
     def _move(
         self, channel: Channel, actions: Array, ids: Array
     ) -> tuple[Array, Draws]:
-        """Steps the physics of `ids` as the channel lets the actions through."""
+        """Steps the physics of `ids` with the actions as the channel delivers them."""
         age = self.age[ids]
         draws = channel.draws(ids, self._episode_seed[ids], age + 1)
         command = self._reach[ids] * _clip(channel.disturb(actions, draws, ids))
@@ -206,7 +206,7 @@ class World:
         return self._channel.sense(s_t, draws, self._all[rows])
 
     def _void_diverged(self, rows: Array | slice, reward: Array) -> Array:
-        """Which of the rows `[k]` diverged; their reward, a teleport's, becomes 0."""
+        """Which rows `[k]` diverged; their reward, that of a jump, becomes 0."""
         if not np.count_nonzero(self._warnings):
             return np.zeros(len(reward), bool)
         diverged = self._warnings[rows][:, _FATAL].any(axis=1)
@@ -259,14 +259,14 @@ def _clip(actions: Array) -> Array:
 
 
 def queue_length(interfaces: Sequence[Interface]) -> int:
-    """Commands that a batch behind these interfaces has to remember; 0 for none."""
+    """Commands that environments with these interfaces remember; 0 if all are ideal."""
     if all(interface == Interface() for interface in interfaces):
         return 0
     return 1 + max(interface.latency for interface in interfaces)
 
 
 def _channel(task: Task, interfaces: Sequence[Interface], queue: int) -> Channel | None:
-    """A channel, or none where it would only cost time."""
+    """The interfaces at work; None where all are ideal, which saves time."""
     length = max(queue, queue_length(interfaces))
     if not length:
         return None

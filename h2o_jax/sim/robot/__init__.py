@@ -1,1 +1,1 @@
-"""The wheel-legged robot: its log, its operator, its laws and its calibration."""
+"""The wheel-legged robot: its log, control laws, ideal simulator and calibration."""

@@ -1,13 +1,13 @@
 r"""How well the simulated robot reproduces the log of the true one.
 
-Two questions, both of rows that the fit has not seen. *Open loop*: from a row's state,
-under the log's own torques, how much of the change over the next k rows does the model
-predict? *Closed loop*: does the scripted operator shake the model as much as the person
-and the balancing law shook the robot?
+*Open loop*, in rows that no fit has used: from a row's state, under the log's own
+torques, how much of the change over the next k rows does the model predict? *Closed
+loop*: do states and torque of the model under the scripted operator vary as much as
+the robot's did under a person and its balancing law?
 
-The log's own command is replayed with the delay that fits it best, 1.29 rows, at 6.1 ms
-per row; in closed loop a command waits two control steps, as the row that it is written
-in is one row late already (see `robot_log`).
+In open loop the log's commands are replayed with the delay that fits them best, 1.29
+rows of 6.1 ms. In closed loop a command waits two control steps, because the log
+writes a command one row after the state that it was computed from (see `log`).
 """
 
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ HORIZONS = (1, 4, 8, 12)
 HELD_OUT = 11_000
 """First row that no fit has used."""
 STRICT_JUMP = robot_log.STALL_JUMP / 2
-"""rad; also leaves out windows with the short stalls that `robot_log` lets pass."""
+"""rad; a stricter rule than the log's, which also finds shorter stalls."""
 SETTLED = 150
-"""Rows before a fall that say nothing on how the robot balances."""
+"""Rows before a fall that are no balancing any more, and are left out."""
 _SUBSTEPS = 6
 _SIGNALS = ("x", "v", "theta", "theta_dot", "u")
 
 
 class Variant(NamedTuple):
-    """A model and the timing that the log is replayed with."""
+    """A model, and the timing with which the log is replayed in it."""
 
     gap: str
     """As `--gap`; `none` for the real variant."""
@@ -70,7 +70,7 @@ def windows(
         log: the robot's.
         first: row.
         stride: rows from one window to the next.
-        jump: what counts as a stall, see `robot_log.stalls`.
+        jump: rad, what counts as a stall; see `log.stalls`.
         rows: length of a window.
     """
     hangs = robot_log.stalls(log, jump)
@@ -98,7 +98,7 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
     strength = gaps.interface(settings, task.interface).strength
     model = models.compile_model(task, settings)
     model.opt.timestep = variant.period / _SUBSTEPS
-    # The log's robot went beyond the limit that policies have.
+    # The robot's own commands exceeded the limit that policies have.
     model.actuator_ctrllimited[:] = 0
     physics = batch.Batch(model, len(starts), 1)
     physics.reset(stage=mujoco.mjtStage.mjSTAGE_NONE)
@@ -110,7 +110,7 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
     # A command holds for a row; a substep gets its mean torque.
     impulse = np.append(0.0, np.cumsum(log.torque))
     row = np.arange(len(impulse))
-    found = []
+    motions = []
     for i in range(rows * _SUBSTEPS):
         begin = starts + i / _SUBSTEPS - variant.delay
         ends = np.interp([begin, begin + 1 / _SUBSTEPS], row, impulse)
@@ -118,8 +118,10 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
         physics.step()
         if i % _SUBSTEPS == _SUBSTEPS - 1:
             speed = RADIUS * physics.qvel[:, 3]
-            found.append((physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed))
-    return np.moveaxis(np.array(found), 2, 0)
+            motions.append(
+                (physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed)
+            )
+    return np.moveaxis(np.array(motions), 2, 0)
 
 
 def skill(
@@ -134,13 +136,13 @@ def skill(
     """
     measured = log.states[:, [2, 3, 1]]
     predicted = replay(log, variant, starts, max(horizons))
-    found = {}
+    shares = {}
     for k in horizons:
         change = measured[starts + k] - measured[starts]
         error = predicted[:, k - 1] - measured[starts + k]
         spread = change - change.mean(axis=0)
-        found[k] = 1 - np.square(error).sum(axis=0) / np.square(spread).sum(axis=0)
-    return found
+        shares[k] = 1 - np.square(error).sum(axis=0) / np.square(spread).sum(axis=0)
+    return shares
 
 
 def spread(log: Log) -> dict[str, float]:

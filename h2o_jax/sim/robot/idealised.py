@@ -1,13 +1,13 @@
 """The wheel-legged robot's idealised simulator, as a gap from the fitted robot.
 
-`wheel_legged.xml` and the task's interface are the robot on its carpet. What a
-simulator written from drawings would say instead is the table below; the gap
-`idealised` moves every number of the robot a share of the way there. A share of 1 is
-the ideal simulator: no friction, no latency, 5 ms, exact sensors.
+`wheel_legged.xml` and the task's interface describe the robot on its carpet. The table
+below has the values of a simulator that was written from a drawing instead; the gap
+`idealised` moves every value a share of the way from the former to the latter. A share
+of 1 is the ideal simulator: no friction, no latency, 5 ms, exact sensors.
 
 References:
-    The authors' constants (5 ms, 3 N m at each wheel) and otherwise our own guess of
-    what a drawing of a 12 kg robot says, as their simulator is not public.
+    The authors' simulator is not public. From them are 5 ms and 3 N m at each wheel;
+    all else is our own guess for a 12 kg robot.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ idealise_model = edits.towards(
     ("body", "base", "inertia", (0.0990, 0.1100, 0.0660)),
     ("joint", "wheels", "frictionloss", 0.0),
     ("joint", "wheels", "damping", 0.0),
-    # Tyres that neither roll hard nor sink in; 1e-5 m is MuJoCo's least.
+    # Tyres without rolling resistance (1e-5 m is MuJoCo's least) that hardly sink in.
     ("geom", "tyre", "friction", (1.0, 0.005, 1e-5)),
     ("geom", "tyre", "solref", (0.004, 1.0)),
     ("geom", "tyre", "solimp", (0.99, 0.999, 0.001)),
@@ -33,7 +33,7 @@ idealise_model = edits.towards(
 
 
 def idealise_interface(base: Interface, share: float) -> Interface:
-    """The interface a share of the way to an ideal one; pushes and noise stay."""
+    """The interface a share of the way to an ideal one; pushes, action noise stay."""
     rest = 1.0 - share
     low, high = base.substeps or (_PERIOD, _PERIOD)
     period = tuple(round(_PERIOD + rest * (x - _PERIOD)) for x in (low, high))

@@ -49,9 +49,9 @@ PAIRINGS: tuple[Pairing, ...] = ("official", "realigned")
 PERIOD = 0.0061
 """Mean seconds between two rows, from pitch against pitch rate."""
 STALL_JUMP = np.pi / 180
-"""rad of pitch beyond what the gyroscope saw that mark a stall."""
+"""rad that the pitch advances in a stall beyond what the pitch rate explains."""
 STALL_SECONDS = 0.012
-"""A stall lasts longer than this."""
+"""Shortest time between two rows that counts as a stall."""
 
 
 class Log(NamedTuple):
@@ -147,16 +147,16 @@ def dataset(
 
 
 class Pairs(NamedTuple):
-    """What became of each pair of rows t, t + 1; `[N - 1]` bool."""
+    """Properties of each pair of rows t, t + 1; `[N - 1]` bool."""
 
     stalled: Array
-    """The loop hung between the two."""
+    """The control loop stalled between the two."""
     beyond: Array
     """The command exceeds the torque limit."""
     begins: Array
-    """Row t is an episode's last, row t + 1 the next one's first: no pair."""
+    """Row t is the last of an episode, row t + 1 the first of the next: no pair."""
     kept: Array
-    """Neither of the above, or a fall."""
+    """None of the above, or a fall."""
 
 
 def transitions(log: Log, task: Task, pairing: Pairing) -> tuple[Transition, Pairs]:
@@ -183,16 +183,16 @@ def transitions(log: Log, task: Task, pairing: Pairing) -> tuple[Transition, Pai
 
 
 def stalls(log: Log, jump: float = STALL_JUMP) -> Array:
-    """Whether the control loop hung between rows t and t + 1, `[N - 1]` bool.
+    """Whether the control loop stalled between rows t and t + 1, `[N - 1]` bool.
 
-    The pitch then advances, in the direction in which it was turning, by more than the
-    gyroscope explains within a usual period; the published log has 60 of these, worth
-    15 to 263 ms. A single odd reading jumps without turning that way and is no stall.
+    The pitch then advances, in the direction of the pitch rate, by more than that rate
+    explains within a usual period. The published log has 60 stalls, of 15 to 263 ms. A
+    single wrong reading of the pitch jumps without such a rate and is no stall.
     """
     theta, rate = log.states[:, 2], log.states[:, 3]
     turned, rate = np.diff(theta), (rate[1:] + rate[:-1]) / 2
     explained = turned - PERIOD * rate
-    # turned / rate is how long it took, if positive.
+    # turned / rate, where positive, is the time between the two rows.
     slow = np.sign(rate) * turned > STALL_SECONDS * np.abs(rate)
     inside = ~log.done[:-1]
     return (np.abs(explained) > jump) & slow & inside
@@ -219,20 +219,20 @@ def summary(log: Log) -> str:
 def _check(rows: Array, path: pathlib.Path) -> None:
     """Raises a one-line `DatasetError` for what cannot be a log of this robot."""
     if len(rows) < 2 or rows.shape[1] != 6:
-        found = f"{rows.shape[0]} rows of {rows.shape[1]} numbers"
+        finding = f"{rows.shape[0]} rows of {rows.shape[1]} numbers"
         wanted = "x v theta theta_dot torque done in each of two rows or more"
-        raise files.fail(path, f"{found}; a wheel-legged log has {wanted}")
+        raise files.fail(path, f"{finding}; a wheel-legged log has {wanted}")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise files.fail(path, f"row {bad[0]} is not finite; remove that row")
     bad = np.flatnonzero((rows[:, 5] != 0) & (rows[:, 5] != 1))
     if len(bad):
-        found = f"done (column 5) is {rows[bad[0], 5]:g} in row {bad[0]}"
-        raise files.fail(path, f"{found}; store 0 or 1")
+        finding = f"done (column 5) is {rows[bad[0], 5]:g} in row {bad[0]}"
+        raise files.fail(path, f"{finding}; store 0 or 1")
     bad = np.flatnonzero(np.abs(rows[:, 2]) > np.pi)
     if len(bad):
-        found = f"theta (column 2) is {rows[bad[0], 2]:g} in row {bad[0]}"
-        raise files.fail(path, f"{found}; give radians, columns in the stated order")
+        finding = f"theta (column 2) is {rows[bad[0], 2]:g} in row {bad[0]}"
+        raise files.fail(path, f"{finding}; give radians, columns in the stated order")
 
 
 def _sums(values: Array, ends: Array) -> Array:

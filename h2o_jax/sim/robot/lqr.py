@@ -1,8 +1,8 @@
 r"""The best linear balancing law for a model of the wheel-legged robot.
 
-A yardstick for learned policies: what a designer with the simulator's equations would
-have written. About upright rest one control step is linear, and the standing reward is
-a quadratic cost, so the law solves a Riccati equation:
+A yardstick for learned policies: the law of a designer who knows the simulator's
+equations. Near upright rest a control step is linear, and the reward for standing is a
+quadratic cost, so the law solves a Riccati equation:
 
 .. math:: \min \sum |s_t|^2 + \tau^2, \quad s_t = A s_{t-1} + B \tau, \quad
           \tau = -K s
@@ -29,11 +29,12 @@ def gains(settings: Sequence[GapSetting]) -> Array:
     """Actions per unit of theta, theta_dot, x and v, `[4]`: act with `obs @ gains`.
 
     Args:
-        settings: gaps of the simulator that the law is designed in; of these, only
-            the model counts, without dry friction: no latency, no noise.
+        settings: gaps of the simulator that the law is designed for. Of the simulator
+            only the model counts, without dry friction, and not the interface with
+            its latency and noise.
     """
     model = models.compile_model(tasks.get("wheel_legged_stand"), settings)
-    # Neither has a slope at rest, where it holds the wheel.
+    # Dry and rolling friction hold a wheel at rest, so neither can be linearised.
     model.dof_frictionloss[:] = 0.0
     model.geom_friction[:, 2] = _LEAST_ROLLING
     return -riccati(*linearise(model)) / TORQUE_LIMIT
@@ -65,6 +66,6 @@ def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
 
 
 def riccati(a: Array, b: Array) -> Array:
-    """Gains `K [S]` of `A [S, S]` and `B [S, 1]`, at unit costs of state and torque."""
+    """Gains `K [S]` of `A [S, S]` and `B [S, 1]`, states and torque at unit cost."""
     value = scipy.linalg.solve_discrete_are(a, b, np.eye(len(a)), np.eye(1))
     return np.linalg.solve(1 + b.T @ value @ b, b.T @ value @ a)[0]

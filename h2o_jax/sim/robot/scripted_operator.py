@@ -4,14 +4,14 @@ The published log is the robot's own balancing law with a person's slow joystick
 
 .. math:: u = 15.4 \theta + 0.82 \dot\theta + 2 v + 0.6 x + j
 
-with `j` of std 0.44 N m that forgets itself over 45 control steps (gains and joystick
-identified from the log). Here it drives the *real* variant in simulation and its rows
-are logged as the robot logs them: a row holds the command that was computed from the
-row before, so that `robot_log`'s pairings mean the same for both sources.
+where `j` has std 0.44 N m and a correlation time of 45 control steps (gains and
+joystick were identified from the log). Here the operator drives the *real* robot in
+simulation, and rows are logged as on the robot: a row holds the command that was
+computed from the row before, so that the pairings of `log` mean the same for both.
 
-As in the paper, one log serves both tasks: nobody tries to keep 0.2 m/s, the robot
-stands and is driven about (v > 0.15 m/s in about a sixth of the rows), and `forward`
-reads the same rows with its own columns and reward.
+As in the paper, one log serves both tasks. The operator does not try to keep 0.2 m/s;
+the robot stands and is driven about (v > 0.15 m/s in about a sixth of the rows), and
+the task `forward` reads the same rows with its own columns and reward.
 """
 
 from collections.abc import Sequence
@@ -51,14 +51,15 @@ def record(
         task: `wheel_legged_stand` or `wheel_legged_forward`.
         steps: transitions.
         seed: of the joystick and of the episodes.
-        pairing: which row's command goes with a state; see `robot_log`.
+        pairing: which row's command goes with a state; see `log`.
         real: gaps of the robot that is driven.
 
     Raises:
         ConfigError: an unknown pairing.
     """
     kept = np.zeros(0, int)
-    # Pairs are dropped at stalls and falls. A longer log begins as the shorter one.
+    # Stalls and falls cost pairs, so more rows are driven than asked for; a longer log
+    # begins with the rows of a shorter one.
     length = steps + steps // 50 + 50
     while len(kept) < steps:
         [log] = drive(length, [seed], real)

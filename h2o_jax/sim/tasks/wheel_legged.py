@@ -3,7 +3,7 @@ r"""The paper's real robot: balancing on two wheels, standing still or driving.
 A 12 kg body on wheels of radius 0.065 m; the action is the torque at each wheel, at
 most 3 N m. The model `wheel_legged.xml` and the interface below are the *real* robot,
 identified from the published log of the authors' robot on carpet; the gap `idealised`
-(see `wheel_legged_gaps`) turns the same model into the ideal simulator.
+(see `robot.idealised`) turns the same model into the ideal simulator.
 
 What the robot measures: pitch and pitch rate from an IMU, wheel speed **relative to
 the leg** from motor encoders, times the radius, as `v`; and `x`, the odometry of its
@@ -12,7 +12,7 @@ software, which adds `0.005 v` at every control step, however long that took.
 References:
     Niu et al., H2O+ (arXiv 2309.12716), Sec. V-B: states, rewards, fall. The log's
     analysis (loop period, latency, stalls, resolution of the sensors): see
-    `robot_log` and `calibration`.
+    `robot.log` and `robot.calibration`.
 """
 
 import dataclasses
