@@ -44,17 +44,17 @@ def measures(plan: Plan) -> dict[str, Measure]:
     """An epoch's seconds by part, scaled; seconds of compiling and MB so far."""
     jax.config.update("jax_enable_compilation_cache", False)
     compiling = _Compiling()
-    asked = experiment(plan)
-    method = build.algorithm(asked)
-    program, log = build.program(asked, method), _log(asked, plan.log)
-    state = build.state(asked, method, program, log)
+    setup = experiment(plan)
+    method = build.algorithm(setup)
+    program, log = build.program(setup, method), _log(setup, plan.log)
+    state = build.state(setup, method, program, log)
     # As if all had been written, so that batches come from all over the memory.
     assert state.memory is not None
     capacity = jnp.uint32(state.memory.rows.shape[1])
     added = program.place(jnp.full_like(state.memory.added, capacity))
     state.memory = state.memory._replace(added=added)
-    worlds = build.worlds(asked, method, plan.cores)
-    training = loop.train(asked, program, worlds, log, state)
+    worlds = build.worlds(setup, method, plan.cores)
+    training = loop.train(setup, program, worlds, log, state)
     next(training)  # evaluates before any training
 
     def epoch() -> list[float]:
@@ -83,10 +83,10 @@ def experiment(plan: Plan) -> Experiment:
     )
 
 
-def _log(asked: Experiment, n: int) -> Dataset:
+def _log(setup: Experiment, n: int) -> Dataset:
     """A log of noise."""
-    task = asked.model
-    packed = updates.random_rows(asked, n)
+    task = setup.model
+    packed = updates.random_rows(setup, n)
     rows = replay.unpack(packed, task.obs_dim, task.action_dim)
     return Dataset(
         jax.tree.map(np.asarray, rows),

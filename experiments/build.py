@@ -170,7 +170,7 @@ def state(
     )
     runs, memory, ahead = len(experiment.runs), None, None
     if "sim" in method.domains:
-        memory = compiled.init_memory(replay_rows(experiment, dataset))
+        memory = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
             shape = (runs, experiment.steps, memory.rows.shape[-1])
             ahead = Block(np.zeros(shape, np.float32), np.zeros(runs))

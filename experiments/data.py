@@ -34,16 +34,20 @@ def load(experiment: Experiment, method: Algorithm) -> Dataset | None:
     if not reads(experiment, method):
         return None
     dataset = _read(experiment, method.batch_size)
-    return _follow(dataset, experiment.algorithm) if method.follows else dataset
+    return (
+        _with_next_action(dataset, experiment.algorithm)
+        if method.needs_next_action
+        else dataset
+    )
 
 
-def _follow(dataset: Dataset, algorithm: str) -> Dataset:
+def _with_next_action(dataset: Dataset, algorithm: str) -> Dataset:
     """The log with each row's next action, and a note of how many are known.
 
     Raises:
         DatasetError: hardly any is, as in a shuffled log.
     """
-    rows = replay.follow(dataset.transition)
+    rows = replay.with_next_action(dataset.transition)
     unknown = float(np.isinf(np.asarray(rows.a_t)[:, 0]).mean())
     if unknown > 0.5:
         raise DatasetError(

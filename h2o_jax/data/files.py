@@ -61,10 +61,10 @@ def looks_like(path: pathlib.Path) -> str:
 def check_hash(path: pathlib.Path, expected: str | None) -> str:
     """The file's SHA-256 in hex; raises if `expected` is given and differs."""
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and found != expected.lower():
-        raise fail(path, f"its SHA-256 is {found}, not {expected}; copy it again")
-    return found
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and digest != expected.lower():
+        raise fail(path, f"its SHA-256 is {digest}, not {expected}; copy it again")
+    return digest
 
 
 def check_expansion(

@@ -40,16 +40,16 @@ def attribute(path: str | os.PathLike[str], name: str) -> str | None:
     if not h5py.is_hdf5(path):
         return None
     with h5py.File(path, "r") as file:
-        found = file.attrs.get(name)
-    return found if isinstance(found, str) else None
+        value = file.attrs.get(name)
+    return value if isinstance(value, str) else None
 
 
 def values(datasets: Mapping[str, h5py.Dataset], name: str) -> np.ndarray:
     """The numbers of one array; anything else is refused before it is read."""
     dataset = datasets[name]
     if dataset.dtype.kind not in "biuf":
-        found = f"{name} holds {dataset.dtype}, not numbers"
-        raise files.fail(dataset.file.filename, f"{found}; store floats")
+        finding = f"{name} holds {dataset.dtype}, not numbers"
+        raise files.fail(dataset.file.filename, f"{finding}; store floats")
     return dataset[()]
 
 
@@ -82,12 +82,12 @@ def _open_error(path: pathlib.Path, error: OSError) -> Exception:
         return error
     eof = TRUNCATED.search(str(error))
     if eof:
-        found = f"truncated (have {eof[1]} of {eof[2]} bytes)"
+        finding = f"truncated (have {eof[1]} of {eof[2]} bytes)"
     elif (kind := files.looks_like(path)) == "an HDF5 file":
-        found = f"damaged or truncated HDF5 ({error})"
+        finding = f"damaged or truncated HDF5 ({error})"
     else:
-        found = f"not HDF5, looks like {kind}"
-    return files.fail(path, f"{found}; copy or download it again")
+        finding = f"not HDF5, looks like {kind}"
+    return files.fail(path, f"{finding}; copy or download it again")
 
 
 def _refuse_link(path: pathlib.Path, name: str | bytes, link: object) -> None:

@@ -75,8 +75,8 @@ def read(path: pathlib.Path, columns: ColumnMap = None) -> dict[str, np.ndarray]
     with hdf5.opened(path) as datasets:
         numbers = sorted({_number(path, name) for name in datasets})
         if numbers != list(range(episodes)):
-            found = f"{len(numbers)} episodes, the metadata say {episodes}"
-            raise files.fail(path, f"{found}; copy or download it again")
+            finding = f"{len(numbers)} episodes, the metadata say {episodes}"
+            raise files.fail(path, f"{finding}; copy or download it again")
         files.check_memory(path, sum(_nbytes(datasets, number) for number in numbers))
         parts = [_episode(path, datasets, number) for number in numbers]
     if not parts:
@@ -88,8 +88,8 @@ def _check_metadata(path: pathlib.Path) -> int:
     """Number of episodes, once the format and spaces are such as we read."""
     metadata = json.loads(path.with_name("metadata.json").read_text())
     if metadata["data_format"] != "hdf5":
-        found = f"stored as {metadata['data_format']}"
-        raise files.fail(path, f"{found}; store it with data_format='hdf5'")
+        finding = f"stored as {metadata['data_format']}"
+        raise files.fail(path, f"{finding}; store it with data_format='hdf5'")
     for name in ("observation_space", "action_space"):
         kind = json.loads(metadata.get(name, '{"type": "Box"}'))["type"]
         if kind != "Box":
@@ -120,8 +120,8 @@ def _episode(
     obs, actions, rewards, terminated, _ = (hdf5.values(datasets, n) for n in names)
     steps = len(rewards)
     if len(obs) != steps + 1 or not len(actions) == len(terminated) == steps > 0:
-        found = f"{len(obs)} observations, {len(actions)} actions, {steps} rewards"
-        raise files.fail(path, f"episode_{number} has {found}; log T + 1, T and T")
+        finding = f"{len(obs)} observations, {len(actions)} actions, {steps} rewards"
+        raise files.fail(path, f"episode_{number} has {finding}; log T + 1, T and T")
     ended = np.arange(steps) == steps - 1
     return {
         "observations": obs[:-1],
@@ -173,8 +173,10 @@ def write_minari(
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)  # a half-written dataset is a trap
         if isinstance(error, OSError):
-            found = f"cannot be written ({error})"
-            raise files.fail(f"minari:{dataset_id}", f"{found}; free space") from error
+            finding = f"cannot be written ({error})"
+            raise files.fail(
+                f"minari:{dataset_id}", f"{finding}; free space"
+            ) from error
         raise
 
 

@@ -29,12 +29,12 @@ ColumnMap = Mapping[str, str] | None
 Plan = dict[str, list[str]]
 
 
-def plan(path: pathlib.Path, found: Collection[str], columns: ColumnMap) -> Plan:
+def plan(path: pathlib.Path, contents: Collection[str], columns: ColumnMap) -> Plan:
     """Column -> the names in the file that make it up.
 
     Args:
         path: the file, for errors.
-        found: every name in the file.
+        contents: every name in the file.
         columns: column -> name, or names such as `"x, y, joint_0..joint_5"` that are
             put side by side; a name may also stand for `name_0`, `name_1`, ...
 
@@ -48,11 +48,13 @@ def plan(path: pathlib.Path, found: Collection[str], columns: ColumnMap) -> Plan
     chosen: Plan = {}
     for column, names in ACCEPTED.items():
         wanted = (columns[column],) if column in columns else names
-        members = next(filter(None, (_members(name, found) for name in wanted)), None)
+        members = next(
+            filter(None, (_members(name, contents) for name in wanted)), None
+        )
         if members is not None:
             chosen[column] = members
         elif column in columns or column not in OPTIONAL:
-            listed = ", ".join(sorted(found)[:LISTED]) or "nothing"
+            listed = ", ".join(sorted(contents)[:LISTED]) or "nothing"
             raise files.fail(
                 path,
                 f"no {column} (found {listed}; accepted {', '.join(wanted)}); "
@@ -61,7 +63,7 @@ def plan(path: pathlib.Path, found: Collection[str], columns: ColumnMap) -> Plan
     return chosen
 
 
-def _members(spec: str, found: Collection[str]) -> list[str]:
+def _members(spec: str, contents: Collection[str]) -> list[str]:
     """Names in the file that `spec` stands for; none if any of them is missing."""
     members: list[str] = []
     for part in map(str.strip, spec.split(",")):
@@ -69,12 +71,12 @@ def _members(spec: str, found: Collection[str]) -> list[str]:
         if span:
             first, last = int(span[2]), int(span[3])
             names = [f"{span[1]}{i}" for i in range(first, last + 1)]
-        elif part in found:
+        elif part in contents:
             names = [part]
         else:
-            numbered = (f"{part}_{i}" for i in range(len(found)))
-            names = [name for name in numbered if name in found]
-        if not names or not all(name in found for name in names):
+            numbered = (f"{part}_{i}" for i in range(len(contents)))
+            names = [name for name in numbered if name in contents]
+        if not names or not all(name in contents for name in names):
             return []
         members += names
     return members
@@ -92,8 +94,8 @@ def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.n
 def read_npz(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
     """Columns of an .npz file; Python objects in it are refused, never unpickled."""
     if not zipfile.is_zipfile(path):
-        found = f"damaged or not npz, looks like {files.looks_like(path)}"
-        raise files.fail(path, f"{found}; copy or download it again")
+        finding = f"damaged or not npz, looks like {files.looks_like(path)}"
+        raise files.fail(path, f"{finding}; copy or download it again")
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             declared, stored = member.file_size, member.compress_size
@@ -131,8 +133,8 @@ def read_csv(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
         with warnings.catch_warnings(action="ignore"):  # a log without rows
             values = np.loadtxt(file, delimiter=",", ndmin=2, comments=None)
     if values.size and not len(set(header)) == len(header) == values.shape[1]:
-        found = f"{len(set(header))} names over {values.shape[1]} columns"
-        raise files.fail(path, f"{found}; name each column once")
+        finding = f"{len(set(header))} names over {values.shape[1]} columns"
+        raise files.fail(path, f"{finding}; name each column once")
     values = values.reshape(-1, len(header))
     by_name = dict(zip(header, values.T, strict=True))
     return {

@@ -141,8 +141,8 @@ def evaluate(
         step = world.step(actions, alive)
         fell[alive] = step.terminated | step.unstable
         alive = alive[~(fell[alive] | _time_is_up(world, alive))]
-    found = (world.returns.copy(), world.age.copy(), world.time, fell)
-    return Evaluation(*(x.reshape(shape) for x in found))
+    outcome = (world.returns.copy(), world.age.copy(), world.time, fell)
+    return Evaluation(*(x.reshape(shape) for x in outcome))
 
 
 def trace(

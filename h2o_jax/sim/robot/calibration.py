@@ -109,7 +109,7 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
     # A command holds for a row; a substep gets its mean torque.
     impulse = np.append(0.0, np.cumsum(log.torque))
     row = np.arange(len(impulse))
-    found = []
+    paths = []
     for i in range(rows * _SUBSTEPS):
         begin = starts + i / _SUBSTEPS - variant.delay
         ends = np.interp([begin, begin + 1 / _SUBSTEPS], row, impulse)
@@ -117,8 +117,8 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
         physics.step()
         if i % _SUBSTEPS == _SUBSTEPS - 1:
             speed = RADIUS * physics.qvel[:, 3]
-            found.append((physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed))
-    return np.moveaxis(np.array(found), 2, 0)
+            paths.append((physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed))
+    return np.moveaxis(np.array(paths), 2, 0)
 
 
 def skill(
@@ -133,13 +133,13 @@ def skill(
     """
     measured = log.states[:, [2, 3, 1]]
     predicted = replay(log, variant, starts, max(horizons))
-    found = {}
+    skills = {}
     for k in horizons:
         change = measured[starts + k] - measured[starts]
         error = predicted[:, k - 1] - measured[starts + k]
         spread = change - change.mean(axis=0)
-        found[k] = 1 - np.square(error).sum(axis=0) / np.square(spread).sum(axis=0)
-    return found
+        skills[k] = 1 - np.square(error).sum(axis=0) / np.square(spread).sum(axis=0)
+    return skills
 
 
 def spread(log: Log) -> dict[str, float]:

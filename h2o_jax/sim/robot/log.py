@@ -219,20 +219,20 @@ def summary(log: Log) -> str:
 def _check(rows: Array, path: pathlib.Path) -> None:
     """Raises a one-line `DatasetError` for what cannot be a log of this robot."""
     if len(rows) < 2 or rows.shape[1] != 6:
-        found = f"{rows.shape[0]} rows of {rows.shape[1]} numbers"
+        finding = f"{rows.shape[0]} rows of {rows.shape[1]} numbers"
         wanted = "x v theta theta_dot torque done in each of two rows or more"
-        raise files.fail(path, f"{found}; a wheel-legged log has {wanted}")
+        raise files.fail(path, f"{finding}; a wheel-legged log has {wanted}")
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise files.fail(path, f"row {bad[0]} is not finite; remove that row")
     bad = np.flatnonzero((rows[:, 5] != 0) & (rows[:, 5] != 1))
     if len(bad):
-        found = f"done (column 5) is {rows[bad[0], 5]:g} in row {bad[0]}"
-        raise files.fail(path, f"{found}; store 0 or 1")
+        finding = f"done (column 5) is {rows[bad[0], 5]:g} in row {bad[0]}"
+        raise files.fail(path, f"{finding}; store 0 or 1")
     bad = np.flatnonzero(np.abs(rows[:, 2]) > np.pi)
     if len(bad):
-        found = f"theta (column 2) is {rows[bad[0], 2]:g} in row {bad[0]}"
-        raise files.fail(path, f"{found}; give radians, columns in the stated order")
+        finding = f"theta (column 2) is {rows[bad[0], 2]:g} in row {bad[0]}"
+        raise files.fail(path, f"{finding}; give radians, columns in the stated order")
 
 
 def _sums(values: Array, ends: Array) -> Array:
