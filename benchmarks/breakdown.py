@@ -67,11 +67,11 @@ def _parse(text: str) -> _Module:
     for line in text.splitlines():
         if header := re.match(r"(?:ENTRY )?%?([\w.-]+) .*\{$", line):
             module[header[1]] = {}
-        elif found := re.match(r"\s+(?:ROOT )?%?([\w.-]+) = .*? ([a-z][\w-]*)\(", line):
+        elif match := re.match(r"\s+(?:ROOT )?%?([\w.-]+) = .*? ([a-z][\w-]*)\(", line):
             calls = re.findall(r"(?:calls|to_apply|body)=%?([\w.-]+)", line)
             source = re.search(r'op_name="([^"]*)"', line)
-            instruction = _Instruction(found[2], calls, source[1] if source else "")
-            module[next(reversed(module))][found[1]] = instruction
+            instruction = _Instruction(match[2], calls, source[1] if source else "")
+            module[next(reversed(module))][match[1]] = instruction
     return module
 
 
@@ -111,11 +111,11 @@ def measure(plan: Plan, rounds: int) -> dict[str, np.ndarray]:
             of_kind[kind] += spent[name]
         return [of_kind[name] / training.updates for name in names]
 
-    found = timing.interleave(
+    figures = timing.interleave(
         {"block": parts, FLOOR: updates.products_alone(plan)}, rounds
     )
-    by_kind = dict(zip(names, found["block"].T, strict=True))
-    return {**by_kind, FLOOR: 1e3 / found[FLOOR]}
+    by_kind = dict(zip(names, figures["block"].T, strict=True))
+    return {**by_kind, FLOOR: 1e3 / figures[FLOOR]}
 
 
 def _traced(work: Measure) -> collections.Counter[str]:
@@ -132,9 +132,9 @@ def _traced(work: Measure) -> collections.Counter[str]:
     return spent
 
 
-def show(found: dict[str, np.ndarray]) -> str:
+def show(figures: dict[str, np.ndarray]) -> str:
     """A row per kind of work, their sum, and the floor."""
-    times = {name: float(np.median(x)) for name, x in found.items()}
+    times = {name: float(np.median(x)) for name, x in figures.items()}
     alone = times.pop(FLOOR)
     whole = sum(times.values())
     rows = [

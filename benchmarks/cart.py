@@ -121,8 +121,8 @@ def train(
     keys = jax.random.split(key, 5)
     state = algorithm.init(keys[0], hyper)
     log = rollout(LOGGED, keys[1], uniform_starts(keys[2], episodes))
-    if algorithm.follows:
-        log = jax.vmap(replay.follow, in_axes=1, out_axes=1)(log)
+    if algorithm.needs_next_action:
+        log = jax.vmap(replay.with_next_action, in_axes=1, out_axes=1)(log)
     log = replay.full(replay.pack(log).reshape(STEPS * episodes, -1))
     memory = replay.init(OBS, ACTIONS, updates * carts)
 

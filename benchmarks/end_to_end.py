@@ -44,14 +44,16 @@ def plans(args: argparse.Namespace) -> list[Plan]:
 def measure(wanted: list[Plan], rounds: int) -> dict[int, Figures]:
     """Figures by number of runs; their processes take turns, also in compiling."""
     with contextlib.ExitStack() as stack:
-        found = {}
+        measures = {}
         for plan in wanted:
             worker = stack.enter_context(Worker(plan, epochs.__name__))
-            found[plan.runs[0]] = worker.measures()
-        seconds = timing.interleave({n: m["epoch"] for n, m in found.items()}, rounds)
+            measures[plan.runs[0]] = worker.measures()
+        seconds = timing.interleave(
+            {n: m["epoch"] for n, m in measures.items()}, rounds
+        )
         return {
             n: Figures(seconds[n], m["compile"](), m["memory"]())
-            for n, m in found.items()
+            for n, m in measures.items()
         }
 
 
@@ -67,12 +69,12 @@ def show(figures: dict[int, Figures]) -> str:
     rows = [
         (
             _runs(n),
-            *(_seconds(part) for part in found.seconds.T),
-            timing.rate(n * EPOCH / found.seconds.sum(axis=1)),
-            f"{found.compiling:.1f}",
-            f"{found.memory:.0f}",
+            *(_seconds(part) for part in figure.seconds.T),
+            timing.rate(n * EPOCH / figure.seconds.sum(axis=1)),
+            f"{figure.compiling:.1f}",
+            f"{figure.memory:.0f}",
         )
-        for n, found in figures.items()
+        for n, figure in figures.items()
     ]
     return timing.table(header, rows)
 
@@ -88,17 +90,17 @@ def _seconds(samples: np.ndarray) -> str:
 
 def compare(figures: dict[int, Figures]) -> list[Ratio]:
     """The figures that have targets, each against what it is a part of."""
-    found = []
+    comparisons = []
     for n, (seconds, compiling, _) in figures.items():
         whole = seconds.sum(axis=1)
         other = 100 * (whole - seconds[:, PARTS.index("learn")])
-        found += [
+        comparisons += [
             Ratio(f"not update, % of an epoch, {_runs(n)}", other, whole, ("<=", 3.0)),
             _single(f"seconds of compiling, {_runs(n)}", compiling, 20.0),
         ]
     few, many = min(figures), max(figures)
     more = (figures[many].memory - figures[few].memory) / (many - few)
-    return [*found, _single("MB of one more run", more, 170.0)]
+    return [*comparisons, _single("MB of one more run", more, 170.0)]
 
 
 def _single(text: str, value: float, most: float) -> Ratio:

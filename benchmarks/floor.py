@@ -89,20 +89,20 @@ def _critics(
 
 def products(passes: Iterator[Pass], hidden: Sequence[int]) -> list[Product]:
     """Every product of some passes, in order."""
-    found = []
+    products = []
     for one in passes:
         widths = (one.inputs, *hidden, one.outputs)
         shapes = [(one.rows, a, b) for a, b in itertools.pairwise(widths)]
         layers = [((one.network, i), *shape) for i, shape in enumerate(shapes)]
-        found += [Product("forward", *layer) for layer in layers]
+        products += [Product("forward", *layer) for layer in layers]
         if one.back == "nothing":
             continue
         for layer in reversed(layers):
             if one.back == "weights":
-                found.append(Product("weights", *layer))
+                products.append(Product("weights", *layer))
             if one.back == "inputs" or layer is not layers[0]:
-                found.append(Product("inputs", *layer))
-    return found
+                products.append(Product("inputs", *layer))
+    return products
 
 
 def program(todo: Sequence[Product], updates: int) -> Callable[[], jax.Array]:

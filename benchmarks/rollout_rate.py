@@ -23,16 +23,16 @@ Rates = dict[tuple[str, str], np.ndarray]
 def measures(name: str, cores: int, quick: bool) -> dict[str, Measure]:
     """All measurements of one task, by name."""
     task, fewest = tasks.get(name), 30 if quick else FEWEST
-    found = {
+    rates = {
         PHYSICS: rollouts.physics(task, fewest),
         "gymnasium's env.step, 1 thread": rollouts.gymnasium_loop(task, fewest),
     }
     steps = {n: fewest if quick else max(EPOCH, fewest // n) for n in ENVIRONMENTS}
     for n in ENVIRONMENTS:
-        found[_stepping(n)] = rollouts.world_loop(task, n, steps[n], cores)
+        rates[_stepping(n)] = rollouts.world_loop(task, n, steps[n], cores)
     for n in ENVIRONMENTS:
-        found[_collecting(n)] = rollouts.collecting(task, n, steps[n], cores)
-    return found
+        rates[_collecting(n)] = rollouts.collecting(task, n, steps[n], cores)
+    return rates
 
 
 def _stepping(n: int) -> str:

@@ -126,12 +126,12 @@ def _starts(
     world: World, actions: np.ndarray
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Positions and velocities that episodes begin with, by the step they begin at."""
-    found = {}
+    starts = {}
     for t, action in enumerate(actions):
         if world.age[0] == 0:
-            found[t] = (world.qpos[0], world.qvel[0])
+            starts[t] = (world.qpos[0], world.qvel[0])
         _step(world, action)
-    return found
+    return starts
 
 
 def _actions(task: Task, steps: int, n: int) -> np.ndarray:

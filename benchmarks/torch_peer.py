@@ -101,14 +101,14 @@ class H2OPlus:
     def draw(self, batch: Batch) -> Batch:
         """Standard normals for one update on such a batch of either domain."""
         names = {"s_tm1": "observations", "a_tm1": "actions", "s_t": "observations"}
-        found = {
+        normals = {
             f"{domain}_{name}": torch.randn_like(batch[column])
             for domain in ("real", "sim")
             for name, column in names.items()
         }
         actions = batch["actions"][: self.learn_rows]
-        found |= {f"next_{d}": torch.randn_like(actions) for d in ("real", "sim")}
-        return {**found, "policy": torch.randn(2 * len(actions), actions.shape[-1])}
+        normals |= {f"next_{d}": torch.randn_like(actions) for d in ("real", "sim")}
+        return {**normals, "policy": torch.randn(2 * len(actions), actions.shape[-1])}
 
     def discriminator_loss(self, real: Batch, sim: Batch, normals: Batch) -> Tensor:
         """Cross-entropy of both classifiers on noisy rows."""

@@ -19,8 +19,8 @@ EAGER = "PyTorch, eager"
 def measures(plan: Plan) -> dict[str, Measure]:
     """The eager update of one run, its batches sampled on the host."""
     torch.set_num_threads(plan.cores)
-    asked = updates.experiment(plan)
-    task, rows = asked.model, build.algorithm(asked).batch_size
+    setup = updates.experiment(plan)
+    task, rows = setup.model, build.algorithm(setup).batch_size
     agent = H2OPlus(
         task.obs_dim,
         task.action_dim,
@@ -42,9 +42,9 @@ class _Memory:
     """Columns of rows, as replay buffers on the host keep them."""
 
     def __init__(self, plan: Plan, seed: int, batch_size: int):
-        asked = updates.experiment(plan)
-        task = asked.model
-        packed = updates.random_rows(asked, updates.CAPACITY)
+        setup = updates.experiment(plan)
+        task = setup.model
+        packed = updates.random_rows(setup, updates.CAPACITY)
         rows = replay.unpack(packed, task.obs_dim, task.action_dim)
         columns = {
             "observations": rows.s_tm1,

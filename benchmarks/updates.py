@@ -52,24 +52,24 @@ def block(updates: int, runs: int) -> str:
 def measures(plan: Plan) -> dict[str, Measure]:
     """Everything that a plan asks for, by name."""
     few, many = plan.blocks
-    found: dict[str, Measure] = {
+    measures: dict[str, Measure] = {
         block(few, runs): Block(plan, few, runs) for runs in plan.runs
     }
     if plan.details and 1 in plan.runs:
-        found[block(many, 1)] = Block(plan, many, 1)
-        found[ONE_CALL] = _one_call(plan)
+        measures[block(many, 1)] = Block(plan, many, 1)
+        measures[ONE_CALL] = _one_call(plan)
         if plan.algorithm in floor.PASSES:
-            found[FLOOR] = products_alone(plan)
-    return found
+            measures[FLOOR] = products_alone(plan)
+    return measures
 
 
 def products(plan: Plan) -> list[floor.Product]:
     """The matrix products of one update."""
-    asked = experiment(plan)
+    setup = experiment(plan)
     # The discriminators' batch is the larger one, where there are any.
-    batch = build.algorithm(asked).batch_size
+    batch = build.algorithm(setup).batch_size
     passes = floor.PASSES[plan.algorithm]
-    task = asked.model
+    task = setup.model
     return floor.products(
         passes(task.obs_dim, task.action_dim, learn_rows(plan), batch), plan.hidden
     )
@@ -106,8 +106,8 @@ class Block:
 
     def __init__(self, plan: Plan, updates: int, runs: int):
         """Places everything; the first call compiles."""
-        asked = experiment(plan, updates, runs)
-        method, task = build.algorithm(asked), asked.model
+        setup = experiment(plan, updates, runs)
+        method, task = build.algorithm(setup), setup.model
         devices = jax.devices()[: min(plan.cores, runs)]
         self._program = make_program(
             method, task.obs_dim, task.action_dim, runs, updates, devices
@@ -119,11 +119,11 @@ class Block:
         self._data = self._memory = self._rows = None
         if "real" in method.domains:
             # On every device once: training moves it once per thousand updates.
-            self._data = self._program.share(random_rows(asked, CAPACITY))
+            self._data = self._program.share(random_rows(setup, CAPACITY))
         if "sim" in method.domains:
-            full = replay.full(random_rows(asked, CAPACITY))
+            full = replay.full(random_rows(setup, CAPACITY))
             self._memory = self._every_run(full)
-            self._rows = self._every_run(random_rows(asked, updates))
+            self._rows = self._every_run(random_rows(setup, updates))
 
     def __call__(self) -> float:
         """Updates per second."""
@@ -150,10 +150,10 @@ class Block:
 
 def _one_call(plan: Plan) -> Measure:
     """`Algorithm.update` as other people's training code calls it, fed by NumPy."""
-    asked = experiment(plan)
-    method, task = build.algorithm(asked), asked.model
+    setup = experiment(plan)
+    method, task = build.algorithm(setup), setup.model
     state = _init(plan)
-    packed = np.asarray(random_rows(asked, UPDATES, method.batch_size))
+    packed = np.asarray(random_rows(setup, UPDATES, method.batch_size))
     batches = [replay.unpack(rows, task.obs_dim, task.action_dim) for rows in packed]
 
     def measure() -> float:
@@ -186,9 +186,9 @@ def _init(plan: Plan) -> LearnerState:
     return jax.jit(build.algorithm(experiment(plan)).init)(jax.random.key(0))
 
 
-def random_rows(asked: Experiment, *shape: int) -> jax.Array:
+def random_rows(setup: Experiment, *shape: int) -> jax.Array:
     """Packed rows `[*shape, D]` of noise, none of them terminal."""
-    task = asked.model
+    task = setup.model
     width = replay.width(task.obs_dim, task.action_dim)
     rows = np.random.default_rng(0).standard_normal((*shape, width), np.float32)
     rows[..., task.obs_dim + task.action_dim + 1] = 1.0

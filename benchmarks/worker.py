@@ -43,11 +43,11 @@ class Worker:
         environment = {k: v for k, v in os.environ.items() if k != "NPROC"}
         if platform != "cpu":  # its memory serves several processes at once
             environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-        asked: Any = plan
+        fields: Any = plan
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", __name__),
-                *(module, json.dumps(dataclasses.asdict(asked))),
+                *(module, json.dumps(dataclasses.asdict(fields))),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -210,14 +210,14 @@ def state(
         scaled_hyper(experiment, dataset, compiled.runs),
         data_scales(experiment, dataset),
     )
-    runs, rows, ahead = len(experiment.runs), None, None
+    runs, replay, ahead = len(experiment.runs), None, None
     if "sim" in method.domains:
-        rows = compiled.init_memory(replay_rows(experiment, dataset))
+        replay = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
-            shape = (runs, experiment.steps, rows.rows.shape[-1])
+            shape = (runs, experiment.steps, replay.rows.shape[-1])
             ahead = Block(np.zeros(shape, np.float32), np.zeros(runs))
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
-    return State(0, learner, rows, best, np.full(runs, -np.inf), ahead)
+    return State(0, learner, replay, best, np.full(runs, -np.inf), ahead)
 
 
 def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:

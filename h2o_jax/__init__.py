@@ -21,7 +21,7 @@ from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
 from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
-from h2o_jax.replay import follow
+from h2o_jax.replay import with_next_action
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -50,7 +50,6 @@ __all__ = [
     "darc",
     "edac",
     "eql",
-    "follow",
     "h2o",
     "h2o_plus",
     "iql",
@@ -59,5 +58,6 @@ __all__ = [
     "sac",
     "sql",
     "unit_scales",
+    "with_next_action",
     "xql",
 ]

@@ -46,7 +46,7 @@ def make(
     domains: Iterable[Domain],
     targets: Sequence[str] = ("critic",),
     schedules: Mapping[str, Schedule] | None = None,
-    follows: bool = False,
+    needs_next_action: bool = False,
 ) -> Algorithm:
     """Builds the algorithm that a table of stages describes.
 
@@ -58,7 +58,7 @@ def make(
         targets: groups that keep a moving average.
         schedules: group -> how its Adam step, `hyper.<group>_lr`, shrinks, beside
             the linear decay that all groups share.
-        follows: whether real rows must carry the next logged action.
+        needs_next_action: whether real rows must carry the next logged action.
 
     Returns:
         The method's pure functions; see `Algorithm`.
@@ -69,7 +69,7 @@ def make(
         tuple(domains),
         tuple(targets),
         dict(schedules or {}),
-        follows,
+        needs_next_action,
     )
     return Algorithm(
         init=functools.partial(_init, table),
@@ -79,7 +79,7 @@ def make(
         act=functools.partial(_act, networks),
         domains=frozenset(table.domains),
         batch_size=table.batch_size,
-        follows=follows,
+        needs_next_action=needs_next_action,
     )
 
 
@@ -91,7 +91,7 @@ class _Table(NamedTuple):
     domains: tuple[Domain, ...]
     targets: tuple[str, ...]
     schedules: dict[str, Schedule]
-    follows: bool
+    needs_next_action: bool
 
     @property
     def batch_size(self) -> int:
@@ -155,8 +155,10 @@ def _step(
     given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
     checked = {d: _checked(given[d], d, table.batch_size) for d in table.domains}
     batches = {d: _prepare(batch, state) for d, batch in checked.items()}
-    if table.follows and batches["real"].a_t is None:
-        raise ValueError("this method reads real rows' a_t; give it by h2o_jax.follow")
+    if table.needs_next_action and batches["real"].a_t is None:
+        raise ValueError(
+            "this method reads real rows' a_t; give it by h2o_jax.with_next_action"
+        )
     params, opt_state = dict(state.params), dict(state.opt_state)
     metrics: Metrics = {}
     for stage, normals in zip(table.stages, noise, strict=True):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from h2o_jax import distributions
-from h2o_jax.types import Distribution, Networks, Params
+from h2o_jax.types import Array, Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
 GAUSSIAN_LOG_STD_RANGE = (-5.0, 2.0)
@@ -166,9 +166,7 @@ def make_networks(
 
     # A list, not a stacked ensemble: separate matmuls run at full speed on a CPU, and
     # an accelerator batches over the runs anyway.
-    def apply_critics(
-        params: Sequence[Params], s: jax.Array, a: jax.Array
-    ) -> jax.Array:
+    def apply_critics(params: Sequence[Params], s: Array, a: Array) -> jax.Array:
         return jnp.concatenate([critic.apply(p, s, a) for p in params], axis=-1)
 
     return Networks(

@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from h2o_jax import replay
+from h2o_jax import replay as ring
 from h2o_jax.types import (
     Algorithm,
     Hyper,
@@ -37,13 +37,13 @@ class Program(NamedTuple):
 
     init: Callable[[jax.Array, Hyper, Scales], LearnerState]
     """`(keys [R'], hyper of [R'] leaves, scales) -> states`."""
-    init_memory: Callable[[int], replay.Replay]
+    init_replay: Callable[[int], ring.Replay]
     """`capacity -> ` empty replay of every run."""
-    learn: Callable[..., tuple[LearnerState, replay.Replay | None, Metrics]]
-    """`(states, memory, rows [R', n, D], data [N, D]) -> (states, memory, metrics)`.
+    learn: Callable[..., tuple[LearnerState, ring.Replay | None, Metrics]]
+    """`(states, replay, rows [R', n, D], data [N, D]) -> (states, replay, metrics)`.
 
     Stores the rows, then updates `updates` times; metrics are means over them.
-    States and memory are donated. A domain that the method does not use is None.
+    States and replay are donated. A domain that the method does not use is None.
     """
     runs: int
     """R', a multiple of the number of devices."""
@@ -92,13 +92,13 @@ def make_program(
         _block, algorithm, _Sizes(obs_dim, action_dim, updates), map_runs
     )
     # Nothing crosses runs, so nothing crosses devices; an automatically partitioned
-    # program would gather the mapped axis, and make every run's memory on each.
+    # program would gather the mapped axis, and make every run's replay on each.
     spread = functools.partial(
         jax.shard_map, mesh=mesh, out_specs=P(_AXIS), check_vma=False
     )
     learn = spread(block, in_specs=(P(_AXIS), P(_AXIS), P(_AXIS), P()))
 
-    def init_memory(capacity: int) -> replay.Replay:
+    def init_replay(capacity: int) -> ring.Replay:
         empty = functools.partial(_empty, obs_dim, action_dim, capacity)
         return jax.jit(spread(empty, in_specs=P(_AXIS)))(np.arange(padded))
 
@@ -106,7 +106,7 @@ def make_program(
         init=jax.jit(
             jax.vmap(algorithm.init, in_axes=(0, 0, None)), out_shardings=over_runs
         ),
-        init_memory=init_memory,
+        init_replay=init_replay,
         learn=jax.jit(learn, donate_argnums=(0, 1)),
         runs=padded,
         devices=devices,
@@ -120,25 +120,25 @@ def _block(
     sizes: _Sizes,
     map_runs: Callable[..., Any],
     states: LearnerState,
-    memory: replay.Replay | None,
+    replay: ring.Replay | None,
     rows: jax.Array | None,
     data: jax.Array | None,
-) -> tuple[LearnerState, replay.Replay | None, Metrics]:
+) -> tuple[LearnerState, ring.Replay | None, Metrics]:
     """One block of every run on this device."""
-    if memory is not None and rows is not None:
-        memory = jax.vmap(replay.extend)(memory, rows)
+    if replay is not None and rows is not None:
+        replay = jax.vmap(ring.extend)(replay, rows)
     runs, n = jnp.arange(len(states.step)), algorithm.batch_size
 
     def learn(state: LearnerState, run: jax.Array) -> tuple[LearnerState, Metrics]:
         draws: dict[str, _Draw] = {}
         if data is not None:
-            draws["real"] = lambda key: replay.sample(replay.full(data), key, n)
-        if memory is not None:
-            draws["sim"] = lambda key: replay.sample_of(memory, run, key, n)
+            draws["real"] = lambda key: ring.sample(ring.full(data), key, n)
+        if replay is not None:
+            draws["sim"] = lambda key: ring.sample_of(replay, run, key, n)
         return _one_run(algorithm, sizes, state, draws)
 
     states, metrics = map_runs(learn, states, runs)
-    return states, memory, metrics
+    return states, replay, metrics
 
 
 def _one_run(
@@ -150,7 +150,7 @@ def _one_run(
     """One block of one run, from its replay and the data."""
 
     def batch(draw: _Draw, key: jax.Array) -> Transition:
-        return replay.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
+        return ring.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
 
     def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
@@ -165,9 +165,9 @@ def _one_run(
 
 def _empty(
     obs_dim: int, action_dim: int, capacity: int, runs: jax.Array
-) -> replay.Replay:
+) -> ring.Replay:
     """Empty replay of each of `runs [r]`."""
-    return jax.vmap(lambda _: replay.init(obs_dim, action_dim, capacity))(runs)
+    return jax.vmap(lambda _: ring.init(obs_dim, action_dim, capacity))(runs)
 
 
 def _one_by_one(f: Callable[..., Any], *trees: Any) -> Any:

@@ -73,23 +73,21 @@ class InitNetwork(Protocol):
 class PolicyNetwork(Protocol):
     """What parametrises the distribution of actions."""
 
-    def __call__(self, params: Params, s: jax.Array, /) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, params: Params, s: Array, /) -> tuple[jax.Array, jax.Array]:
         """`s [..., O] -> mean, log_std`, `[..., A]` each."""
 
 
 class CriticNetwork(Protocol):
     """An ensemble; its parameters are a sequence, one entry for each of K members."""
 
-    def __call__(
-        self, params: Sequence[Params], s: jax.Array, a: jax.Array, /
-    ) -> jax.Array:
+    def __call__(self, params: Sequence[Params], s: Array, a: Array, /) -> jax.Array:
         """`s [..., O], a [..., A] -> [..., K]`."""
 
 
 class ValueNetwork(Protocol):
     """The value of a state."""
 
-    def __call__(self, params: Params, s: jax.Array, /) -> jax.Array:
+    def __call__(self, params: Params, s: Array, /) -> jax.Array:
         """`s [..., O] -> [...]`."""
 
 
@@ -97,7 +95,7 @@ class DiscriminatorNetwork(Protocol):
     """Both domain classifiers."""
 
     def __call__(
-        self, params: Params, s: jax.Array, a: jax.Array, s_t: jax.Array, /
+        self, params: Params, s: Array, a: Array, s_t: Array, /
     ) -> tuple[jax.Array, jax.Array]:
         """`-> (s, a) logits, raw (s, a, s') logits`, `[..., 2]` each."""
 
@@ -185,5 +183,5 @@ class Algorithm(NamedTuple):
     """What the method learns from."""
     batch_size: int
     """Rows of each domain that one update takes."""
-    follows: bool = False
+    needs_next_action: bool = False
     """Whether real rows must carry the next logged action, `a_t`."""

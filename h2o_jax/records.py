@@ -37,7 +37,7 @@ class Transition(NamedTuple):
     s_t: Any
     """`[..., O]` next observations."""
     a_t: Any = None
-    """`[..., A]` logged actions at `s_t`, inf where unknown; see `replay.follow`."""
+    """`[..., A]` logged actions at `s_t`, inf where unknown; see `with_next_action`."""
 
 
 class Scales(NamedTuple):

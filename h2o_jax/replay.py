@@ -26,7 +26,7 @@ def width(obs_dim: int, action_dim: int) -> int:
     return 2 * obs_dim + action_dim + 2
 
 
-def follow(log: Transition) -> Transition:
+def with_next_action(log: Transition) -> Transition:
     """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
 
     A row whose successor does not begin the following row (an episode's end, a stall)

@@ -57,7 +57,9 @@ def test_every_method_is_public():
 def test_rebrac_names_what_its_rows_lack():
     algorithm = build("rebrac")
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
-    with pytest.raises(ValueError, match=r"reads real rows' a_t; .*h2o_jax.follow"):
+    with pytest.raises(
+        ValueError, match=r"reads real rows' a_t; .*h2o_jax.with_next_action"
+    ):
         jax.eval_shape(algorithm.update, state, batch(0, SIM))
 
 

@@ -48,29 +48,29 @@ def matches(pattern, *cells):
 
 @pytest.mark.slow
 def test_update_time():
-    found = tables("update_time", "--cores=2")
-    assert found["updates x runs per second"] == [
+    figures = tables("update_time", "--cores=2")
+    assert figures["updates x runs per second"] == [
         "1 core",
         "all cores together",
         "one device per core",
     ]
     for name in ONE_RUN:
-        one, together, shared = found[name]
+        one, together, shared = figures[name]
         assert matches(RATE, one, together) and shared == "-"
-    one, together, shared = found["2 updates a call, 2 runs"]
+    one, together, shared = figures["2 updates a call, 2 runs"]
     assert matches(RATE, one, shared) and together == "-"
-    one, together, shared = found["2 updates a call, 6 runs"]
+    one, together, shared = figures["2 updates a call, 6 runs"]
     assert one == together == "-" and matches(RATE, shared)
-    ratio = found["2 updates a call, 6 runs / 2 updates a call, 1 run, 2 cores"]
+    ratio = figures["2 updates a call, 6 runs / 2 updates a call, 1 run, 2 cores"]
     assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1.1"
 
 
 def test_update_time_on_one_core():
-    found = tables("update_time", "--cores=1", "--algorithm=sac")
-    assert found["updates x runs per second"] == ["1 core"]
+    figures = tables("update_time", "--cores=1", "--algorithm=sac")
+    assert figures["updates x runs per second"] == ["1 core"]
     for name in (*ONE_RUN, "2 updates a call, 2 runs"):
-        assert matches(RATE, *found[name])
-    ratio = found["matrix products alone / 2 updates a call, 1 run, 1 core"]
+        assert matches(RATE, *figures[name])
+    ratio = figures["matrix products alone / 2 updates a call, 1 run, 1 core"]
     assert matches(SHARE, ratio[0]) and ratio[2] == "<= 1.25"
 
 
@@ -103,30 +103,32 @@ ENTRY %main (p: f32[8,8]) -> f32[8,8] {
 
 
 def test_every_instruction_has_its_kind():
-    found = breakdown.kinds(HLO)
-    assert found["ynn_fusion.1"] == found["dot.2"] == breakdown.PRODUCTS
-    assert found["copy.3"] == breakdown.COPIES
-    assert found["max.4"].startswith("forward")
-    assert found["add.5"].startswith("backward")
-    assert found["add.6"] == "random numbers"
-    assert found["sub.7"] == breakdown.OTHER
-    assert "dot.9" not in found and "dot.0" not in found
+    kinds = breakdown.kinds(HLO)
+    assert kinds["ynn_fusion.1"] == kinds["dot.2"] == breakdown.PRODUCTS
+    assert kinds["copy.3"] == breakdown.COPIES
+    assert kinds["max.4"].startswith("forward")
+    assert kinds["add.5"].startswith("backward")
+    assert kinds["add.6"] == "random numbers"
+    assert kinds["sub.7"] == breakdown.OTHER
+    assert "dot.9" not in kinds and "dot.0" not in kinds
 
 
 @pytest.mark.slow
 def test_breakdown():
-    found = tables("breakdown")
-    assert found["one update, 1 core"] == ["ms", "share"]
+    figures = tables("breakdown")
+    assert figures["one update, 1 core"] == ["ms", "share"]
     parts = [breakdown.PRODUCTS, *breakdown.KINDS, breakdown.OTHER, breakdown.COPIES]
-    whole = float(found["all of it"][0])
-    assert sum(float(found[name][0]) for name in parts) == pytest.approx(whole, abs=0.1)
-    assert float(found[breakdown.PRODUCTS][0]) > 0
-    assert float(found["random numbers"][0]) > 0
+    whole = float(figures["all of it"][0])
+    assert sum(float(figures[name][0]) for name in parts) == pytest.approx(
+        whole, abs=0.1
+    )
+    assert float(figures[breakdown.PRODUCTS][0]) > 0
+    assert float(figures["random numbers"][0]) > 0
 
 
 def test_rollout_rate():
-    found = tables("rollout_rate")
-    assert found["thousand steps per second"] == ["halfcheetah", "walker2d"]
+    figures = tables("rollout_rate")
+    assert figures["thousand steps per second"] == ["halfcheetah", "walker2d"]
     physics = "mj_step loop, 1 thread"
     for name in (
         physics,
@@ -134,56 +136,56 @@ def test_rollout_rate():
         *(f"World.step, {n}" for n in ("1 environment", "5 environments")),
         *(f"collect with policy and storing, {n}" for n in ("1 run", "5 runs")),
     ):
-        assert matches(RATE, *found[name])
+        assert matches(RATE, *figures[name])
     for task in ("halfcheetah", "walker2d"):
-        ratio = found[f"collect with policy and storing, 5 runs / {physics}, {task}"]
+        ratio = figures[f"collect with policy and storing, 5 runs / {physics}, {task}"]
         assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1"
 
 
 @pytest.mark.slow
 def test_end_to_end():
-    found = tables("end_to_end", "--cores=2")
-    assert found["per epoch"] == [
+    figures = tables("end_to_end", "--cores=2")
+    assert figures["per epoch"] == [
         *("simulate, s", "learn, s", "evaluate, s"),
         *("updates x runs per second", "compile, s", "peak memory, MB"),
     ]
     for name in ("1 run", "3 runs"):
-        assert matches(RATE, *found[name][:4])
-        assert matches(SHARE, *found[name][4:])
+        assert matches(RATE, *figures[name][:4])
+        assert matches(SHARE, *figures[name][4:])
         for ratio, target in {
             f"not update, % of an epoch, {name}": "<= 3",
             f"seconds of compiling, {name}": "<= 20",
         }.items():
-            assert matches(SHARE, found[ratio][0])
-            assert found[ratio][2] == target
-    assert found["MB of one more run"][2] == "<= 170"
+            assert matches(SHARE, figures[ratio][0])
+            assert figures[ratio][2] == target
+    assert figures["MB of one more run"][2] == "<= 170"
 
 
 @pytest.mark.slow
 def test_scaling():
-    found = tables("scaling", "--cores=2")
-    assert found["updates x runs per second"] == ["1 device", "2 devices"]
+    figures = tables("scaling", "--cores=2")
+    assert figures["updates x runs per second"] == ["1 device", "2 devices"]
     for name in ("4 runs a device", "4 runs"):
-        assert matches(RATE, *found[name])
-        assert matches(SHARE, found[f"{name}: 2 devices / 1 device"][0])
+        assert matches(RATE, *figures[name])
+        assert matches(SHARE, figures[f"{name}: 2 devices / 1 device"][0])
 
 
 def test_peer():
     pytest.importorskip("torch")
-    found = tables("peer", "--cores=2")
-    assert found["updates per second"] == ["1 core", "all cores together"]
+    figures = tables("peer", "--cores=2")
+    assert figures["updates per second"] == ["1 core", "all cores together"]
     ours, theirs = "2 updates a call, 1 run", "PyTorch, eager"
-    assert matches(RATE, *found[ours], *found[theirs])
+    assert matches(RATE, *figures[ours], *figures[theirs])
     for column, target in {"1 core": ">= 3.3", "all cores together": ">= 4"}.items():
-        ratio = found[f"{ours} / {theirs}, {column}"]
+        ratio = figures[f"{ours} / {theirs}, {column}"]
         assert matches(SHARE, ratio[0]) and ratio[2] == target
 
 
 @pytest.mark.parametrize("algorithm", floor.PASSES)
 def test_floor_is_what_the_compiled_update_multiplies(algorithm):
     plan = updates.Plan(algorithm, cores=1, runs=(1,))
-    asked = updates.experiment(plan)
-    method, task = build.algorithm(asked), asked.model
+    setup = updates.experiment(plan)
+    method, task = build.algorithm(setup), setup.model
     state = jax.eval_shape(method.init, jax.random.key(0))
     width = replay.width(task.obs_dim, task.action_dim)
     rows = jax.ShapeDtypeStruct((method.batch_size, width), jnp.float32)

@@ -17,17 +17,17 @@ def simulated(rows=160):
     torque = np.repeat(rng.uniform(-0.5, 0.5, rows // 4 + 1), 4)[:rows]
     log = Log(np.zeros((rows, 4)), torque, np.zeros(rows, bool))
     start = np.array([4])
-    found = calibration.replay(log, calibration.VARIANTS["real"], start, rows - 5)[0]
-    log.states[5:, [2, 3, 1]] = found
+    outcome = calibration.replay(log, calibration.VARIANTS["real"], start, rows - 5)[0]
+    log.states[5:, [2, 3, 1]] = outcome
     return log
 
 
 def test_the_models_own_log_is_explained():
     log = simulated()
     starts = np.arange(10, 40, 3)
-    found = calibration.skill(log, calibration.VARIANTS["real"], starts)
+    outcome = calibration.skill(log, calibration.VARIANTS["real"], starts)
     for k in calibration.HORIZONS:
-        assert (found[k] > 0.999).all()
+        assert (outcome[k] > 0.999).all()
     other = calibration.skill(
         log, calibration.VARIANTS["idealised, same timing"], starts
     )
@@ -52,9 +52,9 @@ def test_spread_leaves_falls_out():
     states[250:, 2] = 0.5
     states[::2, 1] = 1.0
     log = Log(states, np.zeros(400), np.arange(400) == 399)
-    found = calibration.spread(log)
-    assert found["theta"] == 0
-    assert found["v"] == pytest.approx(0.5, abs=0.01)
+    outcome = calibration.spread(log)
+    assert outcome["theta"] == 0
+    assert outcome["v"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_spectrum_finds_an_oscillation():

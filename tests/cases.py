@@ -35,7 +35,7 @@ def transitions(seed):
     return Transition(*(x.astype(np.float32) for x in columns))
 
 
-def follow(log):
+def with_next_action(log):
     """With next logged actions, of which a fifth is unknown."""
     rng = np.random.default_rng(2)
     unknown = rng.uniform(size=(UPDATES, ROWS, 1)) < 0.2
@@ -43,7 +43,7 @@ def follow(log):
     return log._replace(a_t=a_t.astype(np.float32))
 
 
-REAL, SIM = follow(transitions(0)), transitions(1)
+REAL, SIM = with_next_action(transitions(0)), transitions(1)
 
 
 def batch(i, tree):

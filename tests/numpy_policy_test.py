@@ -31,19 +31,19 @@ def observations(*shape):
 @pytest.mark.parametrize("shape", [(RUNS,), (RUNS, EPISODES)])
 def test_mode(method, actors, shape):
     obs = observations(*shape)
-    found = numpy_policy.make(actors)(obs)
-    assert found.shape == (*shape, ACTIONS) and found.dtype == np.float32
+    action = numpy_policy.make(actors)(obs)
+    assert action.shape == (*shape, ACTIONS) and action.dtype == np.float32
     expected = jax.vmap(method.act)(actors, obs)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(action, expected, atol=1e-6)
 
 
 def test_sample_with_the_keys_normals(method, actors):
     obs, keys = observations(RUNS), jax.random.split(jax.random.key(1), RUNS)
     noise = np.asarray(jax.vmap(lambda k: jax.random.normal(k, (ACTIONS,)))(keys))
-    found = numpy_policy.make(actors)(obs, noise)
+    action = numpy_policy.make(actors)(obs, noise)
     expected = jax.vmap(method.act)(actors, obs, keys)
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-    assert not np.allclose(found, numpy_policy.make(actors)(obs))
+    np.testing.assert_allclose(action, expected, atol=2e-6)
+    assert not np.allclose(action, numpy_policy.make(actors)(obs))
 
 
 def test_a_runs_action_does_not_depend_on_the_others(actors):

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from h2o_jax import Hyper, replay, sac
+from h2o_jax import Hyper, sac
+from h2o_jax import replay as ring
 from h2o_jax.program import make_program
 from h2o_jax.types import unit_scales
 
@@ -20,10 +21,10 @@ def method():
 
 
 def rows(*shape):
-    width = replay.width(OBS, ACTIONS)
-    found = np.random.default_rng(0).normal(size=(*shape, width)).astype(np.float32)
-    found[..., OBS + ACTIONS + 1] = 1.0
-    return found
+    width = ring.width(OBS, ACTIONS)
+    packed = np.random.default_rng(0).normal(size=(*shape, width)).astype(np.float32)
+    packed[..., OBS + ACTIONS + 1] = 1.0
+    return packed
 
 
 def started(method, runs, devices, capacity=20):
@@ -34,7 +35,7 @@ def started(method, runs, devices, capacity=20):
     states = program.init(keys, hyper, unit_scales(OBS, ACTIONS))
     each = np.minimum(np.arange(program.runs), runs - 1)
     simulated = program.place(rows(runs, ROWS)[each])
-    return program, states, program.init_memory(capacity), simulated, None
+    return program, states, program.init_replay(capacity), simulated, None
 
 
 def learned(method, runs, devices):
@@ -64,19 +65,19 @@ def test_nothing_crosses_devices(method):
 
 
 @pytest.mark.parametrize("runs", [1, 3])
-def test_no_memory_is_copied(method, runs):
+def test_no_replay_is_copied(method, runs):
     program, *arguments = started(method, runs, jax.devices()[:1], capacity=100_000)
     needed = program.learn.lower(*arguments).compile().memory_analysis()
     assert needed.temp_size_in_bytes < arguments[1].rows.nbytes / runs / 10
 
 
-def test_states_and_memory_are_donated_and_nothing_compiles_again(method, caplog):
-    program, states, memory, simulated, data = started(method, 2, None)
+def test_states_and_replay_are_donated_and_nothing_compiles_again(method, caplog):
+    program, states, replay, simulated, data = started(method, 2, None)
     for call in range(3):
-        before = states.step, memory.rows
+        before = states.step, replay.rows
         caplog.clear()
         with jax.log_compiles():
-            states, memory, _ = program.learn(states, memory, simulated, data)
+            states, replay, _ = program.learn(states, replay, simulated, data)
         compiled = [x for x in caplog.messages if x.startswith("Compiling jit(_block)")]
         assert len(compiled) == (call == 0)
         assert all(x.is_deleted() for x in before)

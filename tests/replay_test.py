@@ -40,10 +40,10 @@ def test_pack_and_unpack_are_inverse(shape):
     rows = replay.pack(batch)
     assert rows.shape == (*shape, replay.width(OBS, A)) == (*shape, 2 * OBS + A + 2)
     assert_same(replay.unpack(rows, OBS, A), batch)
-    followed = batch._replace(a_t=-batch.a_tm1)
-    rows = replay.pack(followed)
+    complete = batch._replace(a_t=-batch.a_tm1)
+    rows = replay.pack(complete)
     assert rows.shape == (*shape, 2 * OBS + 2 * A + 2)
-    assert_same(replay.unpack(rows, OBS, A), followed)
+    assert_same(replay.unpack(rows, OBS, A), complete)
 
 
 def assert_same(ours, given):
@@ -51,40 +51,40 @@ def assert_same(ours, given):
     jax.tree.map(np.testing.assert_array_equal, ours, given)
 
 
-def test_follow_knows_the_next_action_only_where_the_log_goes_on():
+def test_the_next_action_is_known_only_where_the_log_goes_on():
     log = steps(5)
     s_t = np.append(log.s_tm1[1:], log.s_tm1[:1], axis=0)
     s_t[2] += 1  # a stall, or the next episode
-    a_t = np.array(replay.follow(log._replace(s_t=s_t)).a_t)
+    a_t = np.array(replay.with_next_action(log._replace(s_t=s_t)).a_t)
     np.testing.assert_array_equal(a_t[[0, 1, 3]], log.a_tm1[[1, 2, 4]])
     assert np.isinf(a_t[[2, 4]]).all()
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])
 def test_wraps_around_like_a_deque(n):
-    memory = replay.init(OBS, A, CAPACITY)
+    buffer = replay.init(OBS, A, CAPACITY)
     slow = collections.deque(maxlen=CAPACITY)
     for first in range(1, 12 * n, n):
-        memory = extend(memory, numbered(first, n))
+        buffer = extend(buffer, numbered(first, n))
         slow.extend(range(first, first + n))
-        written = [x for x in np.asarray(memory.rows[:, 0]) if x]
+        written = [x for x in np.asarray(buffer.rows[:, 0]) if x]
         assert sorted(written) == list(slow)
-        assert memory.added == first + n - 1
+        assert buffer.added == first + n - 1
         # Newest last, starting where the next row will be written.
         if len(slow) == CAPACITY:
-            oldest = int(memory.added) % CAPACITY
-            assert list(np.roll(memory.rows[:, 0], -oldest)) == list(slow)
+            oldest = int(buffer.added) % CAPACITY
+            assert list(np.roll(buffer.rows[:, 0], -oldest)) == list(slow)
 
 
 def test_draws_only_written_rows_and_all_of_them():
-    memory = replay.init(OBS, A, CAPACITY)
+    buffer = replay.init(OBS, A, CAPACITY)
     for count, expected in (
         (3, {1, 2, 3}),
         (6, set(range(1, 7))),
         (9, set(range(3, 10))),
     ):
-        memory = extend(memory, numbered(count - 2, 3))
-        drawn = sample(memory, jax.random.key(count), 500)
+        buffer = extend(buffer, numbered(count - 2, 3))
+        drawn = sample(buffer, jax.random.key(count), 500)
         assert set(np.asarray(drawn[:, 0])) == expected
 
 
@@ -97,17 +97,17 @@ def test_rows_are_drawn_evenly():
 
 def test_full_holds_every_row():
     rows = jnp.asarray(numbered(5, CAPACITY))
-    memory = replay.full(rows)
-    assert memory.added == CAPACITY
-    assert set(np.asarray(sample(memory, jax.random.key(1), 200)[:, 0])) == set(
+    buffer = replay.full(rows)
+    assert buffer.added == CAPACITY
+    assert set(np.asarray(sample(buffer, jax.random.key(1), 200)[:, 0])) == set(
         range(5, 12)
     )
 
 
 def test_sampled_rows_are_pinned():
     """A silent change of sampling breaks every recorded run."""
-    memory = replay.full(jnp.asarray(numbered(0, 1000)))
-    drawn = sample(memory, jax.random.key(42), 10)[:, 0].astype(int).tolist()
+    buffer = replay.full(jnp.asarray(numbered(0, 1000)))
+    drawn = sample(buffer, jax.random.key(42), 10)[:, 0].astype(int).tolist()
     assert drawn == [644, 914, 71, 369, 709, 419, 977, 807, 94, 26]
 
 
@@ -125,5 +125,5 @@ def test_maps_over_runs():
     both = jax.tree.map(lambda *x: jnp.stack(x), one, two)
     rows = jnp.stack([numbered(4, 3), numbered(17, 3)])
     both = jax.jit(jax.vmap(replay.extend))(both, rows)
-    for i, (memory, new) in enumerate(zip((one, two), rows, strict=True)):
-        np.testing.assert_array_equal(both.rows[i], extend(memory, new).rows)
+    for i, (buffer, new) in enumerate(zip((one, two), rows, strict=True)):
+        np.testing.assert_array_equal(both.rows[i], extend(buffer, new).rows)

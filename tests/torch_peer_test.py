@@ -103,11 +103,11 @@ def updated():
 
 def test_all_parameters_are_equal_after_one_update(updated):
     agent, state, _, _ = updated
-    found = list(pairs(agent, state))
-    assert len(found) == 8 * 3 * 2 + 3
+    parameters = list(pairs(agent, state))
+    assert len(parameters) == 8 * 3 * 2 + 3
     leaves = jax.tree.leaves((state.params, state.target_params))
-    assert len(found) == len(leaves)
-    for name, parameter, ours in found:
+    assert len(parameters) == len(leaves)
+    for name, parameter, ours in parameters:
         gap = np.abs(parameter.detach().numpy() - np.asarray(ours)).max()
         assert gap < 1e-5, name
 

@@ -14,21 +14,21 @@ from tests.wheel_legged import STAND, make, nothing
 
 @pytest.mark.parametrize(("text", "survival"), [("none", 111), ("idealised", 88)])
 def test_a_robot_left_alone_falls_as_the_analysis_found(text, survival):
-    found = rollout.evaluate(make(text, 60), nothing, 60, seed=0)
-    assert found.fell.all()
+    outcome = rollout.evaluate(make(text, 60), nothing, 60, seed=0)
+    assert outcome.fell.all()
     # The standard error of 60 episodes is about 4 steps.
-    assert abs(found.lengths.mean() - survival) < 15
+    assert abs(outcome.lengths.mean() - survival) < 15
 
 
 def test_the_optimal_law_of_the_simulator_stands_in_it_for_thirty_seconds():
     gain = lqr.gains(gaps.parse("idealised"))
-    found = rollout.evaluate(
+    outcome = rollout.evaluate(
         make("idealised", 2), lambda obs: obs @ gain[:, None], 2, seed=0
     )
-    assert not found.fell.any()
-    assert found.lengths.tolist() == [[6000, 6000]]
-    np.testing.assert_allclose(found.seconds, 30.0)
-    assert (30 - found.returns / found.lengths < 0.005).all()
+    assert not outcome.fell.any()
+    assert outcome.lengths.tolist() == [[6000, 6000]]
+    np.testing.assert_allclose(outcome.seconds, 30.0)
+    assert (30 - outcome.returns / outcome.lengths < 0.005).all()
 
 
 def test_the_optimal_law_of_the_real_model_leaves_dry_friction_out():
@@ -61,14 +61,14 @@ def test_gains_are_those_of_value_iteration():
 
 def test_evaluation_is_cut_by_simulated_time():
     task = dataclasses.replace(STAND, evaluation_seconds=0.2)
-    found = rollout.evaluate(make(n=4, task=task), nothing, 2, seed=0)
-    assert found.seconds.shape == (2, 2)
+    outcome = rollout.evaluate(make(n=4, task=task), nothing, 2, seed=0)
+    assert outcome.seconds.shape == (2, 2)
     # The last period of 4 to 8 ms, or a stall, begins before 0.2 s are over.
-    assert (found.seconds >= 0.2 - 1e-9).all()
-    assert (found.lengths < 200 / 4 + 1).all()
-    assert not found.fell.any()
-    found = rollout.evaluate(make("idealised", 2, task), nothing, 2, seed=0)
-    assert found.lengths.tolist() == [[40, 40]]
+    assert (outcome.seconds >= 0.2 - 1e-9).all()
+    assert (outcome.lengths < 200 / 4 + 1).all()
+    assert not outcome.fell.any()
+    outcome = rollout.evaluate(make("idealised", 2, task), nothing, 2, seed=0)
+    assert outcome.lengths.tolist() == [[40, 40]]
 
 
 def test_a_trace_is_the_evaluation_step_by_step():

@@ -77,9 +77,9 @@ def test_larger_gaps_cost_the_operators_law_more():
     interfaces = [gaps.interface(gap, task.interface) for gap in settings]
     world = World(task, built, interfaces, range(len(built)), nthread=1)
     gain = scripted_operator.GAINS[[2, 3, 0, 1]] / 3
-    found = rollout.evaluate(world, lambda o: o @ gain[:, None], episodes, seed=0)
-    cost = (30 - found.returns / found.lengths).mean(axis=1)
-    fallen = found.fell.mean(axis=1)
+    outcome = rollout.evaluate(world, lambda o: o @ gain[:, None], episodes, seed=0)
+    cost = (30 - outcome.returns / outcome.lengths).mean(axis=1)
+    fallen = outcome.fell.mean(axis=1)
     assert fallen[0] == 0
     assert (cost[1:] > 1.5 * cost[0]).all(), dict(zip(texts, cost, strict=True))
     # Over 30 s all but the best laws lie after either of these.

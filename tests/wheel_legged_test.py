@@ -168,6 +168,6 @@ def test_resume_is_exact(task, text):
     other = make(text, 3, task)
     rollout.collect(other, act, 11)
     other.restore(state)
-    found, ended_too = rollout.collect(other, act, 250)
-    for a, b in zip((*found, *ended_too), (*expected, *ended), strict=True):
+    steps, ended_too = rollout.collect(other, act, 250)
+    for a, b in zip((*steps, *ended_too), (*expected, *ended), strict=True):
         np.testing.assert_array_equal(a, b)

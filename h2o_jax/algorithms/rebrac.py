@@ -18,7 +18,7 @@ def rebrac(
     """Deterministic actor-critic on real rows; straying from the log costs twice.
 
     Every update trains policy and critics alike (published: the policy every second
-    one). Real rows carry the next logged action: see `h2o_jax.follow`.
+    one). Real rows carry the next logged action: see `h2o_jax.with_next_action`.
 
     Args:
         obs_dim: O, number of observations.
@@ -44,4 +44,4 @@ def rebrac(
         },
     )
     targets = ("policy", "critic")
-    return learner.make(networks, stages, ("real",), targets, follows=True)
+    return learner.make(networks, stages, ("real",), targets, needs_next_action=True)
