@@ -38,7 +38,7 @@ class Program(NamedTuple):
     init: Callable[[jax.Array, Hyper, Scales], LearnerState]
     """`(keys [R'], hyper of [R'] leaves, scales) -> states`."""
     init_memory: Callable[[int], replay.Replay]
-    """`capacity -> ` empty replay of every run."""
+    """`capacity ->` empty replay of every run."""
     learn: Callable[..., tuple[LearnerState, replay.Replay | None, Metrics]]
     """`(states, memory, rows [R', n, D], data [N, D]) -> (states, memory, metrics)`.
 

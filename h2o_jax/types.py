@@ -245,7 +245,7 @@ class Algorithm(NamedTuple):
     step: Callable[..., tuple[LearnerState, Metrics]]
     """`update` with given noise: `(state, real_batch, sim_batch, *, noise)`."""
     noise: Callable[..., tuple[Noise, ...]]
-    """`key -> ` one dict of normals per stage."""
+    """`key ->` one dict of normals per stage."""
     act: Callable[..., jax.Array]
     """`(state.actor, obs [..., O], key=None) -> [..., A]`; no key gives the mode."""
     domains: frozenset[str]
