@@ -38,7 +38,7 @@ class Program(NamedTuple):
     init: Callable[[jax.Array, Hyper, Scales], LearnerState]
     """`(keys [R'], hyper of [R'] leaves, scales) -> states`."""
     init_replay: Callable[[int], ring.Replay]
-    """`capacity -> ` empty replay of every run."""
+    """`capacity ->` empty replay of every run."""
     learn: Callable[..., tuple[LearnerState, ring.Replay | None, Metrics]]
     """`(states, replay, rows [R', n, D], data [N, D]) -> (states, replay, metrics)`.
 

@@ -1,15 +1,62 @@
-"""README's Python example runs as it stands."""
+"""The Python examples of README and of the pages in docs/ run as they stand."""
 
+import doctest
 import pathlib
 import re
 
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+import numpy as np
+import pytest
+
+import h2o_jax
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
-def test_example_runs():
-    blocks = re.findall(r"```python\n(import.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 1
-    scope: dict = {}
-    exec(blocks[0], scope)
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def run_marked(page, scope):
+    """Runs the one block of a page that is marked as tested."""
+    marked = re.findall(
+        r"<!-- tests/readme_test.py runs this block. -->\n```python\n(.*?)```",
+        page.read_text(),
+        re.DOTALL,
+    )
+    assert len(marked) == 1
+    exec(marked[0], scope)
+    return scope
+
+
+def test_the_update_page_runs():
+    scope = run_marked(ROOT / "docs" / "update.md", {})
     assert scope["action"].shape == (1,)
     assert int(scope["state"].step) == 3
+
+
+def test_readme_runs():
+    obs_dim, action_dim, n = 3, 1, 256
+    shapes = ((n, obs_dim), (n, action_dim), (n,), (n,), (n, obs_dim))
+    batch = h2o_jax.Transition(*(np.zeros(shape, np.float32) for shape in shapes))
+    given = {
+        "obs_dim": obs_dim,
+        "action_dim": action_dim,
+        "real_batch": batch,
+        "sim_batch": batch,
+        "observation": np.zeros(obs_dim, np.float32),
+    }
+    scope = run_marked(ROOT / "README.md", given)
+    assert scope["action"].shape == (action_dim,)
+    assert int(scope["state"].step) == 1
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p, "pycon")], ids=lambda p: p.stem
+)
+def test_console_examples(page):
+    text = "\n".join(blocks(page, "pycon"))
+    example = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+    failed, tried = doctest.DocTestRunner(optionflags=flags).run(example)[:2]
+    assert (failed, tried > 0) == (0, True)
