@@ -67,7 +67,7 @@ class InitNetwork(Protocol):
     """Initialises the parameters of one group."""
 
     def __call__(self, key: jax.Array, /) -> Params:
-        """A random key `-> ` parameters."""
+        """A random key `->` parameters."""
 
 
 class PolicyNetwork(Protocol):
@@ -157,7 +157,7 @@ class DrawNoise(Protocol):
     """Draws all normals of an update."""
 
     def __call__(self, key: jax.Array, /) -> tuple[Noise, ...]:
-        """A random key `-> ` one dict of normals per stage."""
+        """A random key `->` one dict of normals per stage."""
 
 
 class Act(Protocol):

@@ -124,7 +124,7 @@ class NoiseShapes(Protocol):
     """Names the normals that a loss needs; losses of a stage share equal names."""
 
     def __call__(self, sizes: Sizes, /) -> dict[str, tuple[int, ...]]:
-        """`-> ` name and shape of each."""
+        """`->` name and shape of each."""
 
 
 def no_noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:

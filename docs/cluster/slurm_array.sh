@@ -11,7 +11,7 @@
 #SBATCH --open-mode=append
 set -u
 : "${RUN:?a folder that all hosts see}"
-folder=$RUN/part$SLURM_ARRAY_TASK_ID
+folder=$RUN/shard$SLURM_ARRAY_TASK_ID
 # srun takes the cores of a task from here, not from the options above.
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 
@@ -20,7 +20,7 @@ if [ -d "$folder/checkpoint" ]; then
     place=--resume=$folder
 fi
 srun --ntasks=1 python -m experiments.run "$@" \
-    --part="$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" "$place"
+    --shard="$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" "$place"
 code=$?
 # 75: the signal came and the run has saved itself.
 if [ "$code" -eq 75 ]; then
