@@ -213,8 +213,8 @@ def _pair(
     """Steps with their successors; those whose successor is unknown are dropped.
 
     Where a log has no successors, that of a row is the next row's observation. It is
-    unknown at a time limit and at the end of the log. At a terminal row no value depends
-    on it, and the row's own observation takes its place.
+    unknown at a time limit and at the end of the log. At a terminal row no value
+    depends on it, and the row's own observation takes its place.
     """
     obs = table["observations"]
     stops = table["terminals"] != 0
