@@ -5,7 +5,6 @@ it needs is imported only once it is asked for.
 """
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -48,7 +47,6 @@ def of(task: Task) -> Robot:
     return _ROBOTS.get(task.robot, Robot)()
 
 
-@functools.cache
 def _wheel_legged() -> Robot:
     from h2o_jax.sim.robot import log, scripted_operator
 

@@ -1,4 +1,4 @@
-"""Signals that ask, and those that are left alone."""
+"""Signals that stop a command, and those that are left alone."""
 
 import os
 import pty
@@ -11,7 +11,7 @@ from experiments.cli import interrupts
 
 HUNG_UP = """
 import os, signal, sys
-from experiments import interrupts
+from experiments.cli import interrupts
 signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
 with interrupts.Stop("the epoch ends") as stop:
     os.write(1, b"ready\\n")  # at once, as the terminal closes after it

@@ -22,7 +22,7 @@ def test_a_warned_job_lets_its_run_save_itself(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     (tmp_path / "jobs").mkdir()
     child = [sys.executable, "-c", WARNED]
-    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
+    monkeypatch.setattr(jobs.Shard, "command", lambda shard: child)
     part = jobs.Shard(tmp_path, 0, 1, 1, ())
     again = []
     former = signal.signal(jobs.WARNING, lambda *_: again.append(part.checkpoint()))
@@ -57,7 +57,7 @@ def test_a_run_that_a_signal_ended_has_the_shells_code(tmp_path, monkeypatch):
     (tmp_path / "jobs").mkdir()
     script = "import os, signal; signal.signal(2, 0); os.kill(os.getpid(), 2)"
     child = [sys.executable, "-c", script]
-    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
+    monkeypatch.setattr(jobs.Shard, "command", lambda shard: child)
     assert jobs.Shard(tmp_path, 0, 1, 1, ())() == 130
 
 

@@ -133,13 +133,13 @@ def test_a_failed_job_is_named_and_continued(stub, tmp_path, monkeypatch, capsys
     assert "shard 0/2  finished before" in printed
     assert "shard 1/2  finished, exit code 0" in printed
 
-    def asked(part):
-        lines = (folder / "jobs" / f"part{part}.log").read_text().splitlines()
+    def commands(shard):
+        lines = (folder / "jobs" / f"shard{shard}.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     flags = ["--algorithm=sac", "--seed=0..2", "--epochs=1000"]
-    assert asked(0) == [[*flags, "--shard=0/2", f"--run_dir={folder / 'shard0'}"]]
-    fresh, *resumed = asked(1)
+    assert commands(0) == [[*flags, "--shard=0/2", f"--run_dir={folder / 'shard0'}"]]
+    fresh, *resumed = commands(1)
     assert fresh == [*flags, "--shard=1/2", f"--run_dir={folder / 'shard1'}"]
     assert resumed == [[*flags, "--shard=1/2", f"--resume={folder / 'shard1'}"]] * 2
 
@@ -234,9 +234,9 @@ def test_ctrl_c_waits_for_the_job_and_begins_no_other(
     submitit, tmp_path, monkeypatch, capfd
 ):
     child = [sys.executable, "-c", INTERRUPTED]
-    monkeypatch.setattr(jobs.Shard, "command", lambda part: child)
+    monkeypatch.setattr(jobs.Shard, "command", lambda shard: child)
     place = f"--run_dir={tmp_path / 'grid'}"
-    with pytest.raises(StoppedError, match="part 0 was stopped; this command") as stop:
+    with pytest.raises(StoppedError, match="shard 0 was stopped; this command") as stop:
         call(launch.main, monkeypatch, *SAC, "--jobs=3", place)
     assert stop.value.exit_code == 130
     printed = capfd.readouterr()

@@ -20,6 +20,7 @@ from h2o_jax.errors import (
     DatasetError,
     StoppedError,
 )
+from h2o_jax.sim import rollout
 from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -118,12 +119,12 @@ def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.reports, "conclude", stop)
+        patch.setattr(run, "_conclude", stop)
         real = run.saving.save
         patch.setattr(
             run.saving,
             "save",
-            lambda *a: real(*a) if a[2].epoch < 3 else stop(),
+            lambda *a: real(*a) if a[1].state.epoch < 3 else stop(),
         )
         with pytest.raises(KeyboardInterrupt):
             call(run.main, patch, *arguments, f"--run_dir={folder}")
@@ -188,7 +189,7 @@ def test_what_was_killed_before_its_first_rows_goes_on(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.loop.rollout, "collect", killed)
+        patch.setattr(rollout, "collect", killed)
         arguments = (*H2O, f"--dataset={log}", "--epochs=4", f"--run_dir={folder}")
         with pytest.raises(RuntimeError):
             call(run.main, patch, *arguments)
@@ -204,14 +205,14 @@ def test_a_signal_saves_and_stops(finished, log, tmp_path, monkeypatch, name, co
     folder = tmp_path / "run"
     arguments = (*H2O, f"--dataset={log}", "--epochs=4", "--evaluate_every=3")
     with monkeypatch.context() as patch:
-        learn = run.loop.rollout.collect
+        learn = rollout.collect
 
         def collect(*rest):
             if len(run_folder.metrics(folder)) == 6:  # epochs 0 and 1 are written
                 os.kill(os.getpid(), signal.Signals[name])
             return learn(*rest)
 
-        patch.setattr(run.loop.rollout, "collect", collect)
+        patch.setattr(rollout, "collect", collect)
         with pytest.raises(StoppedError, match=r"after epoch 2.*--resume=") as stopped:
             call(run.main, patch, *arguments, f"--run_dir={folder}")
     assert stopped.value.exit_code == code

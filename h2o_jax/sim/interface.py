@@ -160,7 +160,7 @@ class Channel:
         return actions + self._action_noise[ids] * draws.action
 
     def deliver(self, command: Array, step: Array, ids: Array) -> Array:
-        """The torque `[k, A]`: a share of the command of `latency` steps ago."""
+        """Torque `[k, A]`: the command of `latency` steps ago, times `strength`."""
         length = self.queue.shape[1]
         self.queue[ids, step % length] = command
         # Slots not yet written since the reset hold zero: no torque.

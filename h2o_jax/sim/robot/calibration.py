@@ -6,8 +6,9 @@ loop*: do states and torque of the model under the scripted operator vary as muc
 the robot's did under a person and its balancing law?
 
 In open loop the log's commands are replayed with the delay that fits them best, 1.29
-rows of 6.1 ms. In closed loop a command waits two control steps, because the log
-writes a command one row after the state that it was computed from (see `log`).
+rows of 6.1 ms, counted from the row that holds a command. That row is one after the
+state from which the command was computed (see `log`), so in closed loop a command
+waits two control steps.
 """
 
 from collections.abc import Sequence
@@ -110,7 +111,7 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
     # A command holds for a row; a substep gets its mean torque.
     impulse = np.append(0.0, np.cumsum(log.torque))
     row = np.arange(len(impulse))
-    motions = []
+    motion = []
     for i in range(rows * _SUBSTEPS):
         begin = starts + i / _SUBSTEPS - variant.delay
         ends = np.interp([begin, begin + 1 / _SUBSTEPS], row, impulse)
@@ -118,10 +119,8 @@ def replay(log: Log, variant: Variant, starts: Array, rows: int) -> Array:
         physics.step()
         if i % _SUBSTEPS == _SUBSTEPS - 1:
             speed = RADIUS * physics.qvel[:, 3]
-            motions.append(
-                (physics.qpos[:, 2].copy(), physics.qvel[:, 2].copy(), speed)
-            )
-    return np.moveaxis(np.array(motions), 2, 0)
+            motion.append(np.stack([physics.qpos[:, 2], physics.qvel[:, 2], speed], 1))
+    return np.stack(motion, axis=1)
 
 
 def skill(

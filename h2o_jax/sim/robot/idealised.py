@@ -33,7 +33,7 @@ idealise_model = edits.towards(
 
 
 def idealise_interface(base: Interface, share: float) -> Interface:
-    """The interface a share of the way to an ideal one; pushes, action noise stay."""
+    """Moves the interface a share of the way; pushes and action noise stay."""
     rest = 1.0 - share
     low, high = base.substeps or (_PERIOD, _PERIOD)
     period = tuple(round(_PERIOD + rest * (x - _PERIOD)) for x in (low, high))
