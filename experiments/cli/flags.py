@@ -160,12 +160,15 @@ class Flags:
         """What `--help` shows: the flags by record, in the order of the records."""
         blocks = [describe.strip()]
         for record in self._records:
-            lines = [(record.__doc__ or "").strip().splitlines()[0].rstrip(".") + ":"]
+            title, _, _ = (record.__doc__ or "").strip().partition("\n")
+            lines = [title.partition(":")[0].rstrip(".") + ":"]
             for name in self.names(record):
-                lines.append(_head(name, self._known[name], self._flags[name].default))
-                lines += textwrap.wrap(self._known[name].setting.help, 76)
-            blocks.append(textwrap.indent("\n".join(lines), "      ").strip())
-        return "\n\n".join(block.replace("      --", "  --") for block in blocks)
+                known, default = self._known[name], self._flags[name].default
+                lines.append("  " + _head(name, known, default))
+                text = textwrap.wrap(known.setting.help, 80)
+                lines += [f"      {line}" for line in text]
+            blocks.append("\n".join(lines))
+        return "\n\n".join(blocks)
 
     def _sorted(self) -> Iterator[flags.Flag]:
         return (self._flags[name] for name in sorted(self._known))
