@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from h2o_jax import replay
+from h2o_jax import packing, replay, with_next_action
 from h2o_jax.types import Hyper, Transition
 
 OBS, ACTIONS = 2, 1
@@ -122,13 +122,13 @@ def train(
     state = algorithm.init(keys[0], hyper)
     log = rollout(LOGGED, keys[1], uniform_starts(keys[2], episodes))
     if algorithm.needs_next_action:
-        log = jax.vmap(replay.with_next_action, in_axes=1, out_axes=1)(log)
-    log = replay.full(replay.pack(log).reshape(STEPS * episodes, -1))
+        log = jax.vmap(with_next_action, in_axes=1, out_axes=1)(log)
+    log = replay.full(packing.pack(log).reshape(STEPS * episodes, -1))
     memory = replay.init(OBS, ACTIONS, updates * carts)
 
     def draw(memory, key):
         rows = replay.sample(memory, key, algorithm.batch_size)
-        return replay.unpack(rows, OBS, ACTIONS)
+        return packing.unpack(rows, OBS, ACTIONS)
 
     def simulate(actor, s, key, t):
         start_key, act_key = jax.random.split(key)
@@ -141,7 +141,7 @@ def train(
         sources = {"real": log}
         if "sim" in algorithm.domains:
             experience = simulate(state.actor, s, sim_key, t)
-            memory = replay.extend(memory, replay.pack(experience))
+            memory = replay.extend(memory, packing.pack(experience))
             s, sources["sim"] = experience.s_t, memory
         batches = {
             f"{domain}_batch": draw(source, k)

@@ -15,7 +15,7 @@ from benchmarks import updates
 from benchmarks.timing import Measure
 from experiments import build, loop
 from experiments.experiment import Experiment, Run
-from h2o_jax import replay
+from h2o_jax import packing
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 
@@ -87,7 +87,7 @@ def _log(setup: Experiment, n: int) -> Dataset:
     """A log of noise."""
     task = setup.model
     packed = updates.random_rows(setup, n)
-    rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+    rows = packing.unpack(packed, task.obs_dim, task.action_dim)
     return Dataset(
         jax.tree.map(np.asarray, rows),
         np.empty(0),

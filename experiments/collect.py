@@ -32,7 +32,7 @@ from experiments import (
 from experiments.build import State, Worlds
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, Run
-from h2o_jax import numpy_policy, replay
+from h2o_jax import numpy_policy, packing
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program
@@ -253,7 +253,7 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
             "and nothing was collected; give more"
         )
     written = state.memory.rows[0][: int(state.memory.added[0])]
-    rows = replay.unpack(written, task.obs_dim, task.action_dim)
+    rows = packing.unpack(written, task.obs_dim, task.action_dim)
     rows = jax.tree.map(np.asarray, rows)
     return rows, time_limits(rows.discount_t, task.horizon)
 

@@ -10,7 +10,7 @@ import numpy as np
 from experiments import hosts, simulate
 from experiments.build import State, Worlds
 from experiments.experiment import Experiment
-from h2o_jax import numpy_policy, replay
+from h2o_jax import numpy_policy, packing
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import DivergenceError
 from h2o_jax.program import Program
@@ -53,7 +53,7 @@ def train(
     Yields:
         One report per epoch; epoch 0 is the evaluation before any training.
     """
-    data = None if dataset is None else program.share(replay.pack(dataset.transition))
+    data = None if dataset is None else program.share(packing.pack(dataset.transition))
     simulators = None
     if worlds.sim is not None:
         make = simulate.Ahead if experiment.overlap else simulate.InTurn

@@ -21,7 +21,6 @@ from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
 from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
-from h2o_jax.replay import with_next_action
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -31,6 +30,7 @@ from h2o_jax.types import (
     Scales,
     Transition,
     unit_scales,
+    with_next_action,
 )
 from h2o_jax.value_losses import BACKBONES
 

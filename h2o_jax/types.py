@@ -23,6 +23,7 @@ from h2o_jax.records import (
     Scales,
     Transition,
     unit_scales,
+    with_next_action,
 )
 from h2o_jax.view import Loss, PolicyAt, Sizes, Stage, View
 
@@ -48,4 +49,5 @@ __all__ = [
     "Transition",
     "View",
     "unit_scales",
+    "with_next_action",
 ]

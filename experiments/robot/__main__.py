@@ -23,7 +23,7 @@ from experiments import command_line, flags, policies, records
 from experiments.cli import console
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures
-from h2o_jax import replay
+from h2o_jax import packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, models, rollout, tasks
 from h2o_jax.sim.gaps import GapSetting
@@ -272,7 +272,7 @@ def _visits(method: Method, task: Task) -> tuple[Array, Array] | None:
     packed = policies.load_memory(folder, first)
     if packed is None:
         return None
-    rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+    rows = packing.unpack(packed, task.obs_dim, task.action_dim)
     return rows.s_tm1, policies.load_critic(folder, first)(rows.s_tm1, rows.a_tm1)
 
 
