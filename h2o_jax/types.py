@@ -8,6 +8,7 @@ from h2o_jax.hyper import Hyper
 from h2o_jax.protocols import (
     Algorithm,
     Array,
+    Builder,
     Distribution,
     Domain,
     Domains,
@@ -31,6 +32,7 @@ __all__ = [
     "Actor",
     "Algorithm",
     "Array",
+    "Builder",
     "Distribution",
     "Domain",
     "Domains",

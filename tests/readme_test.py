@@ -1,13 +1,17 @@
-"""README's Python example runs as it stands."""
+"""The Python examples of README and docs run as they stand."""
 
 import pathlib
 import re
 
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def test_example_runs():
-    blocks = re.findall(r"```python\n(import.*?)```", README.read_text(), re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "docs/write_a_method.md"])
+def test_example_runs(page):
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"```python\n(import.*?)```", text, re.DOTALL)
     assert len(blocks) == 1
     scope: dict = {}
     exec(blocks[0], scope)
