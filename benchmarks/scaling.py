@@ -49,9 +49,9 @@ def measure(args: argparse.Namespace) -> Rates:
             n: stack.enter_context(Worker(plan, platform=args.platform))
             for n, plan in plans.items()
         }
-        measures = {n: worker.measures() for n, worker in workers.items()}
+        by_devices = {n: worker.measures() for n, worker in workers.items()}
         measures = {
-            (n, runs): measures[n][block(few, runs)]
+            (n, runs): by_devices[n][block(few, runs)]
             for n, plan in plans.items()
             for runs in plan.runs
         }
