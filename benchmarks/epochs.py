@@ -16,7 +16,7 @@ from benchmarks.timing import Measure
 from experiments import build, loop
 from experiments.experiment import Experiment, Run
 from experiments.steps import Clock, steps_of
-from h2o_jax import replay
+from h2o_jax import packing
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 
@@ -88,7 +88,7 @@ def _log(asked: Experiment, n: int) -> Dataset:
     """A log of noise."""
     task = asked.model
     packed = updates.random_rows(asked, n)
-    rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+    rows = packing.unpack(packed, task.obs_dim, task.action_dim)
     return Dataset(
         jax.tree.map(np.asarray, rows),
         np.empty(0),

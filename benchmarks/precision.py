@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
+import h2o_jax
 from benchmarks import cart, timing
-from tests import learning_test
 
 BITS = {"float32": None, "tensorfloat32": 10, "bfloat16": 7}
 """Bits of the fraction."""
@@ -54,14 +54,14 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--algorithm", default="h2o_plus", choices=sorted(learning_test.THRESHOLD)
+        "--algorithm", default="h2o_plus", choices=sorted(h2o_jax.ALGORITHMS)
     )
     args = timing.arguments(parser, rounds=10)
     print(timing.machine(args.cores), end="\n\n")
     rows = []
     for name, bits in BITS.items():
         with rounded(bits):
-            train = learning_test.trainer(args.algorithm)
+            train = cart.trainer(args.algorithm)
             keys = [jax.random.key(seed) for seed in range(args.rounds)]
             costs = np.array([float(train(key, cart.SIM_MASS)) for key in keys])
         spread = f"{costs.min():.2f}-{costs.max():.2f}"

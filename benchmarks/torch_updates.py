@@ -11,7 +11,7 @@ from benchmarks.timing import Measure
 from benchmarks.torch_peer import Batch, H2OPlus
 from benchmarks.updates import Plan
 from experiments import build
-from h2o_jax import replay
+from h2o_jax import packing
 
 EAGER = "PyTorch, eager"
 
@@ -45,7 +45,7 @@ class _Memory:
         setup = updates.experiment(plan)
         task = setup.model
         packed = updates.random_rows(setup, updates.CAPACITY)
-        rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+        rows = packing.unpack(packed, task.obs_dim, task.action_dim)
         columns = {
             "observations": rows.s_tm1,
             "actions": rows.a_tm1,

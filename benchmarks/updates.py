@@ -14,7 +14,7 @@ from benchmarks import floor
 from benchmarks.timing import Measure
 from experiments import build
 from experiments.experiment import Experiment, Run
-from h2o_jax import replay
+from h2o_jax import packing, replay
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.program import make_program
 from h2o_jax.types import LearnerState
@@ -154,7 +154,7 @@ def _one_call(plan: Plan) -> Measure:
     method, task = build.algorithm(setup), setup.model
     state = _init(plan)
     packed = np.asarray(random_rows(setup, UPDATES, method.batch_size))
-    batches = [replay.unpack(rows, task.obs_dim, task.action_dim) for rows in packed]
+    batches = [packing.unpack(rows, task.obs_dim, task.action_dim) for rows in packed]
 
     def measure() -> float:
         nonlocal state
@@ -189,7 +189,7 @@ def _init(plan: Plan) -> LearnerState:
 def random_rows(setup: Experiment, *shape: int) -> jax.Array:
     """Packed rows `[*shape, D]` of noise, none of them terminal."""
     task = setup.model
-    width = replay.width(task.obs_dim, task.action_dim)
+    width = packing.width(task.obs_dim, task.action_dim)
     rows = np.random.default_rng(0).standard_normal((*shape, width), np.float32)
-    rows[..., task.obs_dim + task.action_dim + 1] = 1.0
+    packing.unpack(rows, task.obs_dim, task.action_dim).discount_t[...] = 1.0
     return jnp.asarray(rows)

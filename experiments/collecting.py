@@ -23,7 +23,7 @@ from experiments.cli import console, interrupts
 from experiments.experiment import Experiment, Run
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
-from h2o_jax import numpy_policy, replay
+from h2o_jax import numpy_policy, packing
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import PLACE, at_least, setting
@@ -262,7 +262,7 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
             "and nothing was collected; give more"
         )
     written = state.replay.rows[0][: int(state.replay.added[0])]
-    rows = replay.unpack(written, task.obs_dim, task.action_dim)
+    rows = packing.unpack(written, task.obs_dim, task.action_dim)
     rows = jax.tree.map(np.asarray, rows)
     return rows, time_limits(rows.discount_t, task.horizon)
 

@@ -8,7 +8,7 @@ import numpy as np
 from experiments import build, collecting, robots
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment
-from h2o_jax import replay
+from h2o_jax import with_next_action
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
@@ -125,7 +125,7 @@ def _with_next_action(dataset: Dataset, algorithm: str) -> Dataset:
     Raises:
         DatasetError: hardly any is, as in a shuffled log.
     """
-    rows = replay.with_next_action(dataset.transition)
+    rows = with_next_action(dataset.transition)
     unknown = float(np.isinf(np.asarray(rows.a_t)[:, 0]).mean())
     if unknown > 0.5:
         raise DatasetError(

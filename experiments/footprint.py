@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments import build
 from experiments.experiment import Experiment
-from h2o_jax import replay
+from h2o_jax import packing
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import MemoryLimitError
@@ -70,7 +70,7 @@ def estimate(experiment: Experiment, dataset: Dataset | None) -> Estimate:
     # Random keys have no size of their own.
     leaves = jax.tree.leaves(state.replace(key=None))
     learner = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
-    width = replay.width(experiment.model.obs_dim, experiment.model.action_dim)
+    width = packing.width(experiment.model.obs_dim, experiment.model.action_dim)
     kept, data = 0, 0
     if "sim" in method.domains:
         kept = 4 * width * build.replay_rows(experiment, dataset)

@@ -15,11 +15,11 @@ import numpy as np
 
 from experiments.build import Block, State, Training
 from experiments.experiment import Experiment
-from h2o_jax import numpy_policy
+from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
 from h2o_jax.sim.world import World
-from h2o_jax.types import Actor, Transition
+from h2o_jax.types import Actor
 
 
 class Experience(NamedTuple):
@@ -111,7 +111,7 @@ def prepare(
             world, lambda obs, t: act(obs, normals[:, t]), experiment.steps
         )
         returns = _mean_by_run(collected.episodes, runs)
-        return Block(pack(collected.transitions), returns)
+        return Block(packing.pack(collected.transitions), returns)
 
     return collect
 
@@ -133,12 +133,6 @@ def noise(experiment: Experiment, epoch: int) -> np.ndarray:
     _, keys = experiment.keys(len(experiment.runs))
     shape = (experiment.steps, experiment.model.action_dim)
     return np.asarray(_normals(keys, epoch, shape))
-
-
-def pack(rows: Transition) -> np.ndarray:
-    """`replay.pack` for host arrays."""
-    scalars = np.stack([rows.r_t, rows.discount_t], axis=-1)
-    return np.concatenate([rows.s_tm1, rows.a_tm1, scalars, rows.s_t], axis=-1)
 
 
 def _draw(keys: jax.Array, epoch: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -11,7 +11,7 @@ import numpy as np
 from experiments import simulate
 from experiments.build import State, Training
 from experiments.simulate import Experience
-from h2o_jax import numpy_policy, replay
+from h2o_jax import numpy_policy, packing
 from h2o_jax.sim import rollout
 
 Metrics = dict[str, np.ndarray]
@@ -44,7 +44,7 @@ def steps_of(training: Training) -> Steps:
     simulators = simulate.simulators(training)
     data = None
     if training.dataset is not None:
-        data = training.program.share(replay.pack(training.dataset.transition))
+        data = training.program.share(packing.pack(training.dataset.transition))
     return Steps(
         simulate=simulators.take,
         learn=functools.partial(_learn, training, data),

@@ -65,8 +65,9 @@ def gap_penalty(q_sim: jax.Array, gap_sim: jax.Array, q_real: jax.Array) -> jax.
     .. math:: \sum_i clip(\log \sum_j \omega_j e^{Q_i(s_j, a_j)} - mean Q_i, \pm 1000),
               \quad \omega_j = u_j / \sum_k u_k
 
-    with `u` the dynamics gap clipped to [1e-6, 10]; the published floor of 1e-45 is
-    a denormal that accelerators flush to zero.
+    with `u` the dynamics gap clipped to [1e-30, 10]. The published floor of 1e-45 is a
+    denormal that accelerators flush to zero. Both leave a row at the floor no weight
+    beside the others, unless its value exceeds theirs by tens; 1e-6 would not.
 
     Args:
         q_sim: `[B, K]` values of simulated rows, j above.
@@ -80,7 +81,7 @@ def gap_penalty(q_sim: jax.Array, gap_sim: jax.Array, q_real: jax.Array) -> jax.
         Niu et al., 2022, Eq. 6 (arXiv 2206.13464).
     """
     chex.assert_equal_shape_prefix([q_sim, gap_sim], 1)
-    log_gap = jnp.log(jax.lax.stop_gradient(jnp.clip(gap_sim, 1e-6, 10.0)))
+    log_gap = jnp.log(jax.lax.stop_gradient(jnp.clip(gap_sim, 1e-30, 10.0)))
     log_omega = jax.nn.log_softmax(log_gap)
     soft_max = jax.nn.logsumexp(q_sim + log_omega[:, None], axis=0)
     excess = soft_max - jnp.mean(q_real, axis=0)

@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from h2o_jax import packing
 from h2o_jax import replay as ring
 from h2o_jax.types import (
     Algorithm,
@@ -150,7 +151,7 @@ def _one_run(
     """One block of one run, from its replay and the data."""
 
     def batch(draw: _Draw, key: jax.Array) -> Transition:
-        return ring.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
+        return packing.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
 
     def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)

@@ -4,7 +4,7 @@ Arguments before a `/` are passed by position, so that any name serves.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -185,3 +185,10 @@ class Algorithm(NamedTuple):
     """Rows of each domain that one update takes."""
     needs_next_action: bool = False
     """Whether real rows must carry the next logged action, `a_t`."""
+
+
+class Builder(Protocol):
+    """Builds a method for a system of given sizes."""
+
+    def __call__(self, obs_dim: int, action_dim: int, **settings: Any) -> Algorithm:
+        """`settings` are the method's own and those of `make_networks`."""

@@ -40,6 +40,18 @@ class Transition(NamedTuple):
     """`[..., A]` logged actions at `s_t`, inf where unknown; see `with_next_action`."""
 
 
+def with_next_action(log: Transition) -> Transition:
+    """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
+
+    A row whose successor does not begin the following row (an episode's end, a stall)
+    has no such action: inf.
+    """
+    xp = log.s_tm1.__array_namespace__()
+    known = xp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
+    a_t = xp.where(known, log.a_tm1[1:], xp.inf)
+    return log._replace(a_t=xp.concatenate([a_t, xp.full_like(a_t[:1], xp.inf)]))
+
+
 class Scales(NamedTuple):
     """Per-dimension constants taken from the data when a run begins.
 

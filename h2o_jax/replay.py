@@ -1,7 +1,7 @@
-"""Transitions packed in one array, so that sampling a batch is a single gather.
+"""A ring buffer of packed transitions, from which a batch is a single gather.
 
-`Replay` is a ring buffer of simulated rows; `pack` alone gives the fixed array that
-offline data live in. Every function is pure and is mapped over runs by the caller.
+Every function is pure and is mapped over runs by the caller; `full` is the buffer that
+offline data live in.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from h2o_jax.types import Transition
+from h2o_jax.packing import width
 
 
 class Replay(NamedTuple):
@@ -19,51 +19,6 @@ class Replay(NamedTuple):
     """`[capacity, D]` packed transitions; unwritten rows are zero."""
     added: jax.Array
     """`[]` uint32, rows ever written."""
-
-
-def width(obs_dim: int, action_dim: int) -> int:
-    """Floats in one packed transition without its next action."""
-    return 2 * obs_dim + action_dim + 2
-
-
-def with_next_action(log: Transition) -> Transition:
-    """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
-
-    A row whose successor does not begin the following row (an episode's end, a stall)
-    has no such action: inf.
-    """
-    known = jnp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
-    a_t = jnp.where(known, log.a_tm1[1:], jnp.inf)
-    return log._replace(a_t=jnp.concatenate([a_t, jnp.full_like(a_t[:1], jnp.inf)]))
-
-
-def pack(batch: Transition) -> jax.Array:
-    """`Transition [..., *]` -> `[..., D]`: s, a, r, discount, s' and, if any, a'.
-
-    D is `width`, and A more with the next action.
-    """
-    scalars = jnp.stack([batch.r_t, batch.discount_t], axis=-1)
-    parts = [batch.s_tm1, batch.a_tm1, scalars, batch.s_t]
-    if batch.a_t is not None:
-        parts.append(batch.a_t)
-    return jnp.concatenate(parts, axis=-1)
-
-
-def unpack(rows: jax.Array, obs_dim: int, action_dim: int) -> Transition:
-    """`[..., D]` -> `Transition [..., *]`; the inverse of `pack`."""
-    r, d, end = (
-        obs_dim + action_dim,
-        obs_dim + action_dim + 1,
-        width(obs_dim, action_dim),
-    )
-    return Transition(
-        s_tm1=rows[..., :obs_dim],
-        a_tm1=rows[..., obs_dim:r],
-        r_t=rows[..., r],
-        discount_t=rows[..., d],
-        s_t=rows[..., d + 1 : end],
-        a_t=rows[..., end:] if rows.shape[-1] > end else None,
-    )
 
 
 def init(obs_dim: int, action_dim: int, capacity: int) -> Replay:

@@ -8,6 +8,7 @@ from h2o_jax.hyper import Hyper
 from h2o_jax.protocols import (
     Algorithm,
     Array,
+    Builder,
     Distribution,
     Domain,
     Domains,
@@ -23,6 +24,7 @@ from h2o_jax.records import (
     Scales,
     Transition,
     unit_scales,
+    with_next_action,
 )
 from h2o_jax.view import Loss, PolicyAt, Sizes, Stage, View
 
@@ -30,6 +32,7 @@ __all__ = [
     "Actor",
     "Algorithm",
     "Array",
+    "Builder",
     "Distribution",
     "Domain",
     "Domains",
@@ -48,4 +51,5 @@ __all__ = [
     "Transition",
     "View",
     "unit_scales",
+    "with_next_action",
 ]

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import breakdown, floor, precision, updates
 from experiments import build
-from h2o_jax import networks, replay
+from h2o_jax import networks, packing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RATE = r"[\d.]+ \([\d.]+-[\d.]+\)"
@@ -187,12 +187,12 @@ def test_floor_is_what_the_compiled_update_multiplies(algorithm):
     setup = updates.experiment(plan)
     method, task = build.algorithm(setup), setup.model
     state = jax.eval_shape(method.init, jax.random.key(0))
-    width = replay.width(task.obs_dim, task.action_dim)
+    width = packing.width(task.obs_dim, task.action_dim)
     rows = jax.ShapeDtypeStruct((method.batch_size, width), jnp.float32)
 
     def update(state, **packed):
         batches = {
-            domain: replay.unpack(rows, task.obs_dim, task.action_dim)
+            domain: packing.unpack(rows, task.obs_dim, task.action_dim)
             for domain, rows in packed.items()
         }
         return method.update(state, **batches)

@@ -125,13 +125,20 @@ def test_gap_by_hand():
 @given(q_sim=pairs, u=floats(N, -4, 20), q_real=floats((3, K), -100, 100))
 def test_gap_oracle(q_sim, u, q_real):
     """The published form, with its own floor raised to ours, in float64."""
-    u = np.clip(u.astype(np.float64), 1e-6, 10)
+    u = np.clip(u.astype(np.float64), 1e-30, 10)
     omega = u / u.sum()
     q = q_sim.astype(np.float64)
     soft = np.log((omega[:, None] * np.exp(q - q.max(0))).sum(0)) + q.max(0)
     expected = np.clip(soft - q_real.astype(np.float64).mean(0), -1000, 1000).sum()
     ours = gap(q_sim, u.astype(np.float32), q_real)
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_gap_floor_is_as_good_as_the_published_one():
+    """A row at the floor has no say beside one with a gap of 1, though worth 9 more."""
+    penalty = gap(jnp.array([[0.0], [9.0]]), jnp.array([1.0, -1.0]), jnp.zeros((N, 1)))
+    # log(1 + 1e-45 e^9) = 0; a floor of 1e-6 gives 0.0081.
+    np.testing.assert_allclose(penalty, 0.0, atol=1e-6)
 
 
 def test_gap_is_bounded_and_even_where_no_row_is_far():

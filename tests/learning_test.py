@@ -1,6 +1,6 @@
 """Learning in seconds: every algorithm on the cart, judged on the real one.
 
-Costs over ten seeds (`python -m tests.learning_test`); the optimum is 1.55, the log's
+Costs over ten seeds (`python -m benchmarks.learning`); the optimum is 1.55, the log's
 driver pays 14.32, and 2.78 with a steady hand (a perfect clone):
 
                       simulator 4x as heavy        simulator right
@@ -21,8 +21,6 @@ and without a simulator:
 """
 
 import functools
-import inspect
-import sys
 
 import jax
 import numpy as np
@@ -57,29 +55,13 @@ MARGIN_OVER_BC = {
     "edac": 0.86,
     "rebrac": 0.79,
 }
-# DARC adds nats to rewards, which are about 0.05 per step here.
-HYPER = {"darc": {"reward_scale": 30.0}}
 SEEDS = range(3)
-
-
-def trainer(name):
-    """One compiled program: `(key, mass of the simulator's cart) -> real cost`."""
-    builder = h2o_jax.ALGORITHMS[name]
-    rows = {"learn_rows": slice(0, 64)}
-    if "discriminate_rows" in inspect.signature(builder).parameters:
-        rows = dict.fromkeys(("learn_rows", "discriminate_rows"), slice(0, 32))
-    settings = {"hidden": (32, 32), "discriminator_hidden": (32, 32), **rows}
-    if "critics" in inspect.signature(builder).parameters:
-        settings["critics"] = 4
-    algorithm = builder(cart.OBS, cart.ACTIONS, **settings)
-    hyper = cart.HYPER.replace(**HYPER.get(name, {}))
-    return jax.jit(lambda key, mass: cart.train(algorithm, key, mass, hyper)[0])
 
 
 @pytest.fixture(scope="module")
 def learned():
     """`(name, mass of the simulator's cart) -> ` mean real cost, computed once."""
-    train = functools.cache(trainer)
+    train = functools.cache(cart.trainer)
 
     @functools.cache
     def cost(name, mass=cart.SIM_MASS):
@@ -131,13 +113,3 @@ def test_sac_fails_for_the_mass_alone(learned):
     """The same program with the right mass comes close to the optimum."""
     # Half of 3.32 - 1.86.
     assert learned("sac", cart.REAL_MASS) < learned("sac") - 0.7
-
-
-if __name__ == "__main__":
-    print(f"optimum {drive(cart.OPTIMAL):.2f}, log {drive(cart.LOGGED):.2f}")
-    for name in sys.argv[1:] or sorted(h2o_jax.ALGORITHMS):
-        train, keys = trainer(name), [jax.random.key(seed) for seed in range(10)]
-        simulates = "sim" in h2o_jax.ALGORITHMS[name](1, 1).domains
-        for mass in (cart.SIM_MASS, cart.REAL_MASS)[: 1 + simulates]:
-            costs = np.sort([float(train(key, mass)) for key in keys])
-            print(f"{name}, mass {mass}: mean {costs.mean():.2f}, {costs.round(2)}")

@@ -161,7 +161,7 @@ def test_gap_part_by_hand():
     one = view(params={"critic": [jnp.float32(4)]}, gap_noise=0.5, gap_weight=2.0)
     one = one._replace(scales=one.scales._replace(next_obs_std=jnp.full(OBS, 2.0)))
     value, metrics = loss.apply(one, {"gap_s_t": jnp.ones((N, 10, OBS))})
-    # Gaps 29 -> 10 and three at the floor 1e-6: all weight on the first row, q = 0,
+    # Gaps 29 -> 10 and three at the floor 1e-30: all weight on the first row, q = 0,
     # against the mean of 4 a, which is 1.75.
     np.testing.assert_allclose(metrics["critic/gap_penalty"], -1.75, atol=1e-4)
     np.testing.assert_allclose(metrics["critic/gap"], (29 - 0 - 3 - 31) / 4)

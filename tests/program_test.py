@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from h2o_jax import Hyper, sac
-from h2o_jax import replay as ring
+from h2o_jax import Hyper, packing, sac
 from h2o_jax.program import make_program
 from h2o_jax.types import unit_scales
 
@@ -21,9 +20,9 @@ def method():
 
 
 def rows(*shape):
-    width = ring.width(OBS, ACTIONS)
+    width = packing.width(OBS, ACTIONS)
     packed = np.random.default_rng(0).normal(size=(*shape, width)).astype(np.float32)
-    packed[..., OBS + ACTIONS + 1] = 1.0
+    packing.unpack(packed, OBS, ACTIONS).discount_t[...] = 1.0
     return packed
 
 

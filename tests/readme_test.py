@@ -35,6 +35,10 @@ def test_the_update_page_runs():
     assert int(scope["state"].step) == 3
 
 
+def test_the_page_on_methods_runs():
+    run_marked(ROOT / "docs" / "write_a_method.md", {})
+
+
 def test_readme_runs():
     obs_dim, action_dim, n = 3, 1, 256
     shapes = ((n, obs_dim), (n, action_dim), (n,), (n,), (n, obs_dim))

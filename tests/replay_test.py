@@ -7,57 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from h2o_jax import replay
-from h2o_jax.types import Transition
+from h2o_jax import packing, replay
 
 OBS, A, CAPACITY = 3, 2, 7
 extend = jax.jit(replay.extend)
 sample = jax.jit(replay.sample, static_argnums=2)
 
 
-def steps(*shape):
-    """Every number differs."""
-    sizes = (OBS,), (A,), (), (), (OBS,)
-    shapes = [(*shape, *size) for size in sizes]
-    starts = np.cumsum([0, *map(np.prod, shapes)])
-    return Transition(
-        *(
-            np.arange(start, start + np.prod(s), dtype=np.float32).reshape(s)
-            for start, s in zip(starts, shapes, strict=False)
-        )
-    )
-
-
 def numbered(first, n):
     """Packed rows whose every column is the row's number."""
     rows = np.arange(first, first + n, dtype=np.float32)[:, None]
-    return np.tile(rows, replay.width(OBS, A))
-
-
-@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
-def test_pack_and_unpack_are_inverse(shape):
-    batch = steps(*shape)
-    rows = replay.pack(batch)
-    assert rows.shape == (*shape, replay.width(OBS, A)) == (*shape, 2 * OBS + A + 2)
-    assert_same(replay.unpack(rows, OBS, A), batch)
-    complete = batch._replace(a_t=-batch.a_tm1)
-    rows = replay.pack(complete)
-    assert rows.shape == (*shape, 2 * OBS + 2 * A + 2)
-    assert_same(replay.unpack(rows, OBS, A), complete)
-
-
-def assert_same(ours, given):
-    assert jax.tree.structure(ours) == jax.tree.structure(given)
-    jax.tree.map(np.testing.assert_array_equal, ours, given)
-
-
-def test_the_next_action_is_known_only_where_the_log_goes_on():
-    log = steps(5)
-    s_t = np.append(log.s_tm1[1:], log.s_tm1[:1], axis=0)
-    s_t[2] += 1  # a stall, or the next episode
-    a_t = np.array(replay.with_next_action(log._replace(s_t=s_t)).a_t)
-    np.testing.assert_array_equal(a_t[[0, 1, 3]], log.a_tm1[[1, 2, 4]])
-    assert np.isinf(a_t[[2, 4]]).all()
+    return np.tile(rows, packing.width(OBS, A))
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from experiments import environment, policies, run_folder
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
-from h2o_jax import replay
+from h2o_jax import packing
 from h2o_jax.sim import gaps, rollout, worlds
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.rollout import Trace
@@ -147,5 +147,5 @@ def _visits(method: Method, task: Task) -> tuple[Array, Array] | None:
     packed = policies.load_replay(folder, first)
     if packed is None:
         return None
-    rows = replay.unpack(packed, task.obs_dim, task.action_dim)
+    rows = packing.unpack(packed, task.obs_dim, task.action_dim)
     return rows.s_tm1, policies.load_critic(folder, first)(rows.s_tm1, rows.a_tm1)

@@ -1,7 +1,5 @@
 """The methods by name: each a short table of stages over shared parts."""
 
-from collections.abc import Callable
-
 from h2o_jax.algorithms.bc import bc
 from h2o_jax.algorithms.cql import cql
 from h2o_jax.algorithms.darc import darc
@@ -11,9 +9,9 @@ from h2o_jax.algorithms.h2o_plus import h2o_plus
 from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
 from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Builder
 
-ALGORITHMS: dict[str, Callable[..., Algorithm]] = {
+ALGORITHMS: dict[str, Builder] = {
     "bc": bc,
     "cql": cql,
     "darc": darc,

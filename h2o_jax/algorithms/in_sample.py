@@ -7,16 +7,15 @@ References:
     Garg et al., 2023 (arXiv 2301.02328).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from h2o_jax import learner, schedules
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Builder
 
 
-def _with_backbone(backbone: str) -> Callable[..., Algorithm]:
+def _with_backbone(backbone: str) -> Builder:
     def build(
         obs_dim: int,
         action_dim: int,
