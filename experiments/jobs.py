@@ -1,4 +1,4 @@
-"""What a job of the launch command does: it trains one shard of a grid.
+"""Jobs of the launch command, each of which trains one shard of a grid.
 
 The job itself touches no array; the run is a child process of it.
 """
@@ -13,12 +13,43 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from experiments.run_folder import LOCK, has_checkpoint
+from h2o_jax.settings import MACHINE, at_least, setting
 
 WARNING = signal.SIGUSR2
 """With which submitit lets a scheduler warn a job before it ends it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Spreading the grid over jobs."""
+
+    cluster: Literal["local", "debug", "slurm"] = setting(
+        "local",
+        "Where the jobs run: side by side on this machine, one after another on this "
+        "machine, or as one SLURM array.",
+        tags=[MACHINE],
+    )
+    jobs: int = setting(
+        1, "Jobs, each with a shard of the grid.", at_least(1), [MACHINE]
+    )
+    slurm_partition: str | None = setting(
+        None, "Partition of the jobs; default: the cluster's.", tags=[MACHINE]
+    )
+    slurm_time: int = setting(
+        1440, "Minutes after which SLURM ends a job.", at_least(1), [MACHINE]
+    )
+    slurm_cpus: int | None = setting(
+        None, "CPU cores of each job; default: the cluster's.", at_least(1), [MACHINE]
+    )
+    slurm_gpus: int | None = setting(
+        None, "GPUs of each job; default: none.", at_least(1), [MACHINE]
+    )
+    slurm_memory_gb: int | None = setting(
+        None, "Memory of each job; default: the cluster's.", at_least(1), [MACHINE]
+    )
 
 
 @dataclasses.dataclass

@@ -6,14 +6,13 @@ what it printed in --run_dir/jobs. The same command with the same --run_dir cont
 what is unfinished. --cluster=local and debug wait for the jobs; slurm returns at once.
 """
 
-import dataclasses
 import importlib
 import os
 import pathlib
 import shutil
 import signal
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from absl import logging
 
@@ -24,10 +23,10 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment, Grid
-from experiments.jobs import Shard
+from experiments.jobs import Launch, Shard
 from experiments.run_folder import Output
 from h2o_jax.errors import ConfigError, JobError, StoppedError
-from h2o_jax.settings import FREE, MACHINE, at_least, setting
+from h2o_jax.settings import FREE, MACHINE
 
 _NO_LIMIT = 60 * 24 * 365
 """Minutes; submitit ends local jobs after two by default."""
@@ -35,36 +34,6 @@ _NOTICE = 180
 """Seconds before a job's end at which its run is told to save itself."""
 _STOPPED = (75, 130)
 """Exit codes of a run that a signal ended; what it had learned is saved."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Launch:
-    """Spreading the grid over jobs."""
-
-    cluster: Literal["local", "debug", "slurm"] = setting(
-        "local",
-        "Where the jobs run: side by side on this machine, one after another on this "
-        "machine, or as one SLURM array.",
-        tags=[MACHINE],
-    )
-    jobs: int = setting(
-        1, "Jobs, each with a shard of the grid.", at_least(1), [MACHINE]
-    )
-    slurm_partition: str | None = setting(
-        None, "Partition of the jobs; default: the cluster's.", tags=[MACHINE]
-    )
-    slurm_time: int = setting(
-        1440, "Minutes after which SLURM ends a job.", at_least(1), [MACHINE]
-    )
-    slurm_cpus: int | None = setting(
-        None, "CPU cores of each job; default: the cluster's.", at_least(1), [MACHINE]
-    )
-    slurm_gpus: int | None = setting(
-        None, "GPUs of each job; default: none.", at_least(1), [MACHINE]
-    )
-    slurm_memory_gb: int | None = setting(
-        None, "Memory of each job; default: the cluster's.", at_least(1), [MACHINE]
-    )
 
 
 SETTINGS = (*run.SETTINGS, Launch)
