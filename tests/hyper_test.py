@@ -17,7 +17,7 @@ def test_every_field_is_a_setting_and_a_leaf():
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_defaults_are_permitted_and_help_is_one_sentence(name):
-    field, (help, values) = FIELDS[name]
+    field, (help, values, _) = FIELDS[name]
     assert values.contains(field.default)
     assert help.endswith(".") and "\n" not in help and name not in help.split()
     assert values is settings.ANY or values.text not in help
