@@ -18,10 +18,13 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
+from experiments.experiment import Grid, Method, Schedule, Source
+from experiments.jobs import Launch
+from experiments.run_folder import Output
 from h2o_jax.data import datasets, files, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import PLACE, setting
-from h2o_jax.types import Transition
+from h2o_jax.types import Hyper, Transition
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,13 @@ class Out:
     )
 
 
-SETTINGS = (*parsing.EXPERIMENT, Collecting, Out, Machine, Reading)
+SETTINGS = (Source, Collecting, Out, Reading, Machine)
+HIDDEN = (
+    *(Grid, Method, Hyper, Schedule, Output, Launch),
+    *("dataset", "columns", "action_bounds", "max_episode_steps", "download"),
+    *("distributed", "coordinator", "hosts", "host"),
+)
+"""Flags of a run, whose flagfile serves to collect its log, too."""
 
 
 def main(flags: Flags) -> None:
@@ -67,4 +76,4 @@ def write(out: str, path: pathlib.Path, rows: Transition) -> None:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS)
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN)

@@ -1,8 +1,7 @@
-"""Making a log of the real system where none is given.
+"""The log of the real system where none is given: made once, and kept in a cache.
 
 SAC learns in the unmodified simulator until it reaches a return, or a robot's own
-operator drives it; the log is kept in a cache under a name that all it depends on
-decides.
+operator drives it. The file's name is a digest of all that the log depends on.
 """
 
 import dataclasses
@@ -13,29 +12,20 @@ import pathlib
 import shutil
 from typing import Literal
 
-import jax
-import numpy as np
-
 import h2o_jax
-from experiments import build, loop, robots, run_folder, saving, simulate
-from experiments.build import State, Training
-from experiments.cli import console, interrupts
+from experiments import collector, robots, run_folder
+from experiments.collector import Recipe
 from experiments.experiment import Experiment, Run
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
-from h2o_jax import numpy_policy, packing
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import PLACE, at_least, setting
-from h2o_jax.sim import rollout, worlds
 from h2o_jax.sim.robot.log import Pairing
-from h2o_jax.types import Transition
 
 _BLOCK = 1000
 """Steps and updates per epoch of SAC, whatever the later run uses."""
 _MEDIUM_ROWS = 200_000
-_ROLLOUTS = 10
-"""Environments that record a `medium` log side by side."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,24 +63,6 @@ class Collecting:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How a log is collected."""
-
-    experiment: Experiment
-    """SAC in the real system."""
-    kind: str
-    target: float
-    """Deterministic return at which SAC stops."""
-    rows: int
-    """Transitions of a `medium` log."""
-
-    @property
-    def key(self) -> str:
-        """Digest of all that the log depends on, our version included."""
-        return _digest(dataclasses.astuple(self))
-
-
 def ensure(
     experiment: Experiment, pairing: Pairing | None, how: Collecting, threads: int = 0
 ) -> pathlib.Path:
@@ -125,7 +97,7 @@ def place(
         kind, key = recorder.kind, _digest(settings)
     else:
         recipe = _recipe(experiment, how)
-        kind, key = recipe.kind, recipe.key
+        kind, key = recipe.kind, _digest(dataclasses.astuple(recipe))
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     folder = pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
     return folder / f"{experiment.task}-{kind}-{key}.hdf5"
@@ -149,7 +121,7 @@ def _record(
     task = experiment.model
     rows, seed, paired = _session(recorder, pairing, how)
     data = recorder.record(task, rows, seed, paired, experiment.real)
-    limits = time_limits(data.transition.discount_t, task.horizon)
+    limits = collector.time_limits(data.transition.discount_t, task.horizon)
     origin = "; ".join([data.source, *data.notes])
     attributes = {"origin": origin, "pairing": paired}
     datasets.write_d4rl(path, data.transition, limits, attributes)
@@ -160,7 +132,7 @@ def _learn(path: pathlib.Path, recipe: Recipe, threads: int) -> None:
     work = path.with_suffix(".work")
     folder = RunFolder(work)  # holds the lock
     try:
-        rows, limits = _collect(recipe, work, threads)
+        rows, limits = collector.collect(recipe, work, threads)
         datasets.write_d4rl(path, rows, limits, _attributes(recipe))
     finally:
         folder.close()
@@ -171,18 +143,6 @@ def _digest(settings: object) -> str:
     """Digest of all that a log depends on, our version included."""
     text = repr((settings, h2o_jax.__version__))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def time_limits(discount_t: np.ndarray, horizon: int) -> np.ndarray:
-    """Where one environment's record `[T]` was cut: at the time limit or its end."""
-    limits = np.zeros(len(discount_t), bool)
-    age = 0
-    for i, goes_on in enumerate(discount_t > 0):
-        age += 1
-        limits[i] = goes_on and (age == horizon or i == len(limits) - 1)
-        if age == horizon or not goes_on:
-            age = 0
-    return limits
 
 
 def _recipe(experiment: Experiment, how: Collecting) -> Recipe:
@@ -207,85 +167,6 @@ def _recipe(experiment: Experiment, how: Collecting) -> Recipe:
     )
     kind, rows = how.collect_kind, how.collect_rows or _MEDIUM_ROWS
     return Recipe(collector, kind, target, rows if kind == "medium" else 0)
-
-
-def _collect(
-    recipe: Recipe, work: pathlib.Path, threads: int
-) -> tuple[Transition, np.ndarray]:
-    """Trains SAC until the target, then gives its replay or its rollouts.
-
-    Returns:
-        Rows `[N, ...]`, and `[N]` where an episode was cut, not terminated.
-    """
-    training = build.training(recipe.experiment, threads=threads)
-    state = training.state
-    if (work / run_folder.CHECKPOINT).is_dir():
-        saving.restore(work, training)
-    task = recipe.experiment.task
-    print(f"collecting {recipe.kind} of {task}: SAC to {recipe.target:.0f}")
-    # A restored state may have reached the target already.
-    if state.best_return[0] < recipe.target:
-        _train(recipe, training, work)
-    if state.best_return[0] < recipe.target:
-        print("stopped short of the target by --collect_epochs")
-    if recipe.kind == "medium":
-        return _rollouts(recipe, state)
-    return _replay(recipe, state)
-
-
-def _train(recipe: Recipe, training: Training, work: pathlib.Path) -> None:
-    """Trains until an evaluation reaches the target; saves itself in `work`."""
-    display = console.Display("collect", recipe.experiment.epochs)
-    with display, interrupts.Stop("the epoch ends and is saved") as stop:
-        for report in loop.train(training):
-            display.epoch(report.epoch)
-            stopping = stop.received
-            if report.scores or stopping:
-                saving.save(work, training)
-            if stopping:
-                how = "the same command goes on collecting"
-                raise interrupts.stopped(stopping, report.epoch, how)
-            if report.scores:
-                mean = report.scores.returns.mean()
-                display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
-                if mean >= recipe.target:
-                    return
-
-
-def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
-    """All that SAC saw, in order."""
-    assert state.replay is not None
-    task = recipe.experiment.model
-    if state.epoch == 0:
-        raise ConfigError(
-            f"--collect_return={recipe.target:g}: the untrained policy reaches that, "
-            "and nothing was collected; give more"
-        )
-    written = state.replay.rows[0][: int(state.replay.added[0])]
-    rows = packing.unpack(written, task.obs_dim, task.action_dim)
-    rows = jax.tree.map(np.asarray, rows)
-    return rows, time_limits(rows.discount_t, task.horizon)
-
-
-def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
-    """Stochastic rollouts of the policy that SAC reached, one robot's after another."""
-    experiment, task = recipe.experiment, recipe.experiment.model
-    seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
-    gaps = [experiment.real] * _ROLLOUTS
-    world = worlds.make(task, gaps, seeds, experiment.inertia)
-    one = simulate.actors(state, 1)
-    many = jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
-    act = numpy_policy.make(many)
-    rng = np.random.default_rng(seeds[0])
-    shape = (_ROLLOUTS, task.action_dim)
-    rows = rollout.collect(
-        world,
-        lambda obs, t: act(obs, rng.standard_normal(shape, np.float32)),
-        -(-recipe.rows // _ROLLOUTS),
-    ).transitions
-    limits = [time_limits(d, task.horizon) for d in rows.discount_t]
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
-    return flat, np.concatenate(limits)
 
 
 def _attributes(recipe: Recipe) -> dict[str, str]:

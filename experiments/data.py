@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from experiments import build, collecting, robots
+from experiments import collecting, robots
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment
 from h2o_jax import with_next_action
@@ -55,12 +55,17 @@ def needed(experiment: Experiment, method: Algorithm) -> bool:
 
 
 def load(
-    experiment: Experiment, reading: Reading, how: Collecting, threads: int = 0
+    experiment: Experiment,
+    method: Algorithm,
+    reading: Reading,
+    how: Collecting,
+    threads: int = 0,
 ) -> Dataset | None:
     """The log that `--dataset` names, or a collected one; None if none is needed.
 
     Args:
-        experiment: its task, method and dataset.
+        experiment: its task and dataset.
+        method: its method.
         reading: how the file is read.
         how: a log is collected where none is given.
         threads: threads of the physics while collecting; 0 for one per core.
@@ -69,7 +74,6 @@ def load(
         ConfigError: `--pairing` names another pairing than the log's.
         DatasetError: in one line, the file, the finding and the fix.
     """
-    method = build.algorithm(experiment)
     if not needed(experiment, method):
         return None
     source, rows = experiment.dataset, method.batch_size

@@ -7,7 +7,7 @@ help texts are generated from them.
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NewType
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,15 @@ import jax.numpy as jnp
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import FREE, PLACE, POSITIVE, at_least, setting
+from h2o_jax.settings import FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper
 from h2o_jax.value_losses import BACKBONES
+
+Seeds = NewType("Seeds", tuple[int, ...])
+"""Different whole numbers; a command line may give them as ranges."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +160,7 @@ class Schedule:
 class Grid:
     """Runs: every gap with every hyperparameter of a list and every seed."""
 
-    seed: tuple[int, ...] = setting(
+    seed: Seeds = setting(
         (0,), "Base seeds: a list such as 0,1,2 or a range 0..4.", at_least(0)
     )
     gap: str = setting(
@@ -170,7 +173,8 @@ class Grid:
     lambda_: tuple[float, ...] | None = setting(
         None,
         "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman "
-        "target, in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
+        "target.",
+        UNIT,
     )
     shard: str = setting(
         "",

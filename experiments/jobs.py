@@ -1,6 +1,6 @@
 """Jobs of the launch command, each of which trains one shard of a grid.
 
-The job itself touches no array; the run is a child process of it.
+The job waits for a child process that trains, so that XLA starts afresh in it.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from experiments.run_folder import LOCK, has_checkpoint
+from h2o_jax.data import files
 from h2o_jax.settings import MACHINE, at_least, setting
 
 WARNING = signal.SIGUSR2
@@ -73,7 +74,7 @@ class Shard:
 
     @property
     def run_folder(self) -> pathlib.Path:
-        """Where the run's records and checkpoint are."""
+        """Where the run's metrics and checkpoint are."""
         return self.folder / f"shard{self.index}"
 
     @property
@@ -107,7 +108,8 @@ class Shard:
             )
         code = self._child.wait()
         if code == 0:
-            self._done.write_text(f"{self.epochs}\n")
+            with files.replacing(self._done) as part:
+                part.write_text(f"{self.epochs}\n")
         return code if code >= 0 else 128 - code  # as shells have it for signals
 
     def checkpoint(self) -> Any:

@@ -25,6 +25,7 @@ from experiments.devices import Machine
 from experiments.experiment import Experiment, Grid
 from experiments.jobs import Launch, Shard
 from experiments.run_folder import Output
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from h2o_jax.settings import FREE, MACHINE
 
@@ -154,6 +155,11 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
     # What must stay the same when a launch is continued.
     kept = flags.given(tags=frozenset([FREE, MACHINE]))
     kept.append(f"--jobs={flags.of(Launch).jobs}")
+    if (folder / "part0").is_dir():
+        raise ConfigError(
+            f"--run_dir={folder}: launched by an earlier version, whose folders are "
+            "called part0 and so on; continue it with that version, or choose another"
+        )
     if note.is_file():
         stored = note.read_text().splitlines()
         before = " ".join(x for x in stored if x not in kept)
@@ -167,7 +173,8 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
     with run_folder.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    note.write_text("\n".join(kept) + "\n")
+    with files.replacing(note) as part:
+        part.write_text("\n".join(kept) + "\n")
     return folder
 
 

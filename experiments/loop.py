@@ -3,11 +3,16 @@
 `train` yields a report per epoch; whoever iterates over it prints, measures and saves.
 From Python, without any flags::
 
+    from experiments import build, loop
+    from experiments.experiment import Experiment, grid
+    from h2o_jax.sim import gaps
+
+    runs = grid(seeds=[0, 1], gap_list=[gaps.parse("gravity:2")], hyper={})
     experiment = Experiment(
-        task="hopper", algorithm="sac", runs=grid([0], [gaps.parse("gravity:2")], {})
+        task="hopper", algorithm="sac", runs=runs, epochs=2, steps=50, updates=5
     )
     for report in loop.train(build.training(experiment)):
-        print(report.epoch, report.returns)
+        print(report.epoch, report.scores and report.scores.returns.mean())
 """
 
 from collections.abc import Iterator

@@ -28,14 +28,18 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, Grid, Method, Schedule, Source
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from experiments.steps import Clock, steps_of
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import StoppedError
+from h2o_jax.types import Hyper
 
-SETTINGS = (*parsing.EXPERIMENT, Machine, Output, Reading, Collecting)
+SETTINGS = (
+    *(Source, Reading, Collecting, Grid),
+    *(Method, Hyper, Schedule, Machine, Output),
+)
 
 
 class Command(NamedTuple):
@@ -74,16 +78,19 @@ def _run(command: Command) -> StoppedError | None:
     if hosts.leads():  # refused now, not once a log is collected
         folder = run_folder.place(command.output, whole.task, whole.algorithm)
     mine = hosts.share(whole)
+    method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
-        dataset = data.load(mine, command.reading, command.collecting, machine.threads)
+        dataset = data.load(
+            mine, method, command.reading, command.collecting, machine.threads
+        )
     if hosts.leads():
         print(_plan(mine, dataset))
-    record = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
+    where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         training = build.training(mine, dataset, machine.threads, whole.runs)
-        return _train(command, training, record)
+        return _train(command, training, where)
     finally:
-        record.close()
+        where.close()
 
 
 def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
@@ -100,21 +107,21 @@ def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
 
 
 def _train(
-    command: Command, training: Training, record: RunFolder
+    command: Command, training: Training, where: RunFolder
 ) -> StoppedError | None:
-    """Trains this host's runs; host 0 writes the record of all."""
-    whole, folder = command.experiment, record.path
+    """Trains this host's runs; host 0 writes the run folder of all."""
+    whole, folder = command.experiment, where.path
     if command.output.resume:
         saving.restore(folder, training, hosts.shared())
-        record.keep_until(training.state.epoch)
+        where.keep_until(training.state.epoch)
     facts = reports.data_facts(whole, training.dataset)
-    record.begin(command.flags.text(), reports.run_facts(whole, facts))
+    where.begin(command.flags.text(), reports.run_facts(whole, facts))
     clock = Clock()
     epochs = loop.train(training, clock.over(steps_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop("the epoch ends and is saved") as stop:
         for report in map(hosts.gather_report, epochs):
-            record.write(reports.lines(whole, report, clock.lap()))
+            where.write(reports.lines(whole, report, clock.lap()))
             display.epoch(report.epoch)
             stopping = hosts.agree(stop.received)
             if report.scores or stopping:

@@ -4,7 +4,7 @@ import signal
 import numpy as np
 import pytest
 
-from experiments import collect, collecting
+from experiments import collect, collecting, collector
 from experiments.cli import parsing
 from experiments.collecting import Collecting
 from experiments.data import Reading
@@ -43,7 +43,7 @@ def load(path):
 def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
     data = load(replay)
     assert len(data.transition.r_t) == 5 * 60
-    monkeypatch.setattr(collecting, "_collect", pytest.fail)
+    monkeypatch.setattr(collector, "collect", pytest.fail)
     assert ensure(*SMALL, f"--cache_dir={replay.parent}") == replay
     assert [p.name for p in replay.parent.iterdir()] == [replay.name]
 
@@ -51,8 +51,7 @@ def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
 def test_other_settings_have_another_file(replay):
     def key(*arguments):
         flags = parsed(*SMALL, *arguments)
-        recipe = collecting._recipe(parsing.experiment(flags), flags.of(Collecting))
-        return recipe.key
+        return collecting.place(parsing.experiment(flags), None, flags.of(Collecting))
 
     others = ("--collect_seed=1", "--collect_hidden=9,9", "--real=gravity")
     assert len({key(), *map(key, others)}) == 4
@@ -103,11 +102,11 @@ def test_time_limits_by_hand():
     # Ages 1 2 3 | 1 2(terminal) | 1 2 3; the limit is 3.
     discount = np.array([1, 1, 1, 1, 0, 1, 1, 1])
     wanted = [0, 0, 1, 0, 0, 0, 0, 1]
-    assert collecting.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
+    assert collector.time_limits(discount, 3).tolist() == [bool(x) for x in wanted]
     # A terminal step that is also the last one allowed is a terminal.
-    assert not collecting.time_limits(np.array([1, 1, 0]), 3).any()
+    assert not collector.time_limits(np.array([1, 1, 0]), 3).any()
     # A record that stops in the middle of an episode is cut there.
-    assert collecting.time_limits(np.array([1, 1]), 3).tolist() == [False, True]
+    assert collector.time_limits(np.array([1, 1]), 3).tolist() == [False, True]
 
 
 def test_command_writes_where_it_is_told(replay, tmp_path, monkeypatch, capsys):

@@ -23,9 +23,9 @@ TINY = (
 )
 
 
-def parsed(*arguments, settings=run.SETTINGS):
+def parsed(*arguments, settings=run.SETTINGS, hidden=()):
     """The flags of a command, as if given on its command line."""
-    flags = Flags(*settings)
+    flags = Flags(*settings, hidden=hidden)
     flags.parse(["prog", *arguments])
     return flags
 
@@ -38,7 +38,9 @@ def experiment_of(*arguments):
 def call(main, monkeypatch, *arguments):
     """Runs `main` as a command would, on the devices that the tests already have."""
     monkeypatch.setattr(devices, "use_cores", lambda cores, runs: None)
-    main(parsed(*arguments, settings=sys.modules[main.__module__].SETTINGS))
+    module = sys.modules[main.__module__]
+    hidden = getattr(module, "HIDDEN", ())
+    main(parsed(*arguments, settings=module.SETTINGS, hidden=hidden))
 
 
 def write_log(path, rows=400):

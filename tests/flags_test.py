@@ -4,7 +4,8 @@ import pathlib
 import pytest
 
 import experiments
-from experiments import build
+from experiments import build, collect
+from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import grid
 from h2o_jax import settings
@@ -89,7 +90,8 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("--critic_lr=nan", "--critic_lr=nan"),
         ("--critic_lr=fast", "not a number"),
         ("--epochs=0", "epochs"),
-        ("--seed=1,1", "twice"),
+        ("--seed=1,1", "--seed=1,1: a seed is given twice"),
+        ("--hidden=4..6", "--hidden=4..6: not whole numbers"),
         ("--seed=-1", "--seed=-1: must be 0 or more"),
         ("--seed=4..0", "--seed=4..0: empty"),
         ("--hidden=64,x", "--hidden=64,x"),
@@ -143,17 +145,52 @@ class Example:
     fast: bool = setting(False, "Whether fast.")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Other:
+    """Another title."""
+
+    unused: str = setting("", "Nothing.")
+
+
 def test_a_new_setting_is_one_line_and_shows_in_the_help():
     flags = Flags(Example)
     flags.parse(["prog", "--size=4", "--kind=two", "--fast"])
     assert flags.of(Example) == Example(size=4, kind="two", fast=True)
-    assert flags.help("What it does.") == (
+    assert flags.help("What it does.").startswith(
         "What it does.\n\n"
         "A title:\n"
         "  --size=3  (>= 1)\n      How large.\n"
         "  --kind=  (one, two)\n      Which kind.\n"
-        "  --[no]fast\n      Whether fast."
+        "  --[no]fast\n      Whether fast.\n\n"
+        "Flagfiles:\n"
     )
+
+
+def test_hidden_flags_are_accepted_and_not_shown():
+    flags = Flags(Example, hidden=[Other, "kind"])
+    flags.parse(["prog", "--size=4", "--kind=two", "--unused=x"])
+    assert "--size" in flags.help("") and "--kind" not in flags.help("")
+    assert "--unused" not in flags.help("")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_number_is_within_its_range(value):
+    with pytest.raises(ConfigError, match="--return_range"):
+        experiment_of(f"--return_range={value}")
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda p: p.stem)
+def test_a_runs_flagfile_serves_to_collect_its_log(path):
+    flags = parsed(
+        f"--flagfile={path}", settings=collect.SETTINGS, hidden=collect.HIDDEN
+    )
+    assert parsing.experiment(flags).task
+
+
+def test_a_run_of_another_version_is_refused(tmp_path):
+    (tmp_path / "flags.flags").write_text("--seed=3\n--part=0/2\n")
+    with pytest.raises(CheckpointError, match=r"made by another version .*'part'"):
+        parsed(f"--resume={tmp_path}")
 
 
 def test_commands_do_not_share_flags():

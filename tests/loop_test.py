@@ -1,5 +1,7 @@
 """Training from Python: an experiment made by hand, no flags anywhere."""
 
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,16 @@ def experiment(algorithm):
 def log(tmp_path_factory):
     path = write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
     return datasets.load(str(path), obs_dim=11, action_dim=3)
+
+
+def test_the_example_of_the_module_runs(capsys):
+    example = loop.__doc__.partition("::\n")[2]
+    exec(textwrap.dedent(example), {})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize("algorithm", ["h2o_plus", "sac", "bc"])

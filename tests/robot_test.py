@@ -8,6 +8,7 @@ from PIL import Image
 
 import h2o_jax
 from experiments import (
+    build,
     checkpoints,
     collect,
     data,
@@ -108,7 +109,8 @@ def test_a_log_that_states_no_pairing_is_taken_as_it_is(tmp_path):
 def load_data(*arguments):
     flags = parsed(*arguments)
     reading, how = flags.of(Reading), flags.of(Collecting)
-    return data.load(parsing.experiment(flags), reading, how)
+    experiment = parsing.experiment(flags)
+    return data.load(experiment, build.algorithm(experiment), reading, how)
 
 
 def test_sac_sees_observations_normalised_by_the_log(runs):

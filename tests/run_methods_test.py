@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import (
+    build,
     checkpoints,
     data,
     policies,
@@ -67,12 +68,13 @@ def test_rebrac_needs_a_log_in_order(log, tmp_path):
     np.savez(shuffled, **{name: x[order] for name, x in columns.items()})
     for path, fine in ((log, True), (shuffled, False)):
         experiment = experiment_of(*TINY, "--algorithm=rebrac", f"--dataset={path}")
+        method = build.algorithm(experiment)
         if fine:
-            rows = data.load(experiment, Reading(), Collecting()).transition
+            rows = data.load(experiment, method, Reading(), Collecting()).transition
             known = np.isfinite(rows.a_t).all(axis=1)
             assert known.mean() > 0.9
             wanted = rows.a_tm1[1:][known[:-1]]
             np.testing.assert_array_equal(rows.a_t[:-1][known[:-1]], wanted)
         else:
             with pytest.raises(DatasetError, match=r"shuffled.npz: rebrac needs"):
-                data.load(experiment, Reading(), Collecting())
+                data.load(experiment, method, Reading(), Collecting())

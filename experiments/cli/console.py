@@ -23,16 +23,20 @@ _HELP = frozenset(["--help", "-h", "--helpfull", "--helpshort"])
 
 
 def command(
-    main: Callable[[Flags], None], describe: str, settings: Sequence[type]
+    main: Callable[[Flags], None],
+    describe: str,
+    settings: Sequence[type],
+    hidden: Sequence[type | str] = (),
 ) -> None:
     """Runs `main` with the parsed flags, and turns errors into one line.
 
     Args:
         main: the command.
         describe: what it does, for `--help`.
-        settings: the records whose flags it takes; see `cli.flags`.
+        settings: the groups whose flags it takes; see `Flags`.
+        hidden: flags that it accepts but does not use.
     """
-    flags = Flags(*settings)
+    flags = Flags(*settings, hidden=hidden)
     if _HELP & set(sys.argv[1:]):
         print(flags.help(describe))
         return

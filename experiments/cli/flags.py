@@ -1,30 +1,35 @@
-"""Flags made from records of settings, and read back into them.
+"""Flags made from groups of settings, and read back into them.
 
-A command names the records that it takes, such as the parts of an `Experiment` and
-`Hyper`. Each of their fields is a flag of that name with the field's default, values
-and help; nothing about a setting is written down here.
+A group is a dataclass whose fields are settings, such as the parts of an `Experiment`
+and `Hyper`. A command names the groups that it takes; each field is a flag of that name
+with the field's default, values and help. Nothing about a setting is written down here.
 """
 
 import pathlib
 import textwrap
 import typing
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
+from experiments import run_folder
 from experiments.cli import values
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, MACHINE, PLACE, Range, Setting
 
+_FLAGFILE = """Flagfiles:
+  --flagfile=FILE
+      Reads flags from a file, one a line; the last of several values counts.
+"""
 T = TypeVar("T")
 
 
 class _Known(NamedTuple):
     """What is known of one flag."""
 
-    record: type
+    group: type
     kind: str
     setting: Setting
 
@@ -35,20 +40,27 @@ class Flags:
     Texts are kept as they were given, so that a flagfile of them repeats the command.
     """
 
-    def __init__(self, *records: type):
-        """Defines a flag for every setting of `records`."""
-        self._records = records
+    def __init__(self, *groups: type, hidden: Iterable[type | str] = ()):
+        """Defines a flag for every setting of `groups`.
+
+        Args:
+            groups: dataclasses of settings, in the order in which `--help` shows them.
+            hidden: groups, or names of flags, that are accepted but neither used nor
+                shown, so that one flagfile serves several commands.
+        """
+        self._groups = groups
+        self._hidden = set(hidden)
         self._known: dict[str, _Known] = {}
         self._flags = flags.FlagValues()
         self._flags.set_gnu_getopt()
-        for record in records:
-            hints = typing.get_type_hints(record)
-            for field, setting in settings.of(record):
-                hint, name = hints[field.name], flag_name(record, field.name)
+        for group in (*groups, *(x for x in hidden if isinstance(x, type))):
+            hints = typing.get_type_hints(group)
+            for field, setting in settings.of(group):
+                hint, name = hints[field.name], flag_name(field.name)
                 setting = setting._replace(
                     values=setting.values or values.choices(hint)
                 )
-                known = _Known(record, values.kind(record, hint), setting)
+                known = _Known(group, values.kind(group, hint), setting)
                 self._known[name] = known
                 _define(self._flags, name, known, field.default)
 
@@ -71,13 +83,19 @@ class Flags:
     def _resume(self, program: str) -> None:
         """Reads a saved run's flags, on top of which come those given now."""
         folder = pathlib.Path(str(self._flags["resume"].value))
-        saved = folder / "flags.flags"
+        saved = folder / run_folder.FLAGS
         if not saved.is_file():
             raise CheckpointError(f"--resume={folder}: no run there (no {saved})")
         given = {flag.name: flag.value for flag in self._sorted() if flag.present}
         for flag in self._sorted():
             flag.unparse()
-        self._flags([program, f"--flagfile={saved}"])
+        try:
+            self._flags([program, f"--flagfile={saved}"])
+        except flags.Error as error:
+            raise CheckpointError(
+                f"--resume={folder}: made by another version ({error}); go on with "
+                "that one, or start a fresh run"
+            ) from None
         for name, value in given.items():
             former = self._flags[name].value
             if not self._tags(name) & {FREE, MACHINE} and former != value:
@@ -87,23 +105,23 @@ class Flags:
                 )
             self._flags[name].value = value
 
-    def of(self, record: type[T]) -> T:
-        """A record filled from its flags.
+    def of(self, group: type[T]) -> T:
+        """A group filled from its flags.
 
         Raises:
             ConfigError: a value is out of range or malformed; it names the flag.
         """
-        return record(**self.values(record))
+        return group(**self.values(group))
 
-    def values(self, record: type) -> dict[str, Any]:
-        """The fields of a record by name; of `Hyper`, the values of a sweep in each.
+    def values(self, group: type) -> dict[str, Any]:
+        """The fields of a group by name; of `Hyper`, the values of a sweep in each.
 
         Raises:
             ConfigError: see `of`.
         """
         return {
-            field.name: self.value(flag_name(record, field.name))
-            for field, _ in settings.of(record)
+            field.name: self.value(flag_name(field.name))
+            for field, _ in settings.of(group)
         }
 
     def value(self, name: str) -> Any:
@@ -113,9 +131,14 @@ class Flags:
             ConfigError: see `of`.
         """
         text, known = self._flags[name].value, self._known[name]
-        if text is None or known.kind not in values.CONVERTERS:
-            return text
-        return values.CONVERTERS[known.kind](name, text, known.setting.values)
+        allowed = known.setting.values
+        if text is None:
+            return None
+        if known.kind in values.CONVERTERS:
+            return values.CONVERTERS[known.kind](name, text, allowed)
+        if isinstance(allowed, Range) and not allowed.contains(text):
+            raise ConfigError(f"--{name}={text}: out of range; give one {allowed.text}")
+        return text
 
     def is_default(self, name: str) -> bool:
         """Whether a flag has its default value, given or not."""
@@ -152,22 +175,25 @@ class Flags:
             and not self._tags(flag.name) & tags
         ]
 
-    def names(self, record: type) -> list[str]:
-        """The names of a record's flags."""
-        return [name for name, known in self._known.items() if known.record is record]
+    def names(self, group: type) -> list[str]:
+        """The names of a group's flags."""
+        return [name for name, known in self._known.items() if known.group is group]
 
     def help(self, describe: str) -> str:
-        """What `--help` shows: the flags by record, in the order of the records."""
+        """What `--help` shows: the flags by group, in the order of the groups."""
         blocks = [describe.strip()]
-        for record in self._records:
-            title, _, _ = (record.__doc__ or "").strip().partition("\n")
+        for group in self._groups:
+            title, _, _ = (group.__doc__ or "").strip().partition("\n")
             lines = [title.partition(":")[0].rstrip(".") + ":"]
-            for name in self.names(record):
+            for name in self.names(group):
+                if name in self._hidden:
+                    continue
                 known, default = self._known[name], self._flags[name].default
                 lines.append("  " + _head(name, known, default))
                 text = textwrap.wrap(known.setting.help, 80)
                 lines += [f"      {line}" for line in text]
             blocks.append("\n".join(lines))
+        blocks.append(_FLAGFILE)
         return "\n\n".join(blocks)
 
     def _sorted(self) -> Iterator[flags.Flag]:
@@ -177,9 +203,9 @@ class Flags:
         return self._known[name].setting.tags
 
 
-def flag_name(record: type, field: str) -> str:
-    """The flag of a field: a record's prefix, and no underscore against keywords."""
-    return getattr(record, "PREFIX", "") + field.rstrip("_")
+def flag_name(field: str) -> str:
+    """The flag of a field, without the underscore that avoids a keyword."""
+    return field.rstrip("_")
 
 
 def _define(where: flags.FlagValues, name: str, known: _Known, default: Any) -> None:
@@ -208,4 +234,6 @@ def _head(name: str, known: _Known, default: Any) -> str:
     if allowed is None:
         return line
     text = allowed.text if isinstance(allowed, Range) else ", ".join(allowed)
+    if known.kind == values.NUMBERS:
+        text += "; a list is one run each"
     return f"{line}  ({text})"

@@ -16,7 +16,7 @@ from h2o_jax.sim import gaps, tasks
 from h2o_jax.types import Hyper
 
 EXPERIMENT = (Source, Grid, Method, Hyper, Schedule)
-"""The records that make an experiment, in the order in which `--help` shows them."""
+"""The groups of settings that make an experiment."""
 
 
 def experiment(flags: Flags) -> Experiment:
@@ -31,8 +31,6 @@ def experiment(flags: Flags) -> Experiment:
     hyper = _hyper(flags)
     _check(hyper, schedule["epochs"] * schedule["updates"])
     choice = flags.of(Grid)
-    if len(set(choice.seed)) < len(choice.seed):
-        raise ConfigError(f"--seed={choice.seed}: a seed is given twice")
     runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
     method = flags.values(Method)
     return Experiment(runs=_shard(runs, choice.shard), **source, **method, **schedule)

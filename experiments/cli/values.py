@@ -5,13 +5,15 @@ import typing
 from collections.abc import Callable
 from typing import Any, Literal
 
+from experiments.experiment import Seeds
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import UNIT, Range
+from h2o_jax.settings import Range
 from h2o_jax.sim.gaps import GapSetting, to_text
 from h2o_jax.types import Hyper
 
 TEXT = "text"
 WHOLE_NUMBERS = "whole numbers"
+SEEDS = "seeds"
 ROWS = "rows"
 NUMBERS = "numbers"
 NAMES = "names"
@@ -23,6 +25,7 @@ _KINDS: dict[Any, str] = {
     float: "float",
     str: TEXT,
     tuple[int, ...]: WHOLE_NUMBERS,
+    Seeds: SEEDS,
     tuple[int, int]: ROWS,
     tuple[float, ...]: NUMBERS,
     tuple[str, ...]: NAMES,
@@ -61,26 +64,34 @@ def text(value: Any, of_kind: str) -> Any:
         return value
     if of_kind == ROWS:
         return ":".join(map(str, value))
-    if of_kind in (WHOLE_NUMBERS, NUMBERS, NAMES):
+    if of_kind in (WHOLE_NUMBERS, SEEDS, NUMBERS, NAMES):
         return ",".join(map(str, value if isinstance(value, tuple) else (value,)))
     return value if isinstance(value, str) else to_text(value)
 
 
 def whole_numbers(name: str, given: str, allowed: Range) -> tuple[int, ...]:
-    """`1,2` or `0..4` as whole numbers within a range."""
+    """`1,2` as whole numbers within a range."""
+    try:
+        numbers = tuple(int(part) for part in given.split(","))
+    except ValueError:
+        problem = f"--{name}={given}: not whole numbers; see --help"
+        raise ConfigError(problem) from None
+    if min(numbers) < allowed.low:
+        raise ConfigError(f"--{name}={given}: must be {allowed.low:g} or more")
+    return numbers
+
+
+def seeds(name: str, given: str, allowed: Range) -> tuple[int, ...]:
+    """`0,3` or `0..4`, or both, as different whole numbers."""
     numbers: list[int] = []
     for part in given.split(","):
         first, dots, last = part.partition("..")
-        try:
-            low, high = int(first), int(last if dots else first)
-        except ValueError:
-            problem = f"--{name}={given}: not whole numbers; see --help"
-            raise ConfigError(problem) from None
-        numbers += range(low, high + 1)
+        low, *high = whole_numbers(name, f"{first},{last}" if dots else first, allowed)
+        numbers += range(low, (high or [low])[0] + 1)
     if not numbers:
         raise ConfigError(f"--{name}={given}: empty; give FIRST..LAST")
-    if min(numbers) < allowed.low:
-        raise ConfigError(f"--{name}={given}: must be {allowed.low:g} or more")
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--{name}={given}: a seed is given twice")
     return tuple(numbers)
 
 
@@ -97,9 +108,8 @@ def rows(name: str, given: str, allowed: None) -> tuple[int, int] | None:
     return first, end
 
 
-def numbers(name: str, given: str, allowed: Range | None) -> tuple[float, ...]:
+def numbers(name: str, given: str, allowed: Range) -> tuple[float, ...]:
     """A list of numbers within a range, one for each run of a sweep."""
-    allowed = allowed or UNIT
     values = []
     for part in filter(None, given.split(",")):
         try:
@@ -142,6 +152,7 @@ def columns(name: str, given: str, allowed: None) -> dict[str, str] | None:
 
 CONVERTERS: dict[str, Callable[[str, str, Any], Any]] = {
     WHOLE_NUMBERS: whole_numbers,
+    SEEDS: seeds,
     ROWS: rows,
     NUMBERS: numbers,
     NAMES: names,

@@ -1,0 +1,132 @@
+"""Collecting a log as D4RL's authors did: SAC learns in the real system.
+
+All that it saw on its way to a return is the `medium-replay` log; rollouts of the
+policy it reached are the `medium` log.
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import numpy as np
+
+from experiments import build, loop, run_folder, saving, simulate
+from experiments.build import State, Training
+from experiments.cli import console, interrupts
+from experiments.experiment import Experiment
+from h2o_jax import numpy_policy, packing
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import rollout, worlds
+from h2o_jax.types import Transition
+
+_ROLLOUTS = 10
+"""Environments that record a `medium` log side by side."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a log is collected."""
+
+    experiment: Experiment
+    """SAC in the real system."""
+    kind: str
+    target: float
+    """Deterministic return at which SAC stops."""
+    rows: int
+    """Transitions of a `medium` log."""
+
+
+def collect(
+    recipe: Recipe, work: pathlib.Path, threads: int
+) -> tuple[Transition, np.ndarray]:
+    """Trains SAC until the target, then gives its replay or its rollouts.
+
+    Args:
+        recipe: what is collected.
+        work: folder with the checkpoint of an interrupted collection, if any.
+        threads: threads of the physics; 0 for one per core.
+
+    Returns:
+        Rows `[N, ...]`, and `[N]` where an episode was cut, not terminated.
+    """
+    training = build.training(recipe.experiment, threads=threads)
+    state = training.state
+    if (work / run_folder.CHECKPOINT).is_dir():
+        saving.restore(work, training)
+    task = recipe.experiment.task
+    print(f"collecting {recipe.kind} of {task}: SAC to {recipe.target:.0f}")
+    # A restored state may have reached the target already.
+    if state.best_return[0] < recipe.target:
+        _train(recipe, training, work)
+    if state.best_return[0] < recipe.target:
+        print("stopped short of the target by --collect_epochs")
+    if recipe.kind == "medium":
+        return _rollouts(recipe, state)
+    return _replay(recipe, state)
+
+
+def _train(recipe: Recipe, training: Training, work: pathlib.Path) -> None:
+    """Trains until an evaluation reaches the target; saves itself in `work`."""
+    display = console.Display("collect", recipe.experiment.epochs)
+    with display, interrupts.Stop("the epoch ends and is saved") as stop:
+        for report in loop.train(training):
+            display.epoch(report.epoch)
+            stopping = stop.received
+            if report.scores or stopping:
+                saving.save(work, training)
+            if stopping:
+                how = "the same command goes on collecting"
+                raise interrupts.stopped(stopping, report.epoch, how)
+            if report.scores:
+                mean = report.scores.returns.mean()
+                display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
+                if mean >= recipe.target:
+                    return
+
+
+def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
+    """All that SAC saw, in order."""
+    assert state.replay is not None
+    task = recipe.experiment.model
+    if state.epoch == 0:
+        raise ConfigError(
+            f"--collect_return={recipe.target:g}: the untrained policy reaches that, "
+            "and nothing was collected; give more"
+        )
+    written = state.replay.rows[0][: int(state.replay.added[0])]
+    rows = packing.unpack(written, task.obs_dim, task.action_dim)
+    rows = jax.tree.map(np.asarray, rows)
+    return rows, time_limits(rows.discount_t, task.horizon)
+
+
+def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
+    """Stochastic rollouts of the policy that SAC reached, one robot's after another."""
+    experiment, task = recipe.experiment, recipe.experiment.model
+    seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
+    gaps = [experiment.real] * _ROLLOUTS
+    world = worlds.make(task, gaps, seeds, experiment.inertia)
+    one = simulate.actors(state, 1)
+    many = jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
+    act = numpy_policy.make(many)
+    rng = np.random.default_rng(seeds[0])
+    shape = (_ROLLOUTS, task.action_dim)
+    rows = rollout.collect(
+        world,
+        lambda obs, t: act(obs, rng.standard_normal(shape, np.float32)),
+        -(-recipe.rows // _ROLLOUTS),
+    ).transitions
+    limits = [time_limits(d, task.horizon) for d in rows.discount_t]
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+    return flat, np.concatenate(limits)
+
+
+def time_limits(discount_t: np.ndarray, horizon: int) -> np.ndarray:
+    """Where one environment's record `[T]` was cut: at the time limit or its end."""
+    limits = np.zeros(len(discount_t), bool)
+    age = 0
+    for i, goes_on in enumerate(discount_t > 0):
+        age += 1
+        limits[i] = goes_on and (age == horizon or i == len(limits) - 1)
+        if age == horizon or not goes_on:
+            age = 0
+    return limits
