@@ -172,6 +172,12 @@ class Grid:
         "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman "
         "target, in [0, 1]. A list such as 0,0.1,0.5 is one run each.",
     )
+    only: str = setting(
+        "",
+        "Only these runs of the grid, counted from 0 in its order, such as 0,3..5; "
+        "empty: all.",
+        tags=[PLACE],
+    )
     shard: str = setting(
         "",
         "I/N: only the I-th (0 to N-1) of N nearly equal shards of the grid of runs, "

@@ -23,7 +23,10 @@ _HELP = frozenset(["--help", "-h", "--helpfull", "--helpshort"])
 
 
 def command(
-    main: Callable[[Flags], None], describe: str, settings: Sequence[type]
+    main: Callable[[Flags], None],
+    describe: str,
+    settings: Sequence[type],
+    argument: str = "",
 ) -> None:
     """Runs `main` with the parsed flags, and turns errors into one line.
 
@@ -31,8 +34,9 @@ def command(
         main: the command.
         describe: what it does, for `--help`.
         settings: the records whose flags it takes; see `cli.flags`.
+        argument: the flag whose dashes and name may be left out.
     """
-    flags = Flags(*settings)
+    flags = Flags(*settings, argument=argument)
     if _HELP & set(sys.argv[1:]):
         print(flags.help(describe))
         return

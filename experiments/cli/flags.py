@@ -35,9 +35,14 @@ class Flags:
     Texts are kept as they were given, so that a flagfile of them repeats the command.
     """
 
-    def __init__(self, *records: type):
-        """Defines a flag for every setting of `records`."""
-        self._records = records
+    def __init__(self, *records: type, argument: str = ""):
+        """Defines a flag for every setting of `records`.
+
+        Args:
+            records: of the command.
+            argument: the flag that a single word without dashes is the value of.
+        """
+        self._records, self._argument = records, argument
         self._known: dict[str, _Known] = {}
         self._flags = flags.FlagValues()
         self._flags.set_gnu_getopt()
@@ -61,6 +66,8 @@ class Flags:
         """
         try:
             rest = self._flags(list(argv))
+            if self._argument and len(rest) == 2:
+                self._flags[self._argument].parse(rest.pop())
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
         except flags.Error as error:
@@ -116,6 +123,12 @@ class Flags:
         if text is None or known.kind not in values.CONVERTERS:
             return text
         return values.CONVERTERS[known.kind](name, text, known.setting.values)
+
+    def set(self, name: str, text: str) -> None:
+        """Gives one flag a text, as if it had been given."""
+        if self._flags[name].value != text:
+            self._flags[name].parse(text)
+            self._flags[name].present += 1
 
     def is_default(self, name: str) -> bool:
         """Whether a flag has its default value, given or not."""
