@@ -10,7 +10,7 @@ current folder. What follows a # is a comment.
 
 import pathlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import experiments
@@ -20,7 +20,6 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.experiment import Experiment
-from experiments.run_folder import Output
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError, H2OError
 
@@ -33,7 +32,7 @@ _OWN = ("run_dir", "resume", "results_dir", "shard", "only", "distributed")
 class Wanted(NamedTuple):
     """A cell that a plan asks for."""
 
-    index: int
+    place: int
     """In the grid of its group."""
     identity: str
     """See `ledger.identity`."""
@@ -47,10 +46,13 @@ class Group(NamedTuple):
     """FILE:LINE."""
     flags: Flags
     experiment: Experiment
-    log: str
-    """Its log; "" where none is read, or it is still to be collected."""
-    missing: bool
-    """Whether the log that the line names is not on this machine."""
+    log: str | None
+    """Its log: None where none is read, "" where it is not on this machine."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether the line names a log that is not on this machine."""
+        return self.log == "" and bool(self.experiment.dataset)
 
     @property
     def title(self) -> str:
@@ -61,11 +63,11 @@ class Group(NamedTuple):
         return f"{one.task} {seen} {one.algorithm}"
 
     def wanted(self) -> list[Wanted]:
-        """Every cell, in the order of the grid; a log that is absent is told by "?"."""
+        """Every cell, in the order of the grid; a log that is absent has no hash."""
         one, pairing = self.experiment, self.flags.of(Reading).pairing
-        facts = {"sha256": _sha256(self.log)} if self.log else {}
-        if not self.log and data.needed(one, build.algorithm(one)):
-            facts = {"sha256": "?"}
+        facts = {}
+        if self.log is not None:
+            facts["sha256"] = _sha256(self.log) if self.log else "absent"
         steps = one.epochs * one.steps
         return [
             Wanted(
@@ -106,17 +108,19 @@ def find(name: str) -> pathlib.Path:
     )
 
 
-def read(path: pathlib.Path, logs: str = "") -> list[Group]:
+def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:
     """The groups of a plan.
 
     Args:
         path: of the plan.
         logs: folder of the logs that lines name without one; "": the current folder.
+        add: flags that are added to each line.
 
     Raises:
         ConfigError: a line is wrong; it names file, line and flag.
     """
-    groups = [_group(path, number, words, logs) for number, words in _lines(path)]
+    more = shlex.split(add)
+    groups = [_group(path, n, [*words, *more], logs) for n, words in _lines(path)]
     if not groups:
         raise ConfigError(f"{path}: no groups; write a line of flags for each")
     return groups
@@ -154,19 +158,28 @@ def _parse(name: str, beside: pathlib.Path, words: list[str], logs: str) -> Grou
         raise ConfigError(f"--{own[0]}: every program has its own; drop the flag")
     flags.set("dataset", _log(flags.value("dataset"), logs))
     experiment = parsing.experiment(flags)
-    method = build.algorithm(experiment)
-    if not data.needed(experiment, method):
-        return Group(name, flags, experiment, "", False)
-    source = experiment.dataset
-    if not source:
-        how = (flags.of(Reading).pairing, flags.of(Collecting))
-        path = collecting.place(experiment, *how)
-        return Group(name, flags, experiment, str(path) * path.is_file(), False)
+    return Group(name, flags, experiment, _present(experiment, flags))
+
+
+def _present(experiment: Experiment, flags: Flags) -> str | None:
+    """The log of an experiment, if it is here; see `Group.log`."""
+    if not data.needed(experiment, build.algorithm(experiment)):
+        return None
+    source = experiment.dataset or str(_place(experiment, flags))
     try:
-        missing = not datasets.locate(source).is_file()
+        return source if datasets.locate(source).is_file() else ""
     except DatasetError:
-        missing = True
-    return Group(name, flags, experiment, source, missing)
+        return ""
+
+
+def _place(experiment: Experiment, flags: Flags) -> pathlib.Path:
+    pairing, how = flags.of(Reading).pairing, flags.of(Collecting)
+    return collecting.place(experiment, pairing, how)
+
+
+def collected(group: Group) -> pathlib.Path:
+    """Where the log of a group is kept that names none."""
+    return _place(group.experiment, group.flags)
 
 
 def _located(word: str, beside: pathlib.Path) -> str:
@@ -188,9 +201,16 @@ def _log(source: str, logs: str) -> str:
     return str(pathlib.Path(logs, source))
 
 
-def arguments(group: Group) -> list[str]:
-    """Flags of the run command for the whole group, flagfiles written out."""
-    return group.flags.given(apart=(*_OWN, "epochs"))
+def arguments(group: Group, records: Sequence[type]) -> list[str]:
+    """Flags of a whole group, flagfiles written out.
+
+    Args:
+        group: of a plan.
+        records: of the command that takes them.
+    """
+    known = {name for record in records for name in group.flags.names(record)}
+    others = {x for record in run.SETTINGS for x in group.flags.names(record)} - known
+    return group.flags.given(apart={*_OWN, "epochs", *others})
 
 
 def lacking(group: Group, stored: dict[str, int]) -> list[Wanted]:

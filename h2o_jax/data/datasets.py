@@ -18,7 +18,15 @@ from h2o_jax.data.minari_files import write_minari
 from h2o_jax.errors import ConfigError
 from h2o_jax.types import Transition
 
-__all__ = ["Dataset", "load", "locate", "sha256", "summary", "write_d4rl", "write_minari"]
+__all__ = [
+    "Dataset",
+    "load",
+    "locate",
+    "sha256",
+    "summary",
+    "write_d4rl",
+    "write_minari",
+]
 
 Reader = Callable[[pathlib.Path, tables.ColumnMap], dict[str, np.ndarray]]
 READERS: dict[str, Reader] = {
