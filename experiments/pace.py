@@ -84,8 +84,10 @@ def standing(groups: Sequence[Group], root: pathlib.Path, backend: str) -> list[
 
 def report(lines: Sequence[Line]) -> str:
     """What is left and how long it takes."""
-    rows = [f"{'group':44s} {'cells':>9s} {'time left':>10s}"]
-    for line in lines:
+    names = [f"{x.group.name} {x.group.title}" for x in lines]
+    wide = max(map(len, names))
+    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+    for name, line in zip(names, lines, strict=True):
         note = ""
         if line.group.missing:
             note = f"  no log: {line.group.experiment.dataset}"
@@ -93,8 +95,7 @@ def report(lines: Sequence[Line]) -> str:
             note = f"  {line.busy} being made"
         cells = f"{line.stored}/{line.wanted}"
         left = "?" if line.seconds is None else text(line.seconds)
-        name = f"{line.group.name} {line.group.title}"
-        rows.append(f"{name:44s} {cells:>9s} {left:>10s}{note}")
+        rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
     known = [x.seconds for x in lines if x.seconds is not None]
     lacks = sum(x.wanted - x.stored for x in lines)
     more = "" if len(known) == len(lines) else ", and what has no estimate yet (?)"
