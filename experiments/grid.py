@@ -118,7 +118,7 @@ def _fill(session: Session) -> StoppedError | None:
     with interrupts.Stop("the epoch ends and is saved") as stop:
         while not (stop.received or session.over()):
             session = session._replace(groups=_fresh(session))
-            program = _choose(session)
+            program = choose(session)
             if program is None:
                 break
             try:
@@ -133,7 +133,7 @@ def _fill(session: Session) -> StoppedError | None:
     return None
 
 
-def _choose(session: Session) -> Program | None:
+def choose(session: Session) -> Program | None:
     """The next program, claimed: one that is begun, or a new one."""
     with work.choosing(session.root):
         have, begun = plans.stored(session.root), work.begun(session.root)

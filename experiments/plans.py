@@ -67,7 +67,8 @@ class Group(NamedTuple):
         one, pairing = self.experiment, self.flags.of(Reading).pairing
         facts = {}
         if self.log is not None:
-            facts["sha256"] = _sha256(self.log) if self.log else "absent"
+            absent = f"absent {one.dataset}"
+            facts["sha256"] = _sha256(self.log) if self.log else absent
         steps = one.epochs * one.steps
         return [
             Wanted(

@@ -40,9 +40,9 @@ _HEAD = """\
 Drawn by `python -m experiments.tables`; do not edit. An entry is the mean ± standard
 deviation over seeds of the final return in the real system, with the 95 % interval of
 the mean (Student's t), and below it *the published value*, which is that of five seeds
-after a million steps with networks of 256-256 on D4RL's log of that name, which ours, of
-the hash in the CSV file, may not be. Each table has one size and one length;
-†: read from the curve of a longer run, which contains the shorter one. A method that
+after a million steps with networks of 256-256 on D4RL's log of that name; a log of that
+name with another hash (see the CSV) is another log. Each table has one size and one
+length; †: read from the curve of a longer run, which contains the shorter one. A method that
 reads no simulator serves every gap of its log, one that reads no log every log. Under
 each table: the interquartile mean (IQM) of the normalised scores over its rows and the
 probability that a run of H2O+ beats one of the method's, with 95 % intervals by a
