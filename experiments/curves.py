@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ _BACKBONES = {"backbone=iql", "backbone=sql", "backbone=eql", "backbone=xql"}
 
 def file_name(figure: str, size: str, steps: int) -> str:
     """Of a figure of one size and length."""
-    name = figure.lower().replace("table ", "table").replace(" ", "_")
+    arabic = re.sub("I+$", lambda numeral: str(len(numeral[0])), figure).lower()
+    name = arabic.replace("table ", "table").replace(" ", "_")
     return f"{name}-{steps}-{hashlib.sha256(size.encode()).hexdigest()[:6]}.png"
 
 

@@ -171,7 +171,7 @@ def _continued(
         if program.claim():
             work.lengthen(program, group.experiment.epochs)
             return program
-        taken |= cells
+        taken.update(cells)
     return None
 
 

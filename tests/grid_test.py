@@ -11,6 +11,7 @@ import pytest
 
 from experiments import computer, grid, ledger, pace, plans, run_folder, work
 from experiments.experiment import Experiment
+from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from tests.commands import call, parsed, write_log
 
@@ -50,7 +51,7 @@ def store(root, group, places, steps=None):
     one = group.experiment
     if steps is not None:
         one = Experiment(**{**vars(one), "epochs": steps // one.steps})
-    facts = {"name": "log.hdf5", "sha256": plans.sha256(group.log)}
+    facts = {"name": "log.hdf5", "sha256": datasets.sha256(group.log)}
     for place in places:
         line = {"steps": steps or 1, "return": 1.0, "length": 1.0, "seconds": {"x": 4}}
         labels = ledger.Labels("", None, [])
@@ -138,9 +139,9 @@ def test_what_counts_as_done(tmp_path, logs):
         *(0, 1, 2, 4)
     ]
     line, _ = pace.standing([group, other], tmp_path, "cpu")
-    # Four cells of 4 s: per epoch .4 (twice), .2 and .444; the median is .4.
+    # Programs of 5 runs in 4 s: .08 per epoch and run (twice), .04 and .089; median .08.
     assert (line.wanted, line.stored) == (5, 2)
-    assert line.seconds == pytest.approx(0.4 * 30)
+    assert line.seconds == pytest.approx(0.08 * 30)
     assert pace.standing([group], tmp_path, "gpu")[0].seconds is None
 
 
@@ -203,8 +204,9 @@ def test_two_on_one_ledger_do_not_take_the_same(tmp_path, logs):
     again.release()
     # A plan that wants it longer lengthens what is begun.
     longer = plans.read(path, str(logs), "--epochs=2000")
-    assert grid.choose(session(tmp_path, longer)).content.epochs == 2000
-    for program in (one, third):
+    longest = grid.choose(session(tmp_path, longer))
+    assert longest.folder == other.folder and longest.content.epochs == 2000
+    for program in (one, third, longest):
         program.release()
 
 
@@ -285,7 +287,9 @@ def test_a_program_that_fails_is_named_and_left(tmp_path, monkeypatch, capsys):
 
 def test_what_is_left_is_said_without_making_it(tmp_path, monkeypatch, capsys):
     path = plan(tmp_path, f"{BC} --dataset=absent.hdf5 --seed=0..1")
-    call(grid.main, monkeypatch, f"--plan={path}", "--list", f"--results_dir={tmp_path}")
+    call(
+        grid.main, monkeypatch, f"--plan={path}", "--list", f"--results_dir={tmp_path}"
+    )
     printed = capsys.readouterr().out
     assert "no log: absent.hdf5" in printed and "left      2 cell(s)" in printed
     assert not pathlib.Path(tmp_path, ".work").exists()
