@@ -114,7 +114,7 @@ def panels(
         frameon=False, fontsize="small",
     )  # fmt: skip
     with files.replacing(path) as part:
-        figure.savefig(part, dpi=130)
+        figure.savefig(part, dpi=100)
     plt.close(figure)
 
 

@@ -39,14 +39,18 @@ _HEAD = """\
 
 Drawn by `python -m experiments.tables`; do not edit. An entry is the mean ± standard
 deviation over seeds of the final return in the real system, with the 95 % interval of
-the mean (Student's t), and below it *the published value*, which is that of five seeds
-after a million steps with networks of 256-256 on D4RL's log of that name; a log of that
-name with another hash (see the CSV) is another log. Each table has one size and one
-length; †: read from the curve of a longer run, which contains the shorter one. A method that
-reads no simulator serves every gap of its log, one that reads no log every log. Under
-each table: the interquartile mean (IQM) of the normalised scores over its rows and the
-probability that a run of H2O+ beats one of the method's, with 95 % intervals by a
-stratified bootstrap (none with fewer than two seeds).
+the mean (Student's t), and below it *the published value*: that of five seeds after a
+million steps with networks of 256-256 on D4RL's log of that name. A log of that name
+with another hash than D4RL's is another log; the CSV file has the hash.
+
+Each table has one size and one length. †: read from the curve of a longer run, which
+contains the shorter one. A method that reads no simulator serves every gap of its log,
+one that reads no log every log of its gap.
+
+Under each table: the interquartile mean (IQM) of the normalised scores over its rows,
+and the probability that a run of H2O+ beats one of the method's, mean over the rows
+that both have; with 95 % intervals by a stratified bootstrap (none where a row has one
+seed). Over a single row of few seeds the bootstrap's interval is too narrow.
 
 Every entry, with its seeds, as [CSV](tables.csv); every evaluation of every cell as
 [CSV](curves.csv).
@@ -125,11 +129,11 @@ def _curves(cells: Sequence[Cell]) -> Iterable[dict[str, Any]]:
     """A line per evaluation of every cell."""
     for cell in cells:
         about = {
+            "cell": str(ledger.place(cell)),
             "task": cell["task"],
             "gap": cell["gap"],
             "log": columns.log(cell),
             "method": columns.method(cell),
-            "size": columns.size(cell),
             "seed": cell["seed"],
         }
         seconds = dict(curves.seconds(cell))

@@ -113,9 +113,9 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
 
 
 def test_plans_that_are_not_there_or_empty(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match="--plan=tabel1: no such.*small/table1"):
+    with pytest.raises(ConfigError, match=r"--plan=tabel1: no such.*small/table1"):
         plans.find("tabel1")
-    with pytest.raises(ConfigError, match="mine.plan: no groups"):
+    with pytest.raises(ConfigError, match=r"mine.plan: no groups"):
         plans.read(plan(tmp_path, "# nothing"))
     with pytest.raises(ConfigError, match="--plan=: nothing to make"):
         call(grid.main, monkeypatch)
@@ -139,7 +139,7 @@ def test_what_counts_as_done(tmp_path, logs):
         *(0, 1, 2, 4)
     ]
     line, _ = pace.standing([group, other], tmp_path, "cpu")
-    # Programs of 5 runs in 4 s: .08 per epoch and run (twice), .04 and .089; median .08.
+    # Five runs took 4 s: per epoch and run .08, .04, .089 and .08; the median is .08.
     assert (line.wanted, line.stored) == (5, 2)
     assert line.seconds == pytest.approx(0.08 * 30)
     assert pace.standing([group], tmp_path, "gpu")[0].seconds is None
