@@ -1,7 +1,7 @@
 """Training: simulate, learn, evaluate, one epoch at a time.
 
 `train` yields a report per epoch; whoever iterates over it prints, measures and saves.
-From Python, without any flags:
+From Python, without any flags::
 
     experiment = Experiment(
         task="hopper", algorithm="sac", runs=grid([0], [gaps.parse("gravity:2")], {})

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from h2o_jax.data import files
 
@@ -105,9 +106,11 @@ def panels(
         axes.set_title(title, fontsize="small")
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize="x-small")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     for axes in shown[len(drawn) :]:
         axes.set_axis_off()
-    figure.supxlabel("simulator steps", fontsize="small")
+    for axes in shown[-wide:]:
+        axes.set_xlabel("simulator steps", fontsize="small")
     figure.supylabel("return in the real system", fontsize="small")
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=3,
