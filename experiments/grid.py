@@ -219,8 +219,8 @@ def _do(session: Session, program: Program, stop: interrupts.Stop) -> None:
         work.finish(session.root, program, session.choice.keep_dir)
         print(f"stored    {title}, {took}", flush=True)
     elif code in _STOPPED:
-        epoch = program.last.get("epoch", 0)
-        print(f"saved     {title}, epoch {epoch} of {total}, {took}", flush=True)
+        at = f"epoch {program.last.get('epoch', 0)} of {total}, " if total else ""
+        print(f"saved     {title}, {at}{took}", flush=True)
     else:
         session.failed.update(dict.fromkeys(program.content.cells, program))
         tail = program.log.read_text().strip().rpartition("\n")[2]
@@ -250,7 +250,7 @@ def _train(session: Session, program: Program, stop: interrupts.Stop) -> int:
         if not told and (stop.received or session.over(program.epoch_seconds)):
             child.terminate()
             told = True
-        if time.monotonic() > news:
+        if total and time.monotonic() > news:
             news += _NEWS
             epoch = program.last.get("epoch", 0)
             left = pace.text(program.epoch_seconds * (total - epoch))
