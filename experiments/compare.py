@@ -7,14 +7,13 @@ sizes, hyperparameters) never share a row; what differs is named there.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments import plots
+from experiments import ledger, plots
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
@@ -66,13 +65,9 @@ def load(
         ConfigError: there are none, or one has another layout.
     """
     paths = sorted((folder / task / gap).rglob("*.json"))
-    stored = {path: json.loads(path.read_text()) for path in paths}
-    for path, cell in stored.items():
-        if not {"setting", "preset"} <= cell.keys():
-            raise ConfigError(f"{path}: stored by another version; remove it")
     cells = [
         cell
-        for cell in stored.values()
+        for cell in filter(None, map(ledger.read, paths))
         if cell["setting"]["real"] == real and preset in ("", cell["preset"])
     ]
     if not cells:

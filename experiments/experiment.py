@@ -176,6 +176,12 @@ class Grid:
         "target.",
         UNIT,
     )
+    only: str = setting(
+        "",
+        "Only these runs of the grid, counted from 0 in its order, such as 0,3..5; "
+        "empty: all.",
+        tags=[PLACE],
+    )
     shard: str = setting(
         "",
         "I/N: only the I-th (0 to N-1) of N nearly equal shards of the grid of runs, "

@@ -1,7 +1,8 @@
 """The ledger of results: one small JSON file per run, a cell of a table.
 
 A cell lies at TASK/GAP/METHOD/seedS-STEPS-DIGEST.json, where the digest names its
-setting, and holds the run's scores, its curve and all that decides them.
+setting, and holds the run's scores, its curve and all that decides them. Of runs that
+differ in their length alone the longest is kept: its curve has the shorter one's.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from experiments import environment, reports, run_folder
 from experiments.experiment import Experiment, Run, defaults
 from h2o_jax.data import files
+from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
 
@@ -52,8 +54,71 @@ def store(
         cell = content(experiment, one, lines, facts, labels)
         path = folder / place(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
+        twins = [x for x in namesakes(path.parent, cell) if x != path]
+        longer = [x for x in twins if _steps(x) > cell["steps"]]
+        if longer:
+            print(f"kept     {longer[0]}, a longer run of the same")
+            continue
         with files.replacing(path) as part:
             part.write_text(json.dumps({**cell, **software}, indent=1) + "\n")
+        for shorter in twins:
+            shorter.unlink(missing_ok=True)
+
+
+def namesakes(folder: pathlib.Path, cell: Cell) -> list[pathlib.Path]:
+    """Stored cells of a folder with a cell's seed and setting, of any length."""
+    wanted = identity(cell["setting"], cell["seed"])
+    return [
+        path
+        for path in sorted(folder.glob(f"seed{cell['seed']}-*.json"))
+        if (stored := read(path)) is not None
+        and identity(stored["setting"], stored["seed"]) == wanted
+    ]
+
+
+def _steps(path: pathlib.Path) -> int:
+    return int(path.name.split("-")[1])
+
+
+def read(path: pathlib.Path) -> Cell | None:
+    """A stored cell; None if another process has just removed it.
+
+    Raises:
+        ConfigError: it has another layout.
+    """
+    try:
+        cell: Cell = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise ConfigError(f"{path}: no cell of a ledger; remove it") from None
+    if not {"setting", "preset"} <= cell.keys():
+        raise ConfigError(f"{path}: stored by another version; remove it")
+    return cell
+
+
+def cells(folder: pathlib.Path) -> list[Cell]:
+    """Every cell of a ledger; what lies in hidden folders is none.
+
+    Raises:
+        ConfigError: see `read`.
+    """
+    paths = sorted(folder.glob("[!.]*/[!.]*/[!.]*/seed*.json"))
+    return [cell for path in paths if (cell := read(path)) is not None]
+
+
+def identity(chosen: dict[str, Any], seed: int) -> str:
+    """Equal for cells that differ in their length alone."""
+    known = _plain({**defaults(), "pairing": None})
+    apart = {k: v for k, v in _plain(chosen).items() if k not in known or v != known[k]}
+    apart.pop("epochs", None)
+    return json.dumps([seed, apart], sort_keys=True)
+
+
+def _plain(chosen: dict[str, Any]) -> dict[str, Any]:
+    """As a cell has it once it is stored: lists for tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(chosen))
+    return plain
 
 
 def place(cell: Cell) -> pathlib.PurePath:

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from h2o_jax.data import files
 
@@ -27,6 +28,7 @@ def curve(
     lines: Sequence[Mapping[str, Any]],
     title: str,
     references: Mapping[str, float],
+    ylabel: str = "return in the real system",
 ) -> None:
     """Real return over simulator steps: mean over seeds, each seed thin behind it.
 
@@ -37,6 +39,7 @@ def curve(
         lines: those of metrics.jsonl.
         title: above the axes.
         references: label -> return, drawn as dashed lines.
+        ylabel: what `return` of the lines is.
     """
     evaluated = [line for line in lines if "return" in line]
     labels = list(dict.fromkeys(line["label"] for line in evaluated))
@@ -61,7 +64,7 @@ def curve(
         ("--", ":", "-."), references.items(), strict=False
     ):
         axes.axhline(value, color="0.4", linestyle=style, linewidth=1, label=label)
-    axes.set(xlabel="simulator steps", ylabel="return in the real system")
+    axes.set(xlabel="simulator steps", ylabel=ylabel)
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
     beside: Any = (
@@ -70,6 +73,51 @@ def curve(
     axes.legend(frameon=False, fontsize="small", **beside)
     with files.replacing(path) as part:
         figure.savefig(part, dpi=150)
+    plt.close(figure)
+
+
+def panels(
+    path: pathlib.Path, drawn: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    """Mean real return over simulator steps, side by side, one legend for all.
+
+    Args:
+        path: PNG to write.
+        drawn: title of each panel -> lines as of metrics.jsonl.
+    """
+    wide = min(3, len(drawn))
+    high = -(-len(drawn) // wide)
+    figure, grid = plt.subplots(
+        *(high, wide), figsize=(3.4 * wide, 2.6 * high + 0.6), layout="constrained"
+    )
+    shown = np.ravel(grid)
+    labels = sorted({line["label"] for lines in drawn.values() for line in lines})
+    handles: dict[str, Any] = {}
+    for axes, (title, lines) in zip(shown, drawn.items(), strict=False):
+        for label in sorted({line["label"] for line in lines}):
+            steps, returns = by_seed([x for x in lines if x["label"] == label])
+            i = labels.index(label)
+            (handles[label],) = axes.plot(
+                steps,
+                returns.mean(axis=0),
+                color=COLOURS[i % len(COLOURS)],
+                linestyle="--" if i >= len(COLOURS) else "-",
+            )
+        axes.set_title(title, fontsize="small")
+        axes.grid(alpha=0.3)
+        axes.tick_params(labelsize="x-small")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    for axes in shown[len(drawn) :]:
+        axes.set_axis_off()
+    for axes in shown[-wide:]:
+        axes.set_xlabel("simulator steps", fontsize="small")
+    figure.supylabel("return in the real system", fontsize="small")
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=3,
+        frameon=False, fontsize="small",
+    )  # fmt: skip
+    with files.replacing(path) as part:
+        figure.savefig(part, dpi=100)
     plt.close(figure)
 
 

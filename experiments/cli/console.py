@@ -27,6 +27,7 @@ def command(
     describe: str,
     settings: Sequence[type],
     hidden: Sequence[type | str] = (),
+    argument: str = "",
 ) -> None:
     """Runs `main` with the parsed flags, and turns errors into one line.
 
@@ -35,8 +36,9 @@ def command(
         describe: what it does, for `--help`.
         settings: the groups whose flags it takes; see `Flags`.
         hidden: flags that it accepts but does not use.
+        argument: the flag whose dashes and name may be left out.
     """
-    flags = Flags(*settings, hidden=hidden)
+    flags = Flags(*settings, hidden=hidden, argument=argument)
     if _HELP & set(sys.argv[1:]):
         print(flags.help(describe))
         return

@@ -40,16 +40,20 @@ class Flags:
     Texts are kept as they were given, so that a flagfile of them repeats the command.
     """
 
-    def __init__(self, *groups: type, hidden: Iterable[type | str] = ()):
+    def __init__(
+        self, *groups: type, hidden: Iterable[type | str] = (), argument: str = ""
+    ):
         """Defines a flag for every setting of `groups`.
 
         Args:
             groups: dataclasses of settings, in the order in which `--help` shows them.
             hidden: groups, or names of flags, that are accepted but neither used nor
                 shown, so that one flagfile serves several commands.
+            argument: the flag that a single word without dashes is the value of.
         """
         self._groups = groups
         self._hidden = set(hidden)
+        self._argument = argument
         self._known: dict[str, _Known] = {}
         self._flags = flags.FlagValues()
         self._flags.set_gnu_getopt()
@@ -73,6 +77,8 @@ class Flags:
         """
         try:
             rest = self._flags(list(argv))
+            if self._argument and len(rest) == 2:
+                self._flags[self._argument].parse(rest.pop())
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
         except flags.Error as error:
@@ -139,6 +145,12 @@ class Flags:
         if isinstance(allowed, Range) and not allowed.contains(text):
             raise ConfigError(f"--{name}={text}: out of range; give one {allowed.text}")
         return text
+
+    def set(self, name: str, text: str) -> None:
+        """Gives one flag a text, as if it had been given."""
+        if self._flags[name].value != text:
+            self._flags[name].parse(text)
+            self._flags[name].present += 1
 
     def is_default(self, name: str) -> bool:
         """Whether a flag has its default value, given or not."""

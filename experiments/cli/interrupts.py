@@ -73,6 +73,11 @@ class Stop:
         os.close(nowhere)
 
 
+def exit_code(received: signal.Signals) -> int:
+    """What a command ends with after a signal."""
+    return _EXIT_CODES[received]
+
+
 def stopped(received: signal.Signals, epoch: int, how: str) -> StoppedError:
     """The error that ends a run after a signal, once its checkpoint is written.
 

@@ -1,5 +1,6 @@
 """The parsed flags as an `Experiment`, once they agree with each other."""
 
+from experiments.cli import values
 from experiments.cli.flags import Flags
 from experiments.experiment import (
     Experiment,
@@ -12,6 +13,7 @@ from experiments.experiment import (
     shard,
 )
 from h2o_jax.errors import ConfigError
+from h2o_jax.settings import at_least
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.types import Hyper
 
@@ -33,7 +35,8 @@ def experiment(flags: Flags) -> Experiment:
     choice = flags.of(Grid)
     runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
     method = flags.values(Method)
-    return Experiment(runs=_shard(runs, choice.shard), **source, **method, **schedule)
+    runs = _shard(_only(runs, choice.only), choice.shard)
+    return Experiment(runs=runs, **source, **method, **schedule)
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:
@@ -59,6 +62,19 @@ def _check(hyper: dict[str, tuple[float, ...]], updates: int) -> None:
                 f"--decay_updates={decay:g}: nothing is learned after it, and there "
                 f"are {updates} updates; lower --epochs, or give as many, or 0"
             )
+
+
+def _only(runs: tuple[Run, ...], text: str) -> tuple[Run, ...]:
+    """The runs of the grid that `--only` counts, labels as in the whole."""
+    if not text:
+        return runs
+    chosen = values.whole_numbers("only", text, at_least(0))
+    if sorted(set(chosen)) != list(chosen) or chosen[-1] >= len(runs):
+        raise ConfigError(
+            f"--only={text}: the grid has runs 0 to {len(runs) - 1}; give some of "
+            "them in their order, each once"
+        )
+    return tuple(runs[i] for i in chosen)
 
 
 def _shard(runs: tuple[Run, ...], text: str) -> tuple[Run, ...]:

@@ -18,7 +18,15 @@ from h2o_jax.data.minari_files import write_minari
 from h2o_jax.errors import ConfigError
 from h2o_jax.types import Transition
 
-__all__ = ["Dataset", "load", "summary", "write_d4rl", "write_minari"]
+__all__ = [
+    "Dataset",
+    "load",
+    "locate",
+    "sha256",
+    "summary",
+    "write_d4rl",
+    "write_minari",
+]
 
 Reader = Callable[[pathlib.Path, tables.ColumnMap], dict[str, np.ndarray]]
 READERS: dict[str, Reader] = {
@@ -100,6 +108,28 @@ def load(
         sha256=digest,
         notes=(*notes, *_clip_note(table["actions"]), *note, *pairing, *order),
     )
+
+
+def locate(source: str) -> pathlib.Path:
+    """The file that holds the arrays of a source, which may be absent.
+
+    Raises:
+        DatasetError: a Minari dataset that is not on this machine.
+    """
+    if source.startswith("minari:"):
+        return minari_files.locate(source.removeprefix("minari:"), download=False)
+    return pathlib.Path(source)
+
+
+def sha256(source: str) -> str:
+    """The hash that `load` gives the dataset of a source.
+
+    Raises:
+        DatasetError: there is no such file.
+    """
+    path = locate(source)
+    with files.readable(path):
+        return files.check_hash(path, None)
 
 
 def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:

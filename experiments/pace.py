@@ -1,0 +1,115 @@
+"""How long cells take: from those that are stored, and from programs that are begun."""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments import ledger, plans, work
+from experiments.plans import Group
+
+_DECIDES = (
+    *("task", "algorithm", "hidden", "discriminator_hidden", "critics", "batch"),
+    *("learn_rows", "discriminate_rows", "steps", "updates"),
+)
+
+
+def kind(setting: Mapping[str, Any]) -> str:
+    """What the speed of a run depends on."""
+    return json.dumps([setting.get(name) for name in _DECIDES])
+
+
+def kind_of(group: Group) -> str:
+    """The kind of a group's runs."""
+    return kind(vars(group.experiment))
+
+
+def rates(root: pathlib.Path, backend: str) -> dict[str, float]:
+    """Kind -> seconds per run and epoch on this kind of machine.
+
+    Args:
+        root: of the ledger.
+        backend: cells that another one made do not count.
+    """
+    found: dict[str, list[float]] = {}
+    for cell in ledger.cells(root):
+        if cell.get("backend") == backend and cell["program"]["seconds"]:
+            runs, epochs = cell["program"]["runs"], cell["setting"]["epochs"]
+            rate = cell["program"]["seconds"] / (runs * epochs)
+            found.setdefault(kind(cell["setting"]), []).append(rate)
+    for program in work.begun(root):
+        if program.epoch_seconds:
+            rate = program.epoch_seconds / len(program.content.cells)
+            found.setdefault(program.content.kind, []).append(rate)
+    return {name: float(np.median(values)) for name, values in found.items()}
+
+
+class Line(NamedTuple):
+    """How a group stands."""
+
+    group: Group
+    wanted: int
+    stored: int
+    busy: int
+    """Lacking cells that someone is making now."""
+    seconds: float | None
+    """Until the rest is made; None where nothing like it was ever run."""
+
+
+def standing(groups: Sequence[Group], root: pathlib.Path, backend: str) -> list[Line]:
+    """How every group stands, in the order of the plan."""
+    have, speed = plans.stored(root), rates(root, backend)
+    done: dict[str, int] = {}
+    busy: set[str] = set()
+    for program in work.begun(root):
+        cells = program.content.cells
+        done |= dict.fromkeys(cells, program.last.get("epoch", 0))
+        if program.claim():
+            program.release()
+        else:
+            busy |= set(cells)
+    lines = []
+    for group in groups:
+        lacks = plans.lacking(group, have)
+        total, rate = group.experiment.epochs, speed.get(kind_of(group))
+        epochs = sum(max(0, total - done.get(x.identity, 0)) for x in lacks)
+        at_work = sum(x.identity in busy for x in lacks)
+        wanted = len(group.experiment.runs)
+        seconds = 0.0 if not lacks else None if rate is None else rate * epochs
+        lines.append(Line(group, wanted, wanted - len(lacks), at_work, seconds))
+    return lines
+
+
+def report(lines: Sequence[Line]) -> str:
+    """What is left and how long it takes."""
+    names = [f"{x.group.name} {x.group.title}" for x in lines]
+    wide = max(map(len, names))
+    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+    for name, line in zip(names, lines, strict=True):
+        note = ""
+        if line.group.missing:
+            note = f"  no log: {line.group.experiment.dataset}"
+        elif line.busy:
+            note = f"  {line.busy} being made"
+        cells = f"{line.stored}/{line.wanted}"
+        left = "?" if line.seconds is None else text(line.seconds)
+        rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
+    known = [x.seconds for x in lines if x.seconds is not None]
+    lacks = sum(x.wanted - x.stored for x in lines)
+    more = "" if len(known) == len(lines) else ", and what has no estimate yet (?)"
+    if lacks:
+        rows.append(f"left      {lacks} cell(s), {text(sum(known))}{more}")
+    else:
+        rows.append("left      nothing: the ledger has every cell of the plan")
+    return "\n".join(rows)
+
+
+def text(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,165 @@
+"""Draws the paper's tables and figures from whatever cells a ledger has.
+
+Reads every cell below --results_dir and writes to --out: tables.md, tables.csv with a
+line for each entry, curves.csv with every evaluation, and the figures. Cells of
+different sizes or lengths stand in tables of their own; the published value stands
+beside each entry.
+"""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from experiments import columns, curves, drawing, ledger, run_folder
+from experiments.cli import console
+from experiments.cli.flags import Flags
+from experiments.columns import Column
+from experiments.drawing import Section
+from experiments.ledger import Cell
+from experiments.statistics import mean
+from h2o_jax.data import files
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """From where to where."""
+
+    results_dir: str = setting("results", "Root of the ledger.")
+    out: str = setting("docs/results", "Folder of the tables and figures.")
+
+
+SETTINGS = (Drawing,)
+
+_HEAD = """\
+# Tables
+
+Drawn by `python -m experiments.tables`; do not edit. An entry is the mean ± standard
+deviation over seeds of the final return in the real system, with the 95 % interval of
+the mean (Student's t), and below it *the published value*: that of five seeds after a
+million steps with networks of 256-256 on D4RL's log of that name. A log of that name
+with another hash than D4RL's is another log; the CSV file has the hash.
+
+Each table has one size and one length. †: read from the curve of a longer run, which
+contains the shorter one. A method that reads no simulator serves every gap of its log,
+one that reads no log every log of its gap.
+
+Under each table: the interquartile mean (IQM) of the normalised scores over its rows,
+and the probability that a run of H2O+ beats one of the method's, mean over the rows
+that both have; with 95 % intervals by a stratified bootstrap (none where a row has one
+seed). Over a single row of few seeds the bootstrap's interval is too narrow.
+
+Every entry, with its seeds, as [CSV](tables.csv); every evaluation of every cell as
+[CSV](curves.csv).
+"""
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Drawing)
+    folder, out = pathlib.Path(choice.results_dir), pathlib.Path(choice.out)
+    cells = ledger.cells(folder)
+    if not cells:
+        raise ConfigError(
+            f"--results_dir={folder}: no cells; make some with experiments.grid"
+        )
+    with run_folder.writing("out", out):
+        out.mkdir(parents=True, exist_ok=True)
+        sections = list(_sections(cells))
+        blocks = [_HEAD]
+        for title, describe in drawing.TABLES.items():
+            own = [x for x in sections if x.table == title]
+            blocks.append(f"## {title}\n\n{describe}\n")
+            blocks += [drawing.markdown(x, out) for x in own] or ["No cells yet.\n"]
+        blocks += curves.figures(cells, out)
+        _write(out / "tables.md", "\n".join(blocks))
+        _table(out / "tables.csv", _entries(sections))
+        _table(out / "curves.csv", _curves(cells))
+    print(f"{len(cells)} cells, {len(sections)} tables\nwrote    {out / 'tables.md'}")
+
+
+def _sections(cells: Sequence[Cell]) -> Iterable[Section]:
+    """Every table that can be drawn: one per table of the paper, size and length."""
+    for size, own in columns.by_size(cells).items():
+        for steps in columns.lengths(own):
+            found = columns.columns(own, steps)
+            for table, chosen in drawing.chosen(found).items():
+                if any(c["steps"] == steps for x in chosen for c in x.cells):
+                    yield Section(table, size, steps, tuple(chosen))
+
+
+def _entries(sections: Iterable[Section]) -> Iterable[dict[str, Any]]:
+    """A line per entry of every table."""
+    for section in sections:
+        for column in section.columns:
+            yield {
+                "table": section.table,
+                "size": section.size,
+                "steps": section.steps,
+                **_entry(section.table, column),
+            }
+
+
+def _entry(table: str, column: Column) -> dict[str, Any]:
+    interval, value = mean(column.finals), drawing.published_value(table, column)
+    scores = drawing.scores(column)
+    data = column.cells[0]["data"] if column.log else None
+    return {
+        "task": column.task,
+        "log": column.log,
+        "log_sha256": data["sha256"] if data else "",
+        "gap": column.gap,
+        "method": column.method,
+        "seeds": " ".join(map(str, column.seeds)),
+        "steps_of_runs": " ".join(str(c["steps"]) for c in column.cells),
+        "mean": interval.value,
+        "std": float(column.finals.std()),
+        "mean_low": interval.low,
+        "mean_high": interval.high,
+        "score": "" if scores is None else float(scores.mean()),
+        "published_mean": value.mean if value else "",
+        "published_std": value.std if value else "",
+    }
+
+
+def _curves(cells: Sequence[Cell]) -> Iterable[dict[str, Any]]:
+    """A line per evaluation of every cell."""
+    for cell in cells:
+        about = {
+            "cell": str(ledger.place(cell)),
+            "task": cell["task"],
+            "gap": cell["gap"],
+            "log": columns.log(cell),
+            "method": columns.method(cell),
+            "seed": cell["seed"],
+        }
+        seconds = dict(curves.seconds(cell))
+        for steps, value in cell["curve"]:
+            last = {"episode_seconds": seconds.get(steps, "")}
+            yield {**about, "steps": steps, "return": value, **last}
+
+
+def _table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Writes a CSV file; numbers with six digits."""
+    lines = [
+        {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+        for row in rows
+    ]
+    with files.replacing(path) as part, part.open("w", newline="") as file:
+        writer = csv.DictWriter(
+            file, list(lines[0]) if lines else [], lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    with files.replacing(path) as part:
+        part.write_text(text)
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS)

@@ -1,0 +1,295 @@
+"""Filling a ledger: plans, what counts as done, interruptions, two at once."""
+
+import json
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import pytest
+
+from experiments import computer, grid, ledger, pace, plans, run_folder, work
+from experiments.experiment import Experiment
+from h2o_jax.data import datasets
+from h2o_jax.errors import ConfigError, JobError, StoppedError
+from tests.commands import call, parsed, write_log
+
+PLANS = sorted(plans.PLANS.rglob("*.plan"))
+# Cloning compiles quickest, and needs no simulator.
+BC = (
+    "--task=hopper --algorithm=bc --hidden=8,8 --learn_rows=0:8 --steps=1 --updates=5 "
+    "--episodes=1 --gap=none --threads=1"
+)
+CPU = computer.Computer("cpu", 1, 0)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    write_log(folder / "log.hdf5")
+    return folder
+
+
+@pytest.fixture
+def children(monkeypatch, tmp_path_factory):
+    """Trained by processes of their own, which compile quickly."""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    cache = tmp_path_factory.getbasetemp() / "grid_cache"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(cache))
+
+
+def plan(folder, *lines):
+    path = folder / "mine.plan"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def store(root, group, places, steps=None):
+    """Writes cells of a group as a run would; one evaluation at the end."""
+    one = group.experiment
+    if steps is not None:
+        one = Experiment(**{**vars(one), "epochs": steps // one.steps})
+    facts = {"name": "log.hdf5", "sha256": datasets.sha256(group.log)}
+    for place in places:
+        line = {"steps": steps or 1, "return": 1.0, "length": 1.0, "seconds": {"x": 4}}
+        labels = ledger.Labels("", None, [])
+        cell = ledger.content(one, one.runs[place], [line], facts, labels)
+        path = root / ledger.place(cell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**cell, "backend": "cpu"}))
+
+
+def session(root, groups, **choice):
+    filled = grid.Filling(results_dir=str(root), **choice)
+    return grid.Session(filled, root, groups, CPU, float("inf"), {})
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: str(p.relative_to(plans.PLANS)))
+def test_plans_of_the_package_parse(path):
+    assert path.read_text().startswith("# ")
+    groups = plans.read(path)
+    assert all(group.wanted() for group in groups)
+
+
+def test_table_one_has_the_published_number_of_runs():
+    for name in ("table1", "small/table1"):
+        groups = plans.read(plans.find(name))
+        cells = [x.identity for group in groups for x in group.wanted()]
+        # 25 logs and gaps for three methods, 16 gaps without a log, 3 logs for two.
+        assert len(cells) == len(set(cells)) == (25 * 3 + 16 + 3 * 2) * 5
+
+
+def test_a_plan_is_flagfiles_overrides_and_comments(tmp_path):
+    path = plan(
+        tmp_path,
+        "# first",
+        "",
+        "--flagfile=table1/halfcheetah_gravity.flags --flagfile=small.flags  # why",
+        f"{BC} --dataset=absent.hdf5 --seed=0..1",
+    )
+    first, second = plans.read(path, logs="somewhere", add="--epochs=3")
+    assert (first.name, first.experiment.hidden) == ("mine.plan:3", (64, 64))
+    assert first.experiment.epochs == second.experiment.epochs == 3
+    assert second.experiment.dataset == "somewhere/absent.hdf5" and second.missing
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--flagfile=absent.flags", "2: --flagfile=absent.flags: no such file"),
+        ("--seed=a", "2: --seed=a: not whole numbers"),
+        ("--learning=3", "2: .*learning"),
+        ("sac", "2: 'sac' is no flag"),
+        ("--run_dir=x", "2: --run_dir: every program has its own"),
+        ('--preset="x', "2: No closing quotation; close the quotation"),
+        ("--gap=gravty:2", "2: .*gravty"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, message):
+    with pytest.raises(ConfigError, match=rf"mine.plan:{message}"):
+        plans.read(plan(tmp_path, "# a plan", line))
+
+
+def test_plans_that_are_not_there_or_empty(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"--plan=tabel1: no such.*small/table1"):
+        plans.find("tabel1")
+    with pytest.raises(ConfigError, match=r"mine.plan: no groups"):
+        plans.read(plan(tmp_path, "# nothing"))
+    with pytest.raises(ConfigError, match="--plan=: nothing to make"):
+        call(grid.main, monkeypatch)
+    flags = grid.Flags(*grid.SETTINGS, argument="plan")
+    flags.parse(["grid", "small/table1", "--minutes=9"])
+    assert flags.of(grid.Filling).plan == "small/table1"
+
+
+def test_what_counts_as_done(tmp_path, logs):
+    """The same setting at least as long; another seed, length or setting does not."""
+    path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..4 --epochs=10")
+    (group,) = plans.read(path, str(logs))
+    store(tmp_path, group, [0], steps=10)
+    store(tmp_path, group, [1], steps=20)
+    store(tmp_path, group, [2], steps=9)
+    (other,) = plans.read(path, str(logs), "--policy_lr=0.1")
+    store(tmp_path, other, [3], steps=10)
+    lacks = plans.lacking(group, plans.stored(tmp_path))
+    assert [x.place for x in lacks] == [2, 3, 4]
+    assert [x.place for x in plans.lacking(other, plans.stored(tmp_path))] == [
+        *(0, 1, 2, 4)
+    ]
+    line, _ = pace.standing([group, other], tmp_path, "cpu")
+    # Five runs took 4 s: per epoch and run .08, .04, .089 and .08; the median is .08.
+    assert (line.wanted, line.stored) == (5, 2)
+    assert line.seconds == pytest.approx(0.08 * 30)
+    assert pace.standing([group], tmp_path, "gpu")[0].seconds is None
+
+
+def test_only_some_runs_of_a_grid():
+    flags = ("--task=hopper", "--gap=gravity:2,friction:0.3", "--seed=0..2")
+    whole = grid.run.parsing.experiment(parsed(*flags)).runs
+    some = grid.run.parsing.experiment(parsed(*flags, "--only=1,4..5")).runs
+    assert some == (whole[1], whole[4], whole[5])
+    with pytest.raises(ConfigError, match="--only=6: the grid has runs 0 to 5"):
+        grid.run.parsing.experiment(parsed(*flags, "--only=6"))
+
+
+def test_a_longer_run_replaces_the_shorter(tmp_path, logs):
+    path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..1 --epochs=10")
+    (group,) = plans.read(path, str(logs))
+
+    def run(epochs, **changes):
+        one = Experiment(**{**vars(group.experiment), "epochs": epochs, **changes})
+        folder = tmp_path / "run"
+        record = run_folder.RunFolder(folder)
+        record.begin("", {})
+        (folder / run_folder.METRICS).unlink(missing_ok=True)
+        record.write(
+            {"label": x.label, "seed": x.seed, "epoch": epochs, "steps": epochs}
+            | {"return": 1.0, "length": 1.0, "seconds": {}}
+            for x in one.runs
+        )
+        record.close()
+        labels = ledger.Labels("", None, [])
+        ledger.store(tmp_path / "results", folder, one, {"sha256": "a"}, labels)
+        stored = (tmp_path / "results").rglob("seed*.json")
+        return sorted(x.name.rpartition("-")[0] for x in stored)
+
+    assert run(10) == ["seed0-10", "seed1-10"]
+    assert run(10, episodes=2) == ["seed0-10"] * 2 + ["seed1-10"] * 2
+    assert run(20) == ["seed0-10", "seed0-20", "seed1-10", "seed1-20"]
+    assert run(15) == ["seed0-10", "seed0-20", "seed1-10", "seed1-20"]
+
+
+def test_two_on_one_ledger_do_not_take_the_same(tmp_path, logs):
+    path = plan(
+        tmp_path,
+        f"{BC} --dataset=log.hdf5 --seed=0..2",
+        f"{BC} --dataset=log.hdf5 --seed=0..5",
+    )
+    groups = plans.read(path, str(logs))
+    one = grid.choose(session(tmp_path, groups, most=2))
+    other = grid.choose(session(tmp_path, groups, most=2))
+    assert list(one.content.cells.values()) == [0, 1]
+    assert list(other.content.cells.values()) == [2]
+    third = grid.choose(session(tmp_path, groups))  # 0 to 2 are being made
+    assert list(third.content.cells.values()) == [3, 4, 5]
+    assert grid.choose(session(tmp_path, groups)) is None
+    line = pace.standing(groups, tmp_path, "cpu")[1]
+    assert (line.busy, line.stored) == (6, 0)
+    assert "6 being made" in pace.report([line])
+    other.release()  # interrupted: the next one continues it, with its own size
+    again = grid.choose(session(tmp_path, groups))
+    assert again.folder == other.folder
+    again.release()
+    # A plan that wants it longer lengthens what is begun.
+    longer = plans.read(path, str(logs), "--epochs=2000")
+    longest = grid.choose(session(tmp_path, longer))
+    assert longest.folder == other.folder and longest.content.epochs == 2000
+    for program in (one, third, longest):
+        program.release()
+
+
+def test_a_program_fits_the_machine(logs, tmp_path):
+    path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..99")
+    (group,) = plans.read(path, str(logs))
+    assert computer.capacity(CPU, group, 0) == 4
+    assert computer.capacity(CPU, group, 7) == 7
+    assert computer.capacity(computer.Computer("gpu", 1, 0), group, 0) == 100
+    tight = computer.Computer("gpu", 1, 200_000)
+    assert 1 <= computer.capacity(tight, group, 0) < 20
+
+
+def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, children):
+    """By a signal, then by --minutes; the cells are those of one go."""
+    root = tmp_path / "results"
+    long = f"{BC} --dataset=log.hdf5 --seed=0..1 --evaluate_every=1000 --epochs=800"
+    places = (f"--results_dir={root}", f"--logs={logs}")
+    command = (f"--plan={plan(tmp_path, long)}", *places)
+
+    def last():
+        return max((x.last.get("epoch", 0) for x in work.begun(root)), default=0)
+
+    def interrupt():
+        while last() < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(StoppedError, match="the same command continues") as stopped:
+        call(grid.main, monkeypatch, *command)
+    thread.join()
+    assert stopped.value.exit_code == 75 and not ledger.cells(root)
+    first = last()
+    assert 0 < first < 800
+    # The time that --minutes gives is over while it learns on.
+    with monkeypatch.context() as patch:
+        patch.setattr(grid.Session, "over", lambda self, epoch=0.0: last() > first)
+        call(grid.main, patch, *command)
+    assert first < last() < 800 and not ledger.cells(root)
+    (program,) = work.begun(root)
+    path = plan(tmp_path, long)  # continued as it is, whatever a new one would hold
+    keep = f"--keep_dir={tmp_path / 'kept'}"
+    call(grid.main, monkeypatch, f"--plan={path}", *places, "--most=1", keep)
+    assert sorted(x["seed"] for x in ledger.cells(root)) == [0, 1]
+    assert not work.begun(root)
+    kept = tmp_path / "kept" / program.folder.name
+    epochs = [x["epoch"] for x in run_folder.metrics(kept) if x["seed"] == 0]
+    assert epochs == list(range(801))
+    assert not (kept / "checkpoint").exists() and (kept / "policy").exists()
+
+
+def test_the_time_that_is_given(tmp_path, monkeypatch):
+    ten = session(tmp_path, [], minutes=10)._replace(ends=600.0)
+    for now, epoch, over in (
+        (500, 0, False),
+        (596, 0, True),  # 5 s to save
+        (500, 60, False),  # another epoch of 60 s ends at 560 and is saved by 595
+        (510, 60, True),
+        (451, 3600, True),  # never more than a quarter is kept back
+        (449, 3600, False),
+    ):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: float(now))
+        assert ten.over(epoch) is over
+
+
+def test_a_program_that_fails_is_named_and_left(tmp_path, monkeypatch, capsys):
+    bad = tmp_path / "log.hdf5"
+    bad.write_bytes(b"<html>")
+    path = plan(tmp_path, f"{BC} --dataset={bad} --seed=0")
+    monkeypatch.setattr(computer, "capacity", lambda *_: 1)
+    places = f"--results_dir={tmp_path / 'results'}"
+    with pytest.raises(JobError, match=r"1 program\(s\) failed, see .*log.txt"):
+        call(grid.main, monkeypatch, f"--plan={path}", places)
+    assert "exit code 3: h2o_jax: error:" in capsys.readouterr().out
+
+
+def test_what_is_left_is_said_without_making_it(tmp_path, monkeypatch, capsys):
+    path = plan(tmp_path, f"{BC} --dataset=absent.hdf5 --seed=0..1")
+    call(
+        grid.main, monkeypatch, f"--plan={path}", "--list", f"--results_dir={tmp_path}"
+    )
+    printed = capsys.readouterr().out
+    assert "no log: absent.hdf5" in printed and "left      2 cell(s)" in printed
+    assert not pathlib.Path(tmp_path, ".work").exists()
