@@ -22,7 +22,7 @@ from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper
 from h2o_jax.value_losses import BACKBONES
 
-Seeds = NewType("Seeds", tuple[int, ...])
+Ranges = NewType("Ranges", tuple[int, ...])
 """Different whole numbers; a command line may give them as ranges."""
 
 
@@ -160,7 +160,7 @@ class Schedule:
 class Grid:
     """Runs: every gap with every hyperparameter of a list and every seed."""
 
-    seed: Seeds = setting(
+    seed: Ranges = setting(
         (0,), "Base seeds: a list such as 0,1,2 or a range 0..4.", at_least(0)
     )
     gap: str = setting(

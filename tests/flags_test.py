@@ -90,7 +90,7 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("--critic_lr=nan", "--critic_lr=nan"),
         ("--critic_lr=fast", "not a number"),
         ("--epochs=0", "epochs"),
-        ("--seed=1,1", "--seed=1,1: a seed is given twice"),
+        ("--seed=1,1", "--seed=1,1: a number is given twice"),
         ("--hidden=4..6", "--hidden=4..6: not whole numbers"),
         ("--seed=-1", "--seed=-1: must be 0 or more"),
         ("--seed=4..0", "--seed=4..0: empty"),

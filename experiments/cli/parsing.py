@@ -68,7 +68,7 @@ def _only(runs: tuple[Run, ...], text: str) -> tuple[Run, ...]:
     """The runs of the grid that `--only` counts, labels as in the whole."""
     if not text:
         return runs
-    chosen = values.whole_numbers("only", text, at_least(0))
+    chosen = values.ranges("only", text, at_least(0))
     if sorted(set(chosen)) != list(chosen) or chosen[-1] >= len(runs):
         raise ConfigError(
             f"--only={text}: the grid has runs 0 to {len(runs) - 1}; give some of "

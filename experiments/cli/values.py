@@ -5,7 +5,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, Literal
 
-from experiments.experiment import Seeds
+from experiments.experiment import Ranges
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import Range
 from h2o_jax.sim.gaps import GapSetting, to_text
@@ -13,7 +13,7 @@ from h2o_jax.types import Hyper
 
 TEXT = "text"
 WHOLE_NUMBERS = "whole numbers"
-SEEDS = "seeds"
+RANGES = "ranges"
 ROWS = "rows"
 NUMBERS = "numbers"
 NAMES = "names"
@@ -25,7 +25,7 @@ _KINDS: dict[Any, str] = {
     float: "float",
     str: TEXT,
     tuple[int, ...]: WHOLE_NUMBERS,
-    Seeds: SEEDS,
+    Ranges: RANGES,
     tuple[int, int]: ROWS,
     tuple[float, ...]: NUMBERS,
     tuple[str, ...]: NAMES,
@@ -64,7 +64,7 @@ def text(value: Any, of_kind: str) -> Any:
         return value
     if of_kind == ROWS:
         return ":".join(map(str, value))
-    if of_kind in (WHOLE_NUMBERS, SEEDS, NUMBERS, NAMES):
+    if of_kind in (WHOLE_NUMBERS, RANGES, NUMBERS, NAMES):
         return ",".join(map(str, value if isinstance(value, tuple) else (value,)))
     return value if isinstance(value, str) else to_text(value)
 
@@ -81,7 +81,7 @@ def whole_numbers(name: str, given: str, allowed: Range) -> tuple[int, ...]:
     return numbers
 
 
-def seeds(name: str, given: str, allowed: Range) -> tuple[int, ...]:
+def ranges(name: str, given: str, allowed: Range) -> tuple[int, ...]:
     """`0,3` or `0..4`, or both, as different whole numbers."""
     numbers: list[int] = []
     for part in given.split(","):
@@ -91,7 +91,7 @@ def seeds(name: str, given: str, allowed: Range) -> tuple[int, ...]:
     if not numbers:
         raise ConfigError(f"--{name}={given}: empty; give FIRST..LAST")
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"--{name}={given}: a seed is given twice")
+        raise ConfigError(f"--{name}={given}: a number is given twice")
     return tuple(numbers)
 
 
@@ -152,7 +152,7 @@ def columns(name: str, given: str, allowed: None) -> dict[str, str] | None:
 
 CONVERTERS: dict[str, Callable[[str, str, Any], Any]] = {
     WHOLE_NUMBERS: whole_numbers,
-    SEEDS: seeds,
+    RANGES: ranges,
     ROWS: rows,
     NUMBERS: numbers,
     NAMES: names,
