@@ -85,7 +85,7 @@ def load(
 
 
 def label(cells: Sequence[Cell]) -> list[Cell]:
-    """Gives every cell a `method`: its name, and what sets it apart from namesakes.
+    """Gives every cell a `method`: its name, and the settings that differ from namesakes'.
 
     Raises:
         ConfigError: two cells are of one method, length and seed.

@@ -29,8 +29,8 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment
+from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
-from experiments.steps import Clock, steps_of
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import StoppedError
@@ -73,7 +73,7 @@ def _run(command: Command) -> StoppedError | None:
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
         folder = run_folder.place(command.output, whole.task, whole.algorithm)
-    mine = hosts.share(whole)
+    mine = hosts.take_shard(whole)
     with hosts.one_first():
         dataset = data.load(mine, command.reading, command.collecting, machine.threads)
     if hosts.leads():
@@ -95,7 +95,7 @@ def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
     lines = [] if dataset is None else [datasets.summary(dataset)]
     lines.append(footprint.fitting(experiment, dataset))
     if experiment.overlap:
-        lines.append("overlap   rows of epoch e are by the policy after block e - 2")
+        lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)
 
 
@@ -105,12 +105,12 @@ def _train(
     """Trains this host's runs; host 0 writes the record of all."""
     whole, folder = command.experiment, record.path
     if command.output.resume:
-        saving.restore(folder, training, hosts.shared())
+        saving.restore(folder, training, hosts.gathering())
         record.keep_until(training.state.epoch)
     facts = reports.data_facts(whole, training.dataset)
     record.begin(command.flags.text(), reports.run_facts(whole, facts))
     clock = Clock()
-    epochs = loop.train(training, clock.over(steps_of(training)))
+    epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop("the epoch ends and is saved") as stop:
         for report in map(hosts.gather_report, epochs):
@@ -118,7 +118,7 @@ def _train(
             display.epoch(report.epoch)
             stopping = hosts.agree(stop.received)
             if report.scores or stopping:
-                saving.save(folder, training, hosts.shared())
+                saving.save(folder, training, hosts.gathering())
             if report.scores:
                 display.line(reports.progress(whole, report))
             if report.scores and hosts.leads():

@@ -1,4 +1,4 @@
-"""Settings that are written down once: default, permitted values and help.
+"""Settings as dataclass fields, each with its default, permitted values and help.
 
 A setting is a dataclass field made by `setting`. Command lines, tables of defaults and
 documentation are generated from these fields, so that a new setting is one line.
