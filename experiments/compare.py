@@ -85,7 +85,7 @@ def load(
 
 
 def label(cells: Sequence[Cell]) -> list[Cell]:
-    """Gives every cell a `method`: its name, and the settings that differ from namesakes'.
+    """Adds to every cell its `method`: the name, and where settings differ, those.
 
     Raises:
         ConfigError: two cells are of one method, length and seed.

@@ -1,9 +1,9 @@
 """Several hosts train one experiment, each of them a shard of its runs.
 
 Runs exchange nothing while they learn, so each host compiles, simulates and learns its
-own shard. Once per epoch the hosts gather their metrics, and host 0 writes them. The run
-folder, checkpoints included, is the same as that of a single host, and any number of
-hosts can resume it.
+own shard. Once per epoch the hosts gather their metrics, and host 0 writes them. The
+run folder, checkpoints included, is the same as that of a single host, and any number
+of hosts can resume it.
 """
 
 import contextlib
@@ -197,7 +197,7 @@ def gather_report(report: Report) -> Report:
 
 
 def agree(received: signal.Signals | None) -> signal.Signals | None:
-    """The signal that any host received, so that all hosts stop after the same epoch."""
+    """The signal that any host received, so that all stop after the same epoch."""
     number = int(gather({"signal": np.array([received or 0])})["signal"].max())
     return signal.Signals(number) if number else None
 

@@ -101,7 +101,7 @@ class Ahead:
 def prepare(
     experiment: Experiment, world: World, state: State, epoch: int
 ) -> Callable[[], Block]:
-    """A function that simulates an epoch with the current policy, without the device."""
+    """A function that simulates an epoch by the current policy, without the device."""
     runs = len(experiment.runs)
     act = numpy_policy.make(actors(state, runs))
     normals = noise(experiment, epoch)

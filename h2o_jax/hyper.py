@@ -32,7 +32,7 @@ class Hyper(struct.PyTreeNode):
     )
     exponential_tail: Any = setting(
         0.0,
-        "Slope of the eql and xql loss above the clip, relative to the slope at the clip; "
+        "Slope of the eql and xql loss above the clip, relative to that at the clip; "
         "0 as published.",
         UNIT,
     )
@@ -49,7 +49,7 @@ class Hyper(struct.PyTreeNode):
     )
     weight_high: Any = setting(
         100.0,
-        "Largest weight of a logged action in the policy loss of iql, sql, eql and xql.",
+        "Largest weight of a logged action in the policy of iql, sql, eql and xql.",
         POSITIVE,
     )
     ratio_low: Any = setting(
@@ -81,12 +81,13 @@ class Hyper(struct.PyTreeNode):
     )
     policy_cloning: Any = setting(
         0.01,
-        "Factor on the squared distance from the logged action in rebrac's policy loss.",
+        "Factor on the squared distance from the logged action in rebrac's policy.",
         NOT_NEGATIVE,
     )
     critic_cloning: Any = setting(
         0.001,
-        "Factor on the squared distance from the next logged action in rebrac's target.",
+        "Factor on the squared distance from the next logged action in rebrac's "
+        "target.",
         NOT_NEGATIVE,
     )
     discriminator_noise: Any = setting(
@@ -106,8 +107,8 @@ class Hyper(struct.PyTreeNode):
     policy_lr: Any = setting(3e-4, "Adam step of the policy.", POSITIVE)
     policy_lr_steps: Any = setting(
         1e6,
-        "Updates over which the policy's step falls to 0 along half a cosine in iql, sql, "
-        "eql and xql.",
+        "Updates over which the policy's step falls to 0 along half a cosine in iql, "
+        "sql, eql and xql.",
         POSITIVE,
     )
     critic_lr: Any = setting(3e-4, "Adam step of the critics.", POSITIVE)

@@ -22,7 +22,7 @@ class PolicyAt(NamedTuple):
     """`[..., A]`."""
 
     def sample(self, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Actions from normals, both `[..., A]`, and the actions' log-probability `[...]`."""
+        """Actions from normals, `[..., A]` both, and their log-probability `[...]`."""
         return self.family.sample(self.mean, self.log_std, noise)
 
     def log_prob(self, action: jax.Array) -> jax.Array:
@@ -75,7 +75,7 @@ class View(NamedTuple):
         return self.networks.critic(self.params["critic"], s, a)
 
     def target_critic(self, s: jax.Array, a: jax.Array) -> jax.Array:
-        """`[..., K]` values of actions `[..., A]` at states `[..., O]`, by the slow critics."""
+        """`[..., K]` values of the slow critics; see `critic`."""
         return self.networks.critic(self.target_params["critic"], s, a)
 
     def critics(self) -> list[Callable[[jax.Array, jax.Array], jax.Array]]:
