@@ -1,4 +1,4 @@
-"""What `end_to_end` measures, in the process that measures it."""
+"""Measurements of `end_to_end`, made in the measuring process."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What `peer` measures of PyTorch, in the process that measures it."""
+"""Measurements of `peer` of PyTorch, made in the measuring process."""
 
 import time
 

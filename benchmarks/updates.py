@@ -1,4 +1,4 @@
-"""What `update_time` measures, in the process that measures it."""
+"""Measurements of `update_time`, made in the measuring process."""
 
 import dataclasses
 import functools

@@ -22,7 +22,7 @@ from h2o_jax.records import (
 
 Array = jax.Array | np.ndarray
 Domain = Literal["real", "sim"]
-"""Where a row comes from: the log, or the simulator."""
+"""Origin of a row: the log (real) or the simulator (sim)."""
 Domains = Sequence[Domain]
 Noise = dict[str, jax.Array]
 """Name -> standard normals of one stage."""
@@ -185,7 +185,7 @@ class Algorithm(NamedTuple):
     act: Act
     """Takes `state.actor`."""
     domains: frozenset[Domain]
-    """What the method learns from."""
+    """Domains whose rows the method reads."""
     batch_size: int
     """Rows of each domain that one update takes."""
     needs_next_action: bool = False

@@ -45,7 +45,7 @@ def at_least(low: int) -> Range:
 
 
 class Setting(NamedTuple):
-    """What is known of one setting beside its type."""
+    """Help, permitted values and tags of one setting."""
 
     help: str
     """One sentence or two, with units; never the name again, nor the range."""

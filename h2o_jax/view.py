@@ -46,7 +46,7 @@ def repeat(x: jax.Array, times: int) -> jax.Array:
 
 
 class View(NamedTuple):
-    """What one loss sees: a snapshot of the parameters and its rows of each domain.
+    """Arguments of a loss: a snapshot of the parameters and its rows of each domain.
 
     Its methods apply the networks; `target_` ones use the moving averages.
     """

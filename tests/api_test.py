@@ -19,16 +19,27 @@ MODULES = [
 
 
 def documented(module):
-    """The names of a module that its page shows: those with a docstring, `_` apart."""
+    """The names of a module that its page shows: those with a docstring."""
     body = ast.parse(pathlib.Path(module.__file__).read_text()).body
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             if ast.get_docstring(node):
                 yield node.name
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and _is_text(after):
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name):
+            if isinstance(target, ast.Name) and (
+                _is_text(after) or _is_function(getattr(module, target.id), module)
+            ):
                 yield target.id
+
+
+def _is_function(value, module):
+    """Whether a value is shown as a function that the module made."""
+    return (
+        isinstance(value, types.FunctionType)
+        and value.__module__ == module.__name__
+        and bool(value.__doc__)
+    )
 
 
 def _is_text(node):
