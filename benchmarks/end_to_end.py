@@ -1,4 +1,4 @@
-"""Seconds of a training epoch by part, and what compiling and memory cost.
+"""Seconds of a training epoch by phase, and what compiling and memory cost.
 
 Drives the training loop itself for several numbers of runs, each in its own process.
 About five minutes on two quiet cores; see README.md here.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import epochs, timing
-from benchmarks.epochs import EPOCH, PARTS, Plan
+from benchmarks.epochs import EPOCH, PHASES, Plan
 from benchmarks.timing import Ratio
 from benchmarks.worker import Worker
 
@@ -24,7 +24,7 @@ class Figures(NamedTuple):
     """What one process gave."""
 
     seconds: np.ndarray
-    """`[rounds, parts]` of an epoch of 1000 steps and updates."""
+    """`[rounds, phases]` of an epoch of 1000 steps and updates."""
     compiling: float
     """Seconds."""
     memory: float
@@ -61,7 +61,7 @@ def show(figures: dict[int, Figures]) -> str:
     """A row per number of runs."""
     header = (
         "per epoch",
-        *(f"{part}, s" for part in PARTS),
+        *(f"{phase}, s" for phase in PHASES),
         "updates x runs per second",
         "compile, s",
         "peak memory, MB",
@@ -69,7 +69,7 @@ def show(figures: dict[int, Figures]) -> str:
     rows = [
         (
             _runs(n),
-            *(_seconds(part) for part in figure.seconds.T),
+            *(_seconds(phase) for phase in figure.seconds.T),
             timing.rate(n * EPOCH / figure.seconds.sum(axis=1)),
             f"{figure.compiling:.1f}",
             f"{figure.memory:.0f}",
@@ -89,11 +89,11 @@ def _seconds(samples: np.ndarray) -> str:
 
 
 def compare(figures: dict[int, Figures]) -> list[Ratio]:
-    """The figures that have targets, each against what it is a part of."""
+    """The figures that have targets, each beside the total that it belongs to."""
     comparisons = []
     for n, (seconds, compiling, _) in figures.items():
         whole = seconds.sum(axis=1)
-        other = 100 * (whole - seconds[:, PARTS.index("learn")])
+        other = 100 * (whole - seconds[:, PHASES.index("learn")])
         comparisons += [
             Ratio(f"not update, % of an epoch, {_runs(n)}", other, whole, ("<=", 3.0)),
             _single(f"seconds of compiling, {_runs(n)}", compiling, 20.0),

@@ -1,4 +1,4 @@
-"""What `end_to_end` measures, in the process that measures it."""
+"""Measurements of `end_to_end`, made in the measuring process."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ from benchmarks import updates
 from benchmarks.timing import Measure
 from experiments import build, loop
 from experiments.experiment import Experiment, Run
-from experiments.steps import Clock, steps_of
+from experiments.phases import Clock, phases_of
 from h2o_jax import packing
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
@@ -23,7 +23,7 @@ from h2o_jax.sim import gaps
 EPOCH = 1000  # steps and updates of a published epoch, which figures are scaled to
 EPOCHS = 1000  # published, which gives the replay its size
 EVALUATE_EVERY = 10  # published epochs
-PARTS = ("simulate", "learn", "evaluate")
+PHASES = ("simulate", "learn", "evaluate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Plan:
 
 
 def measures(plan: Plan) -> dict[str, Measure]:
-    """An epoch's seconds by part, scaled; seconds of compiling and MB so far."""
+    """An epoch's seconds by phase, scaled; seconds of compiling and MB so far."""
     jax.config.update("jax_enable_compilation_cache", False)
     compiling = _Compiling()
     whole = experiment(plan)
@@ -54,14 +54,14 @@ def measures(plan: Plan) -> dict[str, Measure]:
     added = program.place(jnp.full_like(state.replay.added, capacity))
     state.replay = state.replay._replace(added=added)
     clock = Clock()
-    epochs = loop.train(training, clock.over(steps_of(training)))
+    epochs = loop.train(training, clock.over(phases_of(training)))
     next(epochs)  # evaluates before any training
     clock.lap()
 
     def epoch() -> list[float]:
         next(epochs)
         seconds = clock.lap()
-        scaled = {part: seconds[part] * EPOCH / plan.steps for part in PARTS[:2]}
+        scaled = {phase: seconds[phase] * EPOCH / plan.steps for phase in PHASES[:2]}
         return [*scaled.values(), seconds["evaluate"] / EVALUATE_EVERY]
 
     return {"epoch": epoch, "compile": lambda: compiling.seconds, "memory": _memory}
@@ -84,10 +84,10 @@ def experiment(plan: Plan) -> Experiment:
     )
 
 
-def _log(asked: Experiment, n: int) -> Dataset:
+def _log(experiment: Experiment, n: int) -> Dataset:
     """A log of noise."""
-    task = asked.model
-    packed = updates.random_rows(asked, n)
+    task = experiment.model
+    packed = updates.random_rows(experiment, n)
     rows = packing.unpack(packed, task.obs_dim, task.action_dim)
     return Dataset(
         jax.tree.map(np.asarray, rows),

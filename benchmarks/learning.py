@@ -3,7 +3,7 @@
     python -m benchmarks.learning [METHOD ...]
 
 Methods that simulate are trained with the wrong mass and with the right one; the table
-in README and the thresholds of tests/learning_test.py come from here.
+in docs/methods.md and the thresholds of tests/learning_test.py come from here.
 """
 
 import argparse

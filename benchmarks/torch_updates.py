@@ -1,4 +1,4 @@
-"""What `peer` measures of PyTorch, in the process that measures it."""
+"""Measurements of `peer` of PyTorch, made in the measuring process."""
 
 import time
 
@@ -17,7 +17,7 @@ EAGER = "PyTorch, eager"
 
 
 def measures(plan: Plan) -> dict[str, Measure]:
-    """The eager update of one run, its batches sampled on the host."""
+    """The eager update of one run, its batches sampled by NumPy."""
     torch.set_num_threads(plan.cores)
     setup = updates.experiment(plan)
     task, rows = setup.model, build.algorithm(setup).batch_size
@@ -27,19 +27,19 @@ def measures(plan: Plan) -> dict[str, Measure]:
         plan.hidden,
         updates.learn_rows(plan),
     )
-    log, memory = (_Memory(plan, seed, rows) for seed in (0, 1))
+    log, replay = (_Replay(plan, seed, rows) for seed in (0, 1))
 
     def measure() -> float:
         began = time.perf_counter()
         for _ in range(updates.UPDATES):
-            agent.update(log.sample(), memory.sample())
+            agent.update(log.sample(), replay.sample())
         return updates.UPDATES / (time.perf_counter() - began)
 
     return {EAGER: measure}
 
 
-class _Memory:
-    """Columns of rows, as replay buffers on the host keep them."""
+class _Replay:
+    """Columns of rows in NumPy arrays, as common replay buffers keep them."""
 
     def __init__(self, plan: Plan, seed: int, batch_size: int):
         setup = updates.experiment(plan)

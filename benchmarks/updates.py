@@ -1,4 +1,4 @@
-"""What `update_time` measures, in the process that measures it."""
+"""Measurements of `update_time`, made in the measuring process."""
 
 import dataclasses
 import functools
@@ -82,7 +82,7 @@ def learn_rows(plan: Plan) -> int:
 
 
 def experiment(plan: Plan, updates: int = 1, runs: int = 1) -> Experiment:
-    """What `experiments.run` would be asked, with as many simulator rows as updates."""
+    """The experiment of a plan, with as many simulator rows as updates."""
 
     def rows(n: int | None) -> tuple[int, int] | None:
         return None if n is None else (0, n)
@@ -116,28 +116,28 @@ class Block:
         self.updates = self._calls * updates * runs
         """Of all runs together, in one measurement."""
         self._learner = self._every_run(_init(plan))
-        self._data = self._memory = self._rows = None
+        self._data = self._replay = self._rows = None
         if "real" in method.domains:
             # On every device once: training moves it once per thousand updates.
-            self._data = self._program.share(random_rows(setup, CAPACITY))
+            self._data = self._program.replicate(random_rows(setup, CAPACITY))
         if "sim" in method.domains:
             full = replay.full(random_rows(setup, CAPACITY))
-            self._memory = self._every_run(full)
+            self._replay = self._every_run(full)
             self._rows = self._every_run(random_rows(setup, updates))
 
     def __call__(self) -> float:
         """Updates per second."""
         began = time.perf_counter()
         for _ in range(self._calls):
-            self._learner, self._memory, metrics = self._program.learn(
-                self._learner, self._memory, self._rows, self._data
+            self._learner, self._replay, metrics = self._program.learn(
+                self._learner, self._replay, self._rows, self._data
             )
-        jax.block_until_ready((self._learner, self._memory, metrics))
+        jax.block_until_ready((self._learner, self._replay, metrics))
         return self.updates / (time.perf_counter() - began)
 
     def text(self) -> str:
         """What it compiles to."""
-        given = self._learner, self._memory, self._rows, self._data
+        given = self._learner, self._replay, self._rows, self._data
         learn: Any = self._program.learn
         return learn.lower(*given).compile().as_text()
 

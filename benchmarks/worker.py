@@ -1,7 +1,7 @@
 """Both ends of a process that measures on demand.
 
 XLA fixes its devices and threads once per process, so that other numbers of cores need
-other processes. They are all kept alive and asked in turn; only one works at a time.
+other processes. They all stay alive and measure in turn; only one works at a time.
 """
 
 import dataclasses

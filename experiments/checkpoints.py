@@ -1,4 +1,4 @@
-"""Saving and restoring, safely: atomic, verified by digest, numbered by epoch."""
+"""Saves and restores arrays: atomic, verified by digest, numbered by epoch."""
 
 import hashlib
 import pathlib
@@ -43,7 +43,7 @@ def save(
         info: JSON values to keep beside it.
 
     Raises:
-        CheckpointError: the disk did not take it.
+        CheckpointError: the checkpoint cannot be written.
     """
     leaves = {f"{i:04d}": array for i, array in enumerate(arrays.values())}
     record = {
@@ -144,7 +144,7 @@ def _is_key(x: Any) -> bool:
 
 
 def _manager(folder: pathlib.Path) -> ocp.CheckpointManager:
-    # Alone, also among several hosts: one of them saves, and each reads for itself.
+    # Orbax must not wait for other hosts: one host saves, and each reads by itself.
     me = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"host{me}"

@@ -80,7 +80,7 @@ def load(
 
 
 def label(cells: Sequence[Cell]) -> list[Cell]:
-    """Gives every cell a `method`: its name, and what sets it apart from namesakes.
+    """Adds to every cell its `method`: the name, and where settings differ, those.
 
     Raises:
         ConfigError: two cells are of one method, length and seed.

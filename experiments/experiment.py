@@ -1,4 +1,4 @@
-"""What one program is asked to do, as plain frozen data.
+"""What one program does, as plain frozen data.
 
 The fields made by `setting` are the settings that exist: command lines, defaults and
 help texts are generated from them.

@@ -1,9 +1,9 @@
-"""Several hosts as one program, each with its share of the runs.
+"""Several hosts train one experiment, each of them a shard of its runs.
 
-Runs never exchange anything while they learn, so each host compiles, simulates and
-learns its own. What they have to say is gathered once per epoch, and host 0 writes it:
-the run folder, checkpoints included, is that of a single host, and can be resumed by
-any number of them.
+Runs exchange nothing while they learn, so each host compiles, simulates and learns its
+own shard. Once per epoch the hosts gather their metrics, and host 0 writes them. The
+run folder, checkpoints included, is the same as that of a single host, and any number
+of hosts can resume it.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from experiments.cli import console, interrupts
 from experiments.devices import Machine
 from experiments.experiment import Experiment, shard
 from experiments.loop import Report
-from experiments.steps import Scores
+from experiments.phases import Scores
 from h2o_jax.errors import ConfigError, H2OError, HostError
 
 _CHUNK = 2**25
@@ -57,7 +57,7 @@ def join(machine: Machine) -> None:
 
 @contextlib.contextmanager
 def end_together() -> Iterator[None]:
-    """Makes what ends this host end the others too, which would wait for it."""
+    """Ends the other hosts when an error ends this one; they would wait for it."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
@@ -79,8 +79,8 @@ def leads() -> bool:
     return jax.process_index() == 0
 
 
-def share(experiment: Experiment) -> Experiment:
-    """The experiment with this host's runs alone; contiguous, sizes differ by one.
+def take_shard(experiment: Experiment) -> Experiment:
+    """The experiment with this host's shard of the runs; see `experiment.shard`.
 
     Raises:
         ConfigError: there are more hosts than runs.
@@ -90,38 +90,39 @@ def share(experiment: Experiment) -> Experiment:
         raise ConfigError(
             f"--seed: {len(runs)} runs for {hosts} hosts; ask for more runs"
         )
-    return dataclasses.replace(experiment, runs=own(runs))
+    return dataclasses.replace(experiment, runs=own_shard(runs))
 
 
-def own(rows: Any) -> Any:
-    """This host's share of a tuple or an array `[R, ...]` of all runs."""
+def own_shard(rows: Any) -> Any:
+    """This host's shard of a tuple or an array `[R, ...]` over all runs."""
     return shard(rows, jax.process_index(), jax.process_count())
 
 
-class Share(NamedTuple):
-    """How what all runs are is put together, and what of it is here."""
+class Gathering(NamedTuple):
+    """How arrays over runs pass between this host's shard and all hosts' runs."""
 
     gather: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = dict
-    """Arrays `[r, ...]` of the runs here -> `[R, ...]` of all; of use on host 0."""
-    own: Callable[[np.ndarray], np.ndarray] = np.asarray
-    """Rows `[R, ...]` of all runs -> `[r, ...]` of those here."""
+    """Arrays `[r, ...]` of this host's runs -> `[R, ...]` of all; used on host 0."""
+    own_shard: Callable[[np.ndarray], np.ndarray] = np.asarray
+    """Rows `[R, ...]` of all runs -> `[r, ...]` of this host's."""
     writes: bool = True
-    """Whether this host keeps them."""
+    """Whether this host writes the gathered arrays to disk."""
 
 
-ALONE = Share()
-"""All runs are here, whatever other hosts do."""
+ALONE = Gathering()
+"""This host has all runs, so that there is nothing to gather."""
 
 
-def shared() -> Share:
-    """Every host has its part."""
-    return Share(gather, own, leads())
+def gathering() -> Gathering:
+    """The gathering over all hosts, each of which has its shard."""
+    return Gathering(gather, own_shard, leads())
 
 
 def gather(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every host's arrays `[r, ...]` as arrays `[R, ...]` of all runs.
 
-    All hosts call it alike. Arrays that do not fit a message come to host 0 alone.
+    All hosts call it with the same names. Where the arrays do not fit one message, only
+    host 0 gets them; the other hosts get none of the rows.
 
     Raises:
         ConfigError: a run's rows are not as long on every host.
@@ -141,11 +142,11 @@ def gather(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _gather_rows(mine: np.ndarray) -> np.ndarray:
-    """`[r, w]` bytes -> `[R, w]`; none of them on other hosts if they are many."""
+    """`[r, w]` bytes -> `[R, w]`; `[0, w]` on other hosts than 0 if w is large."""
     shapes = _all(np.array([mine.shape]))
     if len({width for _, width in shapes}) > 1:
         raise ConfigError("--distributed: the hosts' runs are not laid out alike")
-    sizes, width = [int(rows) for rows, _ in shapes], mine.shape[1]
+    sizes, width = [int(runs) for runs, _ in shapes], mine.shape[1]
     columns = min(width, _CHUNK // max(sizes))
     keeps = leads() or columns == width
     every = np.empty((sum(sizes) if keeps else 0, width), np.uint8)
@@ -156,8 +157,8 @@ def _gather_rows(mine: np.ndarray) -> np.ndarray:
         message[0, : len(mine), : here.shape[1]] = here
         pieces = _all(message)[..., : here.shape[1]]
         if keeps:
-            parts = [x[:n] for x, n in zip(pieces, sizes, strict=True)]
-            every[:, first : first + columns] = np.concatenate(parts)
+            rows = [x[:n] for x, n in zip(pieces, sizes, strict=True)]
+            every[:, first : first + columns] = np.concatenate(rows)
     return every
 
 
@@ -167,17 +168,17 @@ def _all(x: np.ndarray) -> np.ndarray:
     Raises:
         HostError: a host does not answer.
     """
-    with _others():
+    with _needs_every_host():
         return np.asarray(multihost_utils.process_allgather(x, tiled=True))
 
 
 @contextlib.contextmanager
-def _others() -> Iterator[None]:
-    """Around what other hosts take part in."""
+def _needs_every_host() -> Iterator[None]:
+    """Turns the failure of a call that needs every host into a `HostError`."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" in str(error):  # which is this host's own
+        if "RESOURCE_EXHAUSTED" in str(error):  # this host is out of memory
             raise
         raise HostError(
             f"another host is gone, and its own output says why ({error}); start all "
@@ -186,7 +187,7 @@ def _others() -> Iterator[None]:
 
 
 def gather_report(report: Report) -> Report:
-    """The report of this host's runs, as one of every host's."""
+    """Every host's report of its runs, as one report of all runs."""
     arrays = dict(report.metrics)
     if report.scores is not None:
         arrays |= report.scores._asdict()
@@ -196,20 +197,20 @@ def gather_report(report: Report) -> Report:
 
 
 def agree(received: signal.Signals | None) -> signal.Signals | None:
-    """A signal that came to any of the hosts, so that all of them stop together."""
+    """The signal that any host received, so that all stop after the same epoch."""
     number = int(gather({"signal": np.array([received or 0])})["signal"].max())
     return signal.Signals(number) if number else None
 
 
 @contextlib.contextmanager
 def one_first() -> Iterator[None]:
-    """Lets host 0 pass before the others, which then find what it made."""
+    """Lets host 0 run the body first; the other hosts then find what it made."""
     if not leads():
-        with _others():
+        with _needs_every_host():
             multihost_utils.sync_global_devices("host 0 is done")
     yield
     if leads() and jax.process_count() > 1:
-        with _others():
+        with _needs_every_host():
             multihost_utils.sync_global_devices("host 0 is done")
 
 

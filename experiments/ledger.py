@@ -22,7 +22,7 @@ Cell = dict[str, Any]
 
 
 class Labels(NamedTuple):
-    """What a cell keeps of the command line."""
+    """Parts of the command line that a cell keeps."""
 
     preset: str
     """Name of the settings; "" for none."""

@@ -1,4 +1,4 @@
-"""Training: simulate, learn, evaluate, one epoch at a time.
+"""Training: each epoch simulates, learns, settles and perhaps evaluates.
 
 `train` yields a report per epoch; whoever iterates over it prints, measures and saves.
 From Python, without any flags::
@@ -22,21 +22,21 @@ import numpy as np
 
 from experiments.build import Training
 from experiments.experiment import Experiment
-from experiments.steps import Scores, Steps, steps_of
+from experiments.phases import Phases, Scores, phases_of
 from h2o_jax.errors import DivergenceError
 
 
 class Report(NamedTuple):
-    """What one epoch leaves for the record."""
+    """What one epoch reports."""
 
     epoch: int
     metrics: dict[str, np.ndarray]
     """`[R]` means over the epoch's updates and finished simulator episodes."""
     scores: Scores | None = None
-    """Of the evaluation with which the epoch ended, if it did."""
+    """Scores of the evaluation at the end of the epoch; None without one."""
 
 
-def train(training: Training, steps: Steps | None = None) -> Iterator[Report]:
+def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
     """Alternates simulated experience and learning, one epoch at a time.
 
     `training.state` is advanced in place; after each report it is complete, so that
@@ -44,13 +44,13 @@ def train(training: Training, steps: Steps | None = None) -> Iterator[Report]:
 
     Args:
         training: what is trained, and on what; see `build.training`.
-        steps: the steps of an epoch, where a clock is laid over them.
+        phases: the phases of an epoch, such as timed ones; by default the training's.
 
     Yields:
         One report per epoch; epoch 0 is the evaluation before any training.
     """
     experiment, state = training.experiment, training.state
-    simulate, learn, settle, evaluate = steps or steps_of(training)
+    simulate, learn, settle, evaluate = phases or phases_of(training)
     if state.untrained:
         yield Report(0, {}, evaluate(state))
     for epoch in range(state.epoch + 1, experiment.epochs + 1):
@@ -65,7 +65,7 @@ def train(training: Training, steps: Steps | None = None) -> Iterator[Report]:
 def check_finite(
     experiment: Experiment, epoch: int, metrics: dict[str, np.ndarray]
 ) -> None:
-    """Ends training once a loss is no number any more.
+    """Ends training when a metric is not finite.
 
     Raises:
         DivergenceError: it names the run and the metric.

@@ -1,4 +1,4 @@
-"""Loads what a run folder holds: policies, and what their critics think."""
+"""Loads policies, critics and simulated rows from a run folder."""
 
 import pathlib
 import re
@@ -74,7 +74,7 @@ def load_many(
 def load_critic(
     folder: str | pathlib.Path, run: int = 0
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The last critics of one run, of which the smallest counts.
+    """The smallest value among the last critics of one run, as a function.
 
     Returns:
         `(observations [n, O], actions [n, A]) -> values [n]`, in the units of the

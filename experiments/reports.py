@@ -1,4 +1,4 @@
-"""What a run tells about itself: lines of metrics, its curve, its final table."""
+"""Reports of a run: lines of metrics, the learning curve, the final table."""
 
 import pathlib
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ Facts = Mapping[str, Any]
 
 
 def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
-    """What identifies a log, and its episodes' returns; empty without one."""
+    """Name and digest of a log, and its episodes' returns; empty without a log."""
     if dataset is None:
         return {}
     facts: dict[str, Any] = {
         "name": pathlib.PurePath(dataset.source).name,
         "sha256": dataset.sha256,
     }
-    # Where evaluations last otherwise than episodes, their returns do not compare.
+    # If evaluations have another length than episodes, returns cannot be compared.
     if len(dataset.episode_returns) and experiment.model.evaluation_seconds is None:
         facts["mean"] = float(dataset.episode_returns.mean())
         facts["best"] = float(dataset.episode_returns.max())
@@ -32,7 +32,7 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
 
 
 def run_facts(experiment: Experiment, facts: Facts) -> dict[str, Any]:
-    """What versions.json says beside the software."""
+    """The entries of versions.json beside the software."""
     return {
         "policy": {
             "obs_dim": experiment.model.obs_dim,
@@ -50,11 +50,11 @@ def lines(
     """One flat line per run of an epoch's report; see metrics.jsonl.
 
     Args:
-        experiment: what is done.
-        report: of the epoch.
-        seconds: wall time of the epoch by part.
+        experiment: whose runs report.
+        report: the report of the epoch.
+        seconds: wall time of the epoch by phase.
     """
-    rounded = {part: round(passed, 3) for part, passed in seconds.items()}
+    rounded = {phase: round(passed, 3) for phase, passed in seconds.items()}
     return [
         {**_line(experiment, report, i), "seconds": rounded}
         for i in range(len(experiment.runs))
@@ -122,7 +122,7 @@ def by_run(experiment: Experiment, folder: pathlib.Path) -> dict[Run, list[Line]
 def summarise(own: list[Line]) -> dict[str, float]:
     """Final return and mean of the last ten evaluations of one run's lines.
 
-    The evaluation before any training, the first line, is none of them.
+    The first line, the evaluation before any training, does not count.
     """
     returns = [line["return"] for line in own if "return" in line]
     return {

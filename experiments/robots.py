@@ -1,7 +1,7 @@
-"""What a robot brings beyond its tasks: its own log format, an operator, a report.
+"""What commands can do with one robot only: its log format, an operator, a report.
 
-Commands ask `of(task)` and name no robot. A new robot adds an entry to `_ROBOTS`; what
-it needs is imported only once it is asked for.
+Commands call `of(task)` and name no robot. A new robot is a new entry in `_ROBOTS`; its
+modules are imported when `of` is called for it.
 """
 
 import dataclasses
@@ -20,30 +20,30 @@ Read = Callable[[str, Task, Pairing, int], Dataset]
 
 
 class Recorder(NamedTuple):
-    """Drives the robot, where SAC need not learn to, and records the log."""
+    """Records a log while an operator drives the robot, in place of a trained SAC."""
 
     kind: str
-    """Names its logs in the cache."""
+    """Part of the file names of its logs in the cache."""
     rows: int
-    """Transitions of a log, unless told otherwise."""
+    """Transitions of a log by default."""
     record: Callable[[Task, int, int, Pairing, Gaps], Dataset]
     """`(task, rows, seed, pairing, gaps of the real robot) -> log`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Robot:
-    """What one robot brings; by default nothing."""
+    """What commands can do with one robot only; by default nothing."""
 
     readers: Mapping[str, Read] = dataclasses.field(default_factory=dict)
     """Suffix of a file -> the reader of the robot's own log format."""
     recorder: Recorder | None = None
-    """Makes a log where none is given; without one, SAC does."""
+    """Records a log if none is given; None: SAC collects one."""
     report_run: Callable[[Experiment, pathlib.Path], str] | None = None
-    """Shows a finished run, with files in its folder; gives a text to print."""
+    """Writes figures of a finished run into its folder, and returns a text to print."""
 
 
 def of(task: Task) -> Robot:
-    """What the robot of a task brings."""
+    """The record of a task's robot; an empty one for robots without an entry."""
     return _ROBOTS.get(task.robot, Robot)()
 
 

@@ -29,8 +29,8 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment, Grid, Method, Schedule, Source
+from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
-from experiments.steps import Clock, steps_of
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import StoppedError
@@ -77,7 +77,7 @@ def _run(command: Command) -> StoppedError | None:
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
         folder = run_folder.place(command.output, whole.task, whole.algorithm)
-    mine = hosts.share(whole)
+    mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
         dataset = data.load(
@@ -102,7 +102,7 @@ def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
     lines = [] if dataset is None else [datasets.summary(dataset)]
     lines.append(footprint.fitting(experiment, dataset))
     if experiment.overlap:
-        lines.append("overlap   rows of epoch e are by the policy after block e - 2")
+        lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)
 
 
@@ -112,12 +112,12 @@ def _train(
     """Trains this host's runs; host 0 writes the run folder of all."""
     whole, folder = command.experiment, where.path
     if command.output.resume:
-        saving.restore(folder, training, hosts.shared())
+        saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     facts = reports.data_facts(whole, training.dataset)
     where.begin(command.flags.text(), reports.run_facts(whole, facts))
     clock = Clock()
-    epochs = loop.train(training, clock.over(steps_of(training)))
+    epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with display, interrupts.Stop("the epoch ends and is saved") as stop:
         for report in map(hosts.gather_report, epochs):
@@ -125,7 +125,7 @@ def _train(
             display.epoch(report.epoch)
             stopping = hosts.agree(stop.received)
             if report.scores or stopping:
-                saving.save(folder, training, hosts.shared())
+                saving.save(folder, training, hosts.gathering())
             if report.scores:
                 display.line(reports.progress(whole, report))
             if report.scores and hosts.leads():

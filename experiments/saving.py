@@ -1,4 +1,4 @@
-"""What of a running experiment goes into a checkpoint, and back."""
+"""Saves a training to the checkpoint of its run folder, and restores it from there."""
 
 import pathlib
 from typing import Any
@@ -9,17 +9,18 @@ import numpy as np
 
 from experiments import checkpoints, simulate
 from experiments.build import Block, Training
-from experiments.hosts import ALONE, Share
+from experiments.hosts import ALONE, Gathering
 from experiments.run_folder import BEST, CHECKPOINT, POLICY
 from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
 
 
-def save(folder: pathlib.Path, training: Training, share: Share = ALONE) -> None:
-    """Writes the checkpoint and the policies of a run folder, for all hosts.
+def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
+    """Writes the checkpoint and the policies of a run folder; every host calls it.
 
-    Neither the runs that only fill devices nor unwritten rows of the replay are stored.
+    Two things are not stored: runs that only pad the devices, and unwritten rows of the
+    replay.
     """
     state, runs = training.state, len(training.experiment.runs)
     tree = _tree(training)
@@ -28,22 +29,22 @@ def save(folder: pathlib.Path, training: Training, share: Share = ALONE) -> None
         rows = np.asarray(state.replay.rows)[:runs, :written]
         tree["replay"] = {"rows": rows, "added": state.replay.added[:runs]}
     info = {"sha256": training.dataset and training.dataset.sha256}
-    parts = {
+    trees = {
         CHECKPOINT: tree,
         POLICY: simulate.actors(state, runs),
         BEST: state.best,
     }
-    for name, part in parts.items():
-        arrays = share.gather(checkpoints.flatten(part))
-        if share.writes:
+    for name, each in trees.items():
+        arrays = hosts.gather(checkpoints.flatten(each))
+        if hosts.writes:
             checkpoints.save(folder / name, state.epoch, arrays, info)
 
 
-def restore(folder: pathlib.Path, training: Training, share: Share = ALONE) -> None:
+def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
     """Fills the state and the simulators from the checkpoint of a run folder.
 
     Raises:
-        CheckpointError: see `checkpoints`; or the dataset has changed.
+        CheckpointError: there is no readable checkpoint, or the dataset has changed.
         ConfigError: `--epochs` is below the epochs that the run has done.
     """
     experiment, program, worlds, dataset, state = training
@@ -56,7 +57,7 @@ def restore(folder: pathlib.Path, training: Training, share: Share = ALONE) -> N
             f"--epochs={experiment.epochs}: the run is at epoch {epoch}; give at least "
             "that many"
         )
-    arrays = {name: share.own(array) for name, array in arrays.items()}
+    arrays = {name: hosts.own_shard(array) for name, array in arrays.items()}
     if state.replay is not None:
         _, capacity, width = state.replay.rows.shape
         if not arrays[_ADDED].any():  # arrays without elements are not stored
@@ -81,7 +82,7 @@ def restore(folder: pathlib.Path, training: Training, share: Share = ALONE) -> N
 
 
 def _tree(training: Training) -> dict[str, Any]:
-    """Everything that a continuation depends on, besides the flags and the data."""
+    """The arrays that a resumed run needs, besides its flags and its log."""
     state, sim = training.state, training.worlds.sim
     runs = len(training.experiment.runs)
     learner, replay = jax.tree.map(lambda x: x[:runs], (state.learner, state.replay))
@@ -96,6 +97,6 @@ def _tree(training: Training) -> dict[str, Any]:
 
 
 def _fill(x: Any, runs: int) -> Any:
-    """`[R, ...]` -> `[R', ...]`: the last run fills the devices, as at first."""
+    """`[R, ...]` -> `[R', ...]`: repeats the last run to fill the devices."""
     x = jnp.asarray(x)
     return jnp.concatenate([x] + [x[-1:]] * (runs - len(x)))

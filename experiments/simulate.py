@@ -1,9 +1,9 @@
-"""Every run's simulator, stepped by its policy, as rows to learn from.
+"""Steps every run's simulator with its policy, and makes rows to learn from.
 
-Strictly in turn with learning by default, as published. With `--overlap` the
-simulators step while a block is learned, with the policy from before it: the rows of
-epoch e come from the policy after block e - 2 (in the first two epochs, the untrained
-one), whatever the threads' timing.
+By default simulating and learning alternate, as published. With `--overlap` the
+simulators step while the device learns: the rows of epoch e come from the policy after
+epoch e - 2 (in the first two epochs, from the untrained one), whatever the threads'
+timing.
 """
 
 import concurrent.futures
@@ -28,21 +28,21 @@ class Experience(NamedTuple):
     rows: jax.Array | None
     """`[R', n, D]` packed transitions on the devices; None without a simulator."""
     metrics: dict[str, np.ndarray]
-    """`[R]` what the simulators report."""
+    """`[R]` metrics of the simulators."""
 
 
 class Simulators(Protocol):
-    """When the simulators of a training step."""
+    """The simulators of a training, and when they step."""
 
     def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
 
     def settle(self, state: State) -> None:
-        """Makes `state` complete again once a block is learned."""
+        """Makes `state` complete again after the epoch's updates."""
 
 
 def simulators(training: Training) -> Simulators:
-    """The simulators of a training, in the order that its experiment names."""
+    """The simulators of a training: none, in turn with learning, or ahead of it."""
     if training.worlds.sim is None:
         return Offline()
     kind = Ahead if training.experiment.overlap else InTurn
@@ -61,22 +61,22 @@ class Offline:
 
 
 class InTurn:
-    """The simulators wait for the learner, and it for them."""
+    """The simulators and the learner wait for each other."""
 
     def __init__(self, experiment: Experiment, world: World, program: Program):
         self._experiment, self._world, self._program = experiment, world, program
 
     def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
-        block = prepare(self._experiment, self._world, state, state.epoch + 1)()
-        return place(self._program, block)
+        collected = prepare(self._experiment, self._world, state, state.epoch + 1)()
+        return place(self._program, collected)
 
     def settle(self, state: State) -> None:
         """Nothing is left to do."""
 
 
 class Ahead:
-    """The simulators are one epoch ahead of the learner; `state.ahead` holds it."""
+    """The simulators are one epoch ahead of the learner; `state.ahead` has its rows."""
 
     def __init__(self, experiment: Experiment, world: World, program: Program):
         self._experiment, self._world, self._program = experiment, world, program
@@ -86,12 +86,12 @@ class Ahead:
         """The rows of the epoch after `state.epoch`; begins to step those after it."""
         if state.epoch == 0:
             state.ahead = prepare(self._experiment, self._world, state, 1)()
-        block = state.ahead
-        assert block is not None
+        collected = state.ahead
+        assert collected is not None
         # The policy is fetched here, before the device is busy with learning.
         following = prepare(self._experiment, self._world, state, state.epoch + 2)
         self._pending = self._thread.submit(following)
-        return place(self._program, block)
+        return place(self._program, collected)
 
     def settle(self, state: State) -> None:
         """Waits for the simulators, and leaves their rows in `state.ahead`."""
@@ -101,7 +101,7 @@ class Ahead:
 def prepare(
     experiment: Experiment, world: World, state: State, epoch: int
 ) -> Callable[[], Block]:
-    """An epoch with the current policy, ready to run without the device."""
+    """A function that simulates an epoch by the current policy, without the device."""
     runs = len(experiment.runs)
     act = numpy_policy.make(actors(state, runs))
     normals = noise(experiment, epoch)
@@ -116,20 +116,21 @@ def prepare(
     return collect
 
 
-def place(program: Program, block: Block) -> Experience:
-    """A block on the devices; the last run's rows fill the padding."""
-    padding = np.repeat(block.rows[-1:], program.runs - len(block.rows), axis=0)
-    rows = program.place(np.concatenate([block.rows, padding]))
-    return Experience(rows, {"sim/return": block.returns})
+def place(program: Program, collected: Block) -> Experience:
+    """Puts an epoch's rows on the devices; the last run's rows fill the padding."""
+    missing = program.runs - len(collected.rows)
+    padding = np.repeat(collected.rows[-1:], missing, axis=0)
+    rows = program.place(np.concatenate([collected.rows, padding]))
+    return Experience(rows, {"sim/return": collected.returns})
 
 
 def actors(state: State, runs: int) -> Actor:
-    """Actors `[R, ...]` of the runs without the padding, on the host."""
+    """Actors `[R, ...]` of the runs without the padding, as NumPy arrays."""
     return jax.tree.map(lambda x: np.asarray(x)[:runs], state.learner.actor)
 
 
 def noise(experiment: Experiment, epoch: int) -> np.ndarray:
-    """Normals `[R, n, A]` of the actions, a function of seed and epoch alone."""
+    """Normals `[R, n, A]` for the actions; only the seeds and the epoch decide them."""
     _, keys = experiment.keys(len(experiment.runs))
     shape = (experiment.steps, experiment.model.action_dim)
     return np.asarray(_normals(keys, epoch, shape))

@@ -34,7 +34,7 @@ def cql_penalty(
     q_tm1: jax.Array,
     temperature: chex.Numeric = 1.0,
 ) -> jax.Array:
-    r"""How far values of sampled actions stand above the logged action's (CQL).
+    r"""Difference between values of sampled actions and the logged action's (CQL).
 
     .. math:: \sum_i T \log \sum_m e^{(Q_i(s, a_m) - \log p(a_m)) / T} - Q_i(s, a)
 
@@ -89,7 +89,7 @@ def gap_penalty(q_sim: jax.Array, gap_sim: jax.Array, q_real: jax.Array) -> jax.
 
 
 def diversity(slope_tm1: jax.Array) -> jax.Array:
-    r"""How much the critics of an ensemble agree on where to go (EDAC).
+    r"""Scaled sum of cosines between the critics' action gradients (EDAC).
 
     .. math:: \frac{1}{K - 1} \sum_{i \ne j} \cos(\nabla_a Q_i, \nabla_a Q_j)
 

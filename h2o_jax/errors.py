@@ -36,13 +36,13 @@ class DivergenceError(H2OError, ArithmeticError):
 
 
 class MemoryLimitError(H2OError, MemoryError):
-    """What was asked for does not fit in memory."""
+    """The runs do not fit in memory."""
 
     exit_code = 6
 
 
 class StoppedError(H2OError):
-    """A signal asked the run to end; what was done is saved."""
+    """A signal stopped the run; what was done is saved."""
 
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)

@@ -32,7 +32,8 @@ class Hyper(struct.PyTreeNode):
     )
     exponential_tail: Any = setting(
         0.0,
-        "1 continues their exponential linearly above the clip, 0 (published) is flat.",
+        "Slope of the eql and xql loss above the clip, relative to that at the clip; "
+        "0 as published.",
         UNIT,
     )
     iql_temperature: Any = setting(
@@ -41,22 +42,27 @@ class Hyper(struct.PyTreeNode):
         POSITIVE,
     )
     exponential_temperature: Any = setting(
-        10.0, "The same of eql and xql, per unit of their scale.", POSITIVE
+        10.0,
+        "E-folds of a logged action's weight in the policy of eql and xql per "
+        "exponential_scale of advantage.",
+        POSITIVE,
     )
     weight_high: Any = setting(
-        100.0, "Largest weight of a logged action in a policy's likelihood.", POSITIVE
+        100.0,
+        "Largest weight of a logged action in the policy of iql, sql, eql and xql.",
+        POSITIVE,
     )
     ratio_low: Any = setting(
         1e-5, "Smallest importance weight of a simulated row.", POSITIVE
     )
     ratio_high: Any = setting(
         1.0,
-        "Largest importance weight; the same as the smallest switches the ratio off.",
+        "Largest importance weight of a simulated row; equal to ratio_low: no ratio.",
         POSITIVE,
     )
     cql_weight: Any = setting(2.0, "Factor on cql's penalty.", NOT_NEGATIVE)
     cql_temperature: Any = setting(
-        1.0, "Temperature of that penalty's soft maximum over actions.", POSITIVE
+        1.0, "Temperature of the soft maximum over actions in cql's penalty.", POSITIVE
     )
     gap_weight: Any = setting(0.01, "Factor on h2o's penalty.", NOT_NEGATIVE)
     gap_noise: Any = setting(
@@ -70,15 +76,18 @@ class Hyper(struct.PyTreeNode):
     darc_warmup: Any = setting(
         0.0, "Updates of darc before its first correction.", NOT_NEGATIVE
     )
-    diversity: Any = setting(1.0, "Factor on edac's penalty (its eta).", NOT_NEGATIVE)
+    diversity: Any = setting(
+        1.0, "Factor on edac's penalty (eta in its paper).", NOT_NEGATIVE
+    )
     policy_cloning: Any = setting(
         0.01,
-        "What rebrac's policy pays for squared distance from the logged action.",
+        "Factor on the squared distance from the logged action in rebrac's policy.",
         NOT_NEGATIVE,
     )
     critic_cloning: Any = setting(
         0.001,
-        "What rebrac's target pays for that from the next logged action.",
+        "Factor on the squared distance from the next logged action in rebrac's "
+        "target.",
         NOT_NEGATIVE,
     )
     discriminator_noise: Any = setting(
@@ -98,7 +107,8 @@ class Hyper(struct.PyTreeNode):
     policy_lr: Any = setting(3e-4, "Adam step of the policy.", POSITIVE)
     policy_lr_steps: Any = setting(
         1e6,
-        "Updates over which iql, sql, eql and xql bring it to 0 along half a cosine.",
+        "Updates over which the policy's step falls to 0 along half a cosine in iql, "
+        "sql, eql and xql.",
         POSITIVE,
     )
     critic_lr: Any = setting(3e-4, "Adam step of the critics.", POSITIVE)

@@ -1,4 +1,4 @@
-"""Turns a table of losses into an algorithm: gradients, optimisers, averages, keys.
+"""Makes an algorithm of a table of losses: gradients, optimisers, averages, keys.
 
 An algorithm is a tuple of stages run in order. A stage maps each parameter group to
 the one loss that trains it. Inside a stage every loss sees the same snapshot of the
@@ -84,7 +84,7 @@ def make(
 
 
 class _Table(NamedTuple):
-    """What `make` was given."""
+    """The arguments of `make`."""
 
     networks: Networks
     stages: tuple[Stage, ...]
@@ -257,7 +257,7 @@ def _gradient(
 
 
 def _rate(state: LearnerState, group: str, schedule: Schedule) -> jax.Array:
-    """A group's step size: the leaf `hyper.<group>_lr`, as far as it has shrunk."""
+    """A group's step size: `hyper.<group>_lr` times its schedule."""
     hyper, updates = state.hyper, state.step.astype(jnp.float32)
     rate = linear(hyper, updates) * getattr(hyper, f"{group}_lr")
     return rate * schedule(hyper, updates)

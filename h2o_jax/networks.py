@@ -110,7 +110,7 @@ POLICIES: dict[str, tuple[type[nn.Module], Distribution]] = {
     "gaussian": (GaussianPolicy, distributions.GAUSSIAN),
     "deterministic": (DeterministicPolicy, distributions.GAUSSIAN),
 }
-"""Name -> the network, and what its outputs parametrise."""
+"""Name -> the network, and the distribution whose parameters it computes."""
 
 
 class Discriminator(nn.Module):

@@ -1,7 +1,8 @@
-"""The policies of many runs in NumPy, for loops that step simulators on the host.
+"""The policies of many runs in NumPy, for loops that step simulators on the CPU.
 
-A control step asks for one action per run. A compiled call costs more to dispatch than
-these small products take, and would wait behind an accelerator's block of updates.
+A control step needs one action per run. To dispatch a compiled call takes longer than
+these small products, and the call would wait until an accelerator has finished its
+updates.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""Transitions packed in one array, a row each: the only module that knows the layout.
+"""Packs transitions into one array, a row each; no other module knows the layout.
 
-One row makes a sampled batch a single gather, and a block of simulated steps a single
-transfer. Every function takes arrays of NumPy or of JAX and gives the same kind.
+A batch is then sampled by a single gather, and an epoch's simulated steps reach the
+device in a single transfer. Every function takes NumPy or JAX arrays and returns the
+same kind.
 """
 
 from typing import Any
@@ -30,7 +31,7 @@ def pack(batch: Transition) -> Any:
 def unpack(rows: Array, obs_dim: int, action_dim: int) -> Transition:
     """`[..., D]` -> `Transition [..., *]`; the inverse of `pack`.
 
-    Of NumPy's arrays the fields are views.
+    For a NumPy array the fields are views of it.
     """
     a, r = obs_dim, obs_dim + action_dim
     s_t, a_t = r + 2, width(obs_dim, action_dim)

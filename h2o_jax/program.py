@@ -49,15 +49,15 @@ class Program(NamedTuple):
     runs: int
     """R', a multiple of the number of devices."""
     devices: Sequence[jax.Device]
-    """What they are spread over."""
+    """The devices that the runs are spread over."""
     place: Callable[[Any], Any]
     """Spreads a tree of `[R', ...]` arrays over the devices."""
-    share: Callable[[Any], Any]
-    """Puts a whole tree of arrays on every device, such as the data of all runs."""
+    replicate: Callable[[Any], Any]
+    """Copies a tree of arrays to every device, such as the log that all runs read."""
 
 
 class _Sizes(NamedTuple):
-    """What shapes a block of updates."""
+    """Sizes of a block, the updates of one call of `learn`."""
 
     obs_dim: int
     action_dim: int
@@ -112,7 +112,7 @@ def make_program(
         runs=padded,
         devices=devices,
         place=lambda tree: jax.device_put(tree, over_runs),
-        share=lambda tree: jax.device_put(tree, everywhere),
+        replicate=lambda tree: jax.device_put(tree, everywhere),
     )
 
 
@@ -125,7 +125,7 @@ def _block(
     rows: jax.Array | None,
     data: jax.Array | None,
 ) -> tuple[LearnerState, ring.Replay | None, Metrics]:
-    """One block of every run on this device."""
+    """One block of updates of every run on this device."""
     if replay is not None and rows is not None:
         replay = jax.vmap(ring.extend)(replay, rows)
     runs, n = jnp.arange(len(states.step)), algorithm.batch_size
@@ -148,7 +148,7 @@ def _one_run(
     state: LearnerState,
     draws: Mapping[str, _Draw],
 ) -> tuple[LearnerState, Metrics]:
-    """One block of one run, from its replay and the data."""
+    """One block of updates of one run, from its replay and the data."""
 
     def batch(draw: _Draw, key: jax.Array) -> Transition:
         return packing.unpack(draw(key), sizes.obs_dim, sizes.action_dim)

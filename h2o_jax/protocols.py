@@ -1,6 +1,7 @@
-"""What a method is made of and what it is: functions, typed by protocols.
+"""Protocols of the functions that networks and methods consist of.
 
-Arguments before a `/` are passed by position, so that any name serves.
+Arguments before a `/` are passed by position, so that an implementation may name them
+as it likes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from h2o_jax.records import (
 
 Array = jax.Array | np.ndarray
 Domain = Literal["real", "sim"]
-"""Where a row comes from: the log, or the simulator."""
+"""Origin of a row: the log (real) or the simulator (sim)."""
 Domains = Sequence[Domain]
 Noise = dict[str, jax.Array]
 """Name -> standard normals of one stage."""
@@ -71,7 +72,7 @@ class InitNetwork(Protocol):
 
 
 class PolicyNetwork(Protocol):
-    """What parametrises the distribution of actions."""
+    """Computes the parameters of the distribution of actions."""
 
     def __call__(self, params: Params, s: Array, /) -> tuple[jax.Array, jax.Array]:
         """`s [..., O] -> mean, log_std`, `[..., A]` each."""
@@ -107,7 +108,7 @@ class Networks(NamedTuple):
     """Parameter group -> its initialiser."""
     policy: PolicyNetwork
     distribution: Distribution
-    """What `policy`'s two outputs parametrise."""
+    """The distribution whose parameters `policy` computes."""
     critic: CriticNetwork
     value: ValueNetwork
     discriminator: DiscriminatorNetwork
@@ -128,13 +129,17 @@ class Init(Protocol):
 
 
 class Update(Protocol):
-    """Learns from one batch of each domain; a domain that is not read may be None."""
+    """Learns from one batch of each domain.
+
+    Both are arguments of every call; the batch of a domain that the method does not use
+    may be None.
+    """
 
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
     ) -> tuple[LearnerState, Metrics]:
         """Batches have `Algorithm.batch_size` rows or more."""
 
@@ -145,8 +150,8 @@ class Step(Protocol):
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
         *,
         noise: Sequence[Noise],
     ) -> tuple[LearnerState, Metrics]:
@@ -180,7 +185,7 @@ class Algorithm(NamedTuple):
     act: Act
     """Takes `state.actor`."""
     domains: frozenset[Domain]
-    """What the method learns from."""
+    """Domains whose rows the method reads."""
     batch_size: int
     """Rows of each domain that one update takes."""
     needs_next_action: bool = False

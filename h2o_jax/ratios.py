@@ -1,4 +1,4 @@
-"""How much likelier a simulated step is in the real world than in the simulator.
+"""Ratios of the probability of a step in the real system to that in the simulator.
 
 Two classifiers tell real (class 0) from simulated (class 1) rows: one sees (s, a),
 the other (s, a, s'), whose logits are its own output plus the first one's. By Bayes'

@@ -1,4 +1,4 @@
-"""The records that learning passes on: transitions, scales, states, actors.
+"""Records of data and state: transitions, scales, learner states, actors.
 
 Suffixes follow the field's convention: `x_tm1` belongs to the state a transition
 leaves, `x_t` to the one it reaches. `[...]` is any batch shape, `O` the number of
@@ -90,7 +90,7 @@ class ObsScales(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """What acting needs: the part of a state that goes to a robot."""
+    """The part of a state that acting needs, and that goes to a robot."""
 
     policy: Params
     """Parameters of the policy network."""

@@ -1,7 +1,6 @@
 """A ring buffer of packed transitions, from which a batch is a single gather.
 
-Every function is pure and is mapped over runs by the caller; `full` is the buffer that
-offline data live in.
+Every function is pure; the caller maps it over runs. `full` makes a buffer of a log.
 """
 
 from typing import NamedTuple
@@ -49,9 +48,9 @@ def sample(replay: Replay, key: jax.Array, n: int) -> jax.Array:
 
 
 def sample_of(replays: Replay, run: jax.Array, key: jax.Array, n: int) -> jax.Array:
-    """`sample` from one of `R` buffers, `[R, capacity, D]`, where they are.
+    """`sample` from buffer `run` of `R` buffers, `[R, capacity, D]`, without a copy.
 
-    A loop over runs that took one buffer after the other would copy each.
+    A loop over runs that first selected a run's buffer would copy the whole buffer.
     """
     slots = _slots(replays.added[run], replays.rows.shape[1], key, n)
     return replays.rows[run, slots]

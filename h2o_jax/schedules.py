@@ -1,8 +1,8 @@
-"""How Adam's steps shrink: optax's schedules, whose lengths are leaves of `Hyper`.
+"""Schedules of Adam's step sizes: optax's, with lengths that are leaves of `Hyper`.
 
-optax takes a schedule's length as a Python number, which would make every length of a
-sweep another program. So each schedule here has length 1, and runs over the share of
-the updates done.
+optax takes the length of a schedule as a Python number, so that each length in a sweep
+would be compiled as a program of its own. Each optax schedule here therefore has length
+1, and its argument is the number of updates divided by the length in `Hyper`.
 """
 
 from typing import Protocol

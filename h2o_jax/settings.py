@@ -1,4 +1,4 @@
-"""Settings that are written down once: default, permitted values and help.
+"""Settings as dataclass fields, each with its default, permitted values and help.
 
 A setting is a dataclass field made by `setting`. Command lines, tables of defaults and
 documentation are generated from these fields, so that a new setting is one line.
@@ -45,7 +45,7 @@ def at_least(low: int) -> Range:
 
 
 class Setting(NamedTuple):
-    """What is known of one setting beside its type."""
+    """Help, permitted values and tags of one setting."""
 
     help: str
     """One sentence or two, with units; never the name again, nor the range."""

@@ -1,7 +1,7 @@
-"""The names that every other module speaks, in one place.
+"""Collects the types of the library, so that other modules import them from here.
 
-`hyper` has the hyperparameters, `records` what is passed on, `protocols` what networks
-and methods are, `view` what losses are and see.
+`hyper` defines the hyperparameters, `records` transitions and states, `protocols` the
+functions of networks and methods, `view` losses and their arguments.
 """
 
 from h2o_jax.hyper import Hyper

@@ -20,9 +20,9 @@ def expectile(q_tm1: jax.Array, v_tm1: jax.Array, tau: chex.Numeric) -> jax.Arra
 
     .. math:: \ell = |\tau - 1\{y < 0\}| \, y^2, \quad y = q - v
 
-    With `tau` above one half a value below the logged action's costs more than one
-    above it, so `v` climbs towards the best action in the data without the critic
-    ever being asked about an action outside it.
+    With `tau` above one half, a value below the logged action's costs more than one
+    above it. So `v` climbs towards the best action in the data, while the critic never
+    evaluates an action outside the data.
 
     Args:
         q_tm1: `[...]` action values of logged actions; held constant.
@@ -163,7 +163,7 @@ OfValues = Callable[[jax.Array, jax.Array, Hyper], jax.Array]
 
 
 class Backbone(NamedTuple):
-    """How a method learns from logged actions alone; reads its scales from `Hyper`."""
+    """Value loss and policy weight of a method; their scales come from `Hyper`."""
 
     value_loss: OfValues
     """`(q_tm1, v_tm1, hyper) -> [...]` loss of the state value."""

@@ -1,4 +1,4 @@
-"""What a loss is and what it sees: networks and parameters bound, rows at hand."""
+"""Losses, and the view of networks, parameters and rows that a loss gets."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class PolicyAt(NamedTuple):
     """`[..., A]`."""
 
     def sample(self, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Actions of normals, `[..., A]` both, and their log-probability `[...]`."""
+        """Actions from normals, `[..., A]` both, and their log-probability `[...]`."""
         return self.family.sample(self.mean, self.log_std, noise)
 
     def log_prob(self, action: jax.Array) -> jax.Array:
@@ -34,7 +34,7 @@ class PolicyAt(NamedTuple):
         return self.family.mode(self.mean)
 
     def repeat(self, times: int) -> "PolicyAt":
-        """`[n, A]` -> `[n, times, A]`: for several actions of each state."""
+        """`[n, A]` -> `[n, times, A]`: so that each state can have several actions."""
         return PolicyAt(
             self.family, repeat(self.mean, times), repeat(self.log_std, times)
         )
@@ -46,7 +46,7 @@ def repeat(x: jax.Array, times: int) -> jax.Array:
 
 
 class View(NamedTuple):
-    """What one loss sees: a snapshot of the parameters and its rows of each domain.
+    """Arguments of a loss: a snapshot of the parameters and its rows of each domain.
 
     Its methods apply the networks; `target_` ones use the moving averages.
     """
@@ -75,7 +75,7 @@ class View(NamedTuple):
         return self.networks.critic(self.params["critic"], s, a)
 
     def target_critic(self, s: jax.Array, a: jax.Array) -> jax.Array:
-        """`[..., K]` the same by the slow critics."""
+        """`[..., K]` values of the slow critics; see `critic`."""
         return self.networks.critic(self.target_params["critic"], s, a)
 
     def critics(self) -> list[Callable[[jax.Array, jax.Array], jax.Array]]:
@@ -105,7 +105,7 @@ class View(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What shapes a loss's noise."""
+    """Sizes from which a loss derives the shapes of its noise."""
 
     rows: int
     """Rows of each domain that the loss sees."""
@@ -138,7 +138,7 @@ class Loss(NamedTuple):
 
     apply: Apply
     rows: slice
-    """Which rows of each domain's batch it sees."""
+    """The rows of each domain's batch that it gets."""
     noise: NoiseShapes = no_noise
 
 

@@ -21,3 +21,10 @@ def test_defaults_are_permitted_and_help_is_one_sentence(name):
     assert values.contains(field.default)
     assert help.endswith(".") and "\n" not in help and name not in help.split()
     assert values is settings.ANY or values.text not in help
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_help_does_not_lean_on_the_one_before(name):
+    _, (help, _, _) = FIELDS[name]
+    for words in ("The same", "that penalty", " their ", " bring it ", " for that "):
+        assert words not in help

@@ -23,22 +23,22 @@ def test_a_warned_job_lets_its_run_save_itself(tmp_path, monkeypatch):
     (tmp_path / "jobs").mkdir()
     child = [sys.executable, "-c", WARNED]
     monkeypatch.setattr(jobs.Shard, "command", lambda shard: child)
-    part = jobs.Shard(tmp_path, 0, 1, 1, ())
+    shard = jobs.Shard(tmp_path, 0, 1, 1, ())
     again = []
-    former = signal.signal(jobs.WARNING, lambda *_: again.append(part.checkpoint()))
+    former = signal.signal(jobs.WARNING, lambda *_: again.append(shard.checkpoint()))
     try:
-        assert part() == 75
+        assert shard() == 75
     finally:
         signal.signal(jobs.WARNING, former)
-    assert [x.function for x in again] == [dataclasses.replace(part)]
-    assert again[0].function._child is None and not part.finished
+    assert [x.function for x in again] == [dataclasses.replace(shard)]
+    assert again[0].function._child is None and not shard.finished
 
 
 def test_ctrl_c_reaches_the_run_and_not_those_who_wait(tmp_path, monkeypatch):
     (tmp_path / "jobs").mkdir()
     script = "import signal, sys; sys.exit(signal.getsignal(2) != signal.SIG_IGN)"
     monkeypatch.setattr(
-        jobs.Shard, "command", lambda part: [sys.executable, "-c", script]
+        jobs.Shard, "command", lambda shard: [sys.executable, "-c", script]
     )
     with jobs.handled(signal.SIGINT, signal.SIG_IGN):
         assert jobs.Shard(tmp_path, 0, 1, 1, ())() == 1
@@ -46,11 +46,11 @@ def test_ctrl_c_reaches_the_run_and_not_those_who_wait(tmp_path, monkeypatch):
 
 
 def test_a_job_that_begins_after_ctrl_c_does_nothing(tmp_path):
-    part = jobs.Shard(tmp_path, 0, 1, 1, ())
-    part.stop.parent.mkdir()
-    part.stop.touch()
-    assert part() == 130
-    assert not part.log.exists()
+    shard = jobs.Shard(tmp_path, 0, 1, 1, ())
+    shard.stop.parent.mkdir()
+    shard.stop.touch()
+    assert shard() == 130
+    assert not shard.log.exists()
 
 
 def test_a_run_that_a_signal_ended_has_the_shells_code(tmp_path, monkeypatch):
@@ -62,13 +62,13 @@ def test_a_run_that_a_signal_ended_has_the_shells_code(tmp_path, monkeypatch):
 
 
 def test_what_never_reached_a_checkpoint_is_begun_again(tmp_path):
-    part = jobs.Shard(tmp_path, 0, 1, 1, ())
-    cut = part.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
+    shard = jobs.Shard(tmp_path, 0, 1, 1, ())
+    cut = shard.run_folder / "checkpoint" / "0.orbax-checkpoint-tmp"
     cut.mkdir(parents=True)
-    assert part.command()[-1] == f"--run_dir={part.run_folder}"
-    with (part.run_folder / "run.lock").open("w") as lock:
+    assert shard.command()[-1] == f"--run_dir={shard.run_folder}"
+    with (shard.run_folder / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        jobs._clear(part.run_folder)
+        jobs._clear(shard.run_folder)
         assert cut.exists()
-    jobs._clear(part.run_folder)
-    assert not part.run_folder.exists()
+    jobs._clear(shard.run_folder)
+    assert not shard.run_folder.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import build, loop
 from experiments.experiment import Experiment, grid
-from experiments.steps import Clock, steps_of
+from experiments.phases import Clock, phases_of
 from h2o_jax.data import datasets
 from h2o_jax.errors import DivergenceError
 from h2o_jax.sim import gaps
@@ -64,7 +64,7 @@ def test_a_clock_over_the_steps_tells_their_seconds_and_changes_nothing(log):
     plain, timed = (build.training(experiment("sac")) for _ in range(2))
     clock = Clock()
     laps = []
-    for _ in loop.train(timed, clock.over(steps_of(timed))):
+    for _ in loop.train(timed, clock.over(phases_of(timed))):
         laps.append(clock.lap())
     list(loop.train(plain))
     assert [set(lap) for lap in laps] == [

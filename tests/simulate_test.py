@@ -1,4 +1,4 @@
-"""Simulators in turn with learning, and a block ahead of it."""
+"""Simulators in turn with learning, and an epoch ahead of it."""
 
 import time
 
@@ -35,21 +35,23 @@ def kernel(actor):
     return actor.policy["params"]["MLP_0"]["Dense_0"]["kernel"]
 
 
-def test_overlapped_rows_come_from_the_policy_of_one_block_earlier():
+def test_overlapped_rows_come_from_the_policy_of_two_epochs_before():
     rows, actors = trained(3, "--overlap", "--epochs=4")
     experiment = experiment_of(*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=4")
     training = build.training(experiment)
     state, world = training.state, training.worlds.sim
-    steps, blocks = experiment.steps, []
+    steps, expected = experiment.steps, []
     for epoch, policy in ((1, actors[0]), (2, actors[0]), (3, actors[1])):
         params = {**state.learner.params, "policy": policy.policy}
         state.learner = state.learner.replace(params=params)
-        blocks.append(simulate.prepare(experiment, world, state, epoch)().rows)
-    np.testing.assert_array_equal(rows[:, : 3 * steps], np.concatenate(blocks, axis=1))
+        expected.append(simulate.prepare(experiment, world, state, epoch)().rows)
+    np.testing.assert_array_equal(
+        rows[:, : 3 * steps], np.concatenate(expected, axis=1)
+    )
     assert not np.array_equal(kernel(actors[0]), kernel(actors[1]))
 
 
-def test_in_turn_differs_only_from_the_second_block_on():
+def test_in_turn_differs_only_from_the_second_epoch_on():
     overlapped, _ = trained(2, "--overlap", "--epochs=2")
     in_turn, _ = trained(2, "--epochs=2")
     steps = overlapped.shape[1] // 2

@@ -20,13 +20,19 @@ key, rows = jax.random.key(0), slice(0, 4)
 algorithm = h2o_jax.sac(3, 1)
 state = algorithm.init(key, h2o_jax.Hyper(discount=0.9))
 batch = h2o_jax.Transition(0, 0, 0, 0, 0)
-state, metrics = algorithm.update(state, sim_batch=batch)
+state, metrics = algorithm.update(state, real_batch=None, sim_batch=batch)
+state, metrics = algorithm.update(state, batch, None)
+state, metrics = algorithm.step(state, None, batch, noise=algorithm.noise(key))
 action = algorithm.act(state.actor, batch.s_tm1, key)
 algorithm.init(0)  # arg-type
 algorithm.init(key, {"discount": 0.9})  # arg-type
-algorithm.update(state, simulated=batch)  # call-arg
-algorithm.update(state, {"s_tm1": 0})  # arg-type
-algorithm.step(state, batch)  # call-arg
+algorithm.update(state)  # call-arg
+algorithm.update(state, batch)  # call-arg
+algorithm.update(state, sim_batch=batch)  # call-arg
+algorithm.update(state, None, simulated=batch)  # call-arg
+algorithm.update(state, {"s_tm1": 0}, None)  # arg-type
+algorithm.step(state, None, batch)  # call-arg
+algorithm.step(state, batch, noise=())  # call-arg
 algorithm.act(state.actor, batch.s_tm1, key=0)  # arg-type
 algorithm.act(state, batch.s_tm1)  # arg-type
 algorithm.noise(3)  # arg-type

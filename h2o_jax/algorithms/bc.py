@@ -1,4 +1,4 @@
-"""Behaviour cloning: the yardstick of a log."""
+"""Behaviour cloning, the baseline of every method that reads a log."""
 
 from typing import Any
 

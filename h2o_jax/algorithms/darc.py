@@ -1,4 +1,4 @@
-"""DARC: soft actor-critic in a simulator whose reward pays for being real."""
+"""DARC: soft actor-critic in a simulator, with rewards corrected by the log-ratio."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def darc(
     discriminate_rows: slice = slice(0, 256),
     **network_settings: Any,
 ) -> Algorithm:
-    """Learns from simulated rows; the log only teaches which of them could be real.
+    """Learns from simulated rows; the log trains the domain classifiers only.
 
     Args:
         obs_dim: O, number of observations.

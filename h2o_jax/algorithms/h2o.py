@@ -1,4 +1,4 @@
-"""H2O: the forerunner of H2O+, which distrusts the simulator's values."""
+"""H2O: the predecessor of H2O+, with a penalty on the values of simulated rows."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def h2o(
     discriminate_rows: slice = slice(0, 256),
     **network_settings: Any,
 ) -> Algorithm:
-    """Learns from a log and a simulator, with low values where the latter is wrong.
+    """Learns from a log and a simulator, with low values where the simulator is wrong.
 
     Args:
         obs_dim: O, number of observations.

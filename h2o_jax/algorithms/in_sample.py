@@ -1,6 +1,6 @@
-"""IQL, SQL, EQL and XQL: offline methods that only ask about logged actions.
+"""IQL, SQL, EQL and XQL: offline methods whose critics see logged actions only.
 
-Four value losses and policy weights, one table.
+They have one table in common, and differ in value loss and policy weight.
 
 References:
     Kostrikov et al., 2021 (arXiv 2110.06169); Xu et al., 2023 (arXiv 2303.15810);

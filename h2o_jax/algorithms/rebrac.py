@@ -1,4 +1,4 @@
-"""ReBRAC: offline actor-critic that clones in the policy and in the target."""
+"""ReBRAC: offline actor-critic with cloning penalties on policy and target."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def rebrac(
     learn_rows: slice = slice(0, 256),
     **network_settings: Any,
 ) -> Algorithm:
-    """Deterministic actor-critic on real rows; straying from the log costs twice.
+    """Deterministic actor-critic on real rows, with penalties in policy and target.
 
     Every update trains policy and critics alike (published: the policy every second
     one). Real rows carry the next logged action: see `h2o_jax.with_next_action`.

@@ -1,4 +1,4 @@
-"""SAC in the simulator only: the zero-shot transfer that H2O+ has to beat."""
+"""SAC in the simulator only: zero-shot transfer, the baseline of H2O+."""
 
 from typing import Any
 

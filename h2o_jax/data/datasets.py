@@ -55,7 +55,7 @@ class Dataset:
     sha256: str
     """Of the file that holds the arrays."""
     notes: tuple[str, ...] = ()
-    """What was changed or assumed on the way."""
+    """Changes and assumptions that reading made."""
 
 
 def load(

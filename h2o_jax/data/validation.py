@@ -24,7 +24,7 @@ MAX_CLIPPED = 0.05
 
 
 class Want(NamedTuple):
-    """What the task and the run expect of a log."""
+    """Requirements of the task and the run on a log."""
 
     obs_dim: int
     action_dim: int

@@ -1,1 +1,1 @@
-"""Simulators and their dynamics gaps; on the host, with NumPy and MuJoCo."""
+"""Simulators and their dynamics gaps; on the CPU, with NumPy and MuJoCo."""

@@ -1,4 +1,4 @@
-"""What stands between a policy and the physics: noise, delays, imperfect sensors.
+"""The interface between policy and physics: noise, delays, imperfect sensors.
 
 An `Interface` lists the imperfections of one environment; a `Channel` applies the
 interfaces of `n` environments at once. Its random numbers are a function of
@@ -21,7 +21,7 @@ _BLOCK = 64
 
 @dataclasses.dataclass(frozen=True)
 class Interface:
-    """How one environment's policy reaches its motors and sensors; ideal by default."""
+    """The interface of one environment; ideal by default."""
 
     action_noise: float = 0.0
     """Std of the normal noise added to actions, which lie in [-1, 1]."""

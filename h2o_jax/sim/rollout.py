@@ -27,7 +27,7 @@ class Episodes(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """What `collect` brings back."""
+    """The result of `collect`."""
 
     transitions: Transition
     """Float32, `[n, steps, ...]`; axis 0 is the environment."""
@@ -36,7 +36,7 @@ class Rollout(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What `evaluate` brings back."""
+    """The result of `evaluate`."""
 
     returns: Array
     """`[P, E]` float64, per policy and episode."""
@@ -49,7 +49,7 @@ class Evaluation(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What `trace` brings back: `[P, E, T, ...]` float64, NaN once an episode ended.
+    """The result of `trace`: `[P, E, T, ...]` float64, NaN once an episode ended.
 
     Row t is what held when action t was chosen; an episode's last row has none.
     """

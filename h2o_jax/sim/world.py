@@ -22,7 +22,7 @@ _FATAL = [
 
 
 class Step(NamedTuple):
-    """What one control step of `k` environments led to."""
+    """The result of one control step of `k` environments."""
 
     s_t: Array
     """`[k, O]` float64 observations, before any reset."""

@@ -1,4 +1,4 @@
-"""The environments of a task, from gaps and seeds; and proof that gaps matter."""
+"""Builds the environments of a task, and checks that each gap has an effect."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ def make(
     """`n` environments of a task in one batch; each distinct model is compiled once.
 
     Args:
-        task: what all of them do.
-        gaps: `n`, those of each environment.
+        task: of all environments.
+        gaps: `n`, the gaps of each environment.
         seeds: `n` non-negative integers.
         inertia: see `models.compile_model`.
         threads: threads of the physics; 0 for one per core.
-        grid: gaps of all environments of an experiment, where other processes
-            simulate the rest: the batch's state is then laid out as all of theirs is.
+        grid: gaps of all environments of an experiment, if other processes simulate
+            some of them; arrays of state then have the same shape in all processes.
 
     Raises:
         ConfigError: the robot does not have a gap, or does not compile with it.

@@ -1,4 +1,4 @@
-"""Losses over networks: the rows of every algorithm's table.
+"""Losses over networks, of which the table of every algorithm consists.
 
 Each builder gives a `Loss`, which applies the networks of its view to its rows, calls
 the pure functions of the layer below, and takes the mean.

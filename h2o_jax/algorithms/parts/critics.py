@@ -1,4 +1,4 @@
-"""Critics: the values that they regress onto, and the regression."""
+"""Losses of critics, and the targets that critics regress onto."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ Weights = Mapping[Domain, PerRow]
 
 
 def logged_reward(view: View, domain: Domain) -> jax.Array:
-    """The rewards as they are."""
+    """`[n]` rewards of the batch, uncorrected."""
     return view.batch[domain].r_t
 
 
@@ -52,7 +52,7 @@ _SMOOTHING, _SMOOTHING_BOUND = 0.2, 0.5
 
 
 def cloned_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
-    """The slow policy's value of the next states, less for leaving the log (ReBRAC)."""
+    """The slow policy's value of the next states, minus ReBRAC's cloning penalty."""
     batch = view.batch[domain]
     smoothing = jnp.clip(_SMOOTHING * noise, -_SMOOTHING_BOUND, _SMOOTHING_BOUND)
     action = jnp.clip(view.target_policy(batch.s_t).mode() + smoothing, -1.0, 1.0)
@@ -61,7 +61,7 @@ def cloned_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
 
 
 def in_sample_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
-    """The data's own value of the next states; no action is sampled."""
+    """V of the next states; no action is sampled."""
     del noise
     return view.value(view.batch[domain].s_t)
 

@@ -1,4 +1,4 @@
-"""The two domain classifiers, and what they say about a row's dynamics."""
+"""Loss of the two domain classifiers, and the dynamics ratio computed from them."""
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def discriminator(rows: slice) -> Loss:
 
 
 def _perturb(batch: Transition, view: View, noise: Noise, domain: Domain) -> Transition:
-    """The batch with Gaussian noise on what the classifiers read."""
+    """The batch with Gaussian noise on the inputs of the classifiers."""
     obs_std = view.hyper.discriminator_noise * view.scales.noise_obs[None]
     action_std = view.hyper.discriminator_noise * view.scales.noise_action[None]
     return batch._replace(
@@ -76,7 +76,7 @@ def dynamics_weight(view: View, domain: Domain) -> jax.Array:
 
 
 def corrected_reward(view: View, domain: Domain) -> jax.Array:
-    """The reward plus what a row earns by being likelier real than simulated (DARC).
+    """The reward plus the clipped log-ratio of real to simulated dynamics (DARC).
 
     The correction is in nats beside the scaled reward, so that `Hyper.reward_scale`
     says what a nat is worth; it is 0 during the warm-up.

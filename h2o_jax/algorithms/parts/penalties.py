@@ -1,4 +1,4 @@
-"""What is added to a critic's regression to keep its values honest."""
+"""Penalties of critics, added to their regression against overestimated values."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def total(*losses: Loss) -> Loss:
 
 
 def cql(rows: slice) -> Loss:
-    """Lowers the values of actions that the log does not have (CQL)."""
+    """Lowers the values of actions that are not in the log (CQL)."""
     sources = ("uniform", "here", "next")
 
     def noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:
@@ -69,7 +69,7 @@ def _uniform(normals: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def dynamics_gap(rows: slice) -> Loss:
-    """Lowers the values of simulated rows by how wrong their dynamics are (H2O).
+    """Lowers the values of simulated rows, more where the dynamics gap is larger (H2O).
 
     The gap of a row is an estimate of KL(simulator, real), from next states imagined
     around the simulated one.
@@ -98,7 +98,7 @@ def dynamics_gap(rows: slice) -> Loss:
 
 
 def diversity(rows: slice, domain: Domain) -> Loss:
-    """Keeps an ensemble's critics from all sloping the same way (EDAC)."""
+    """Penalises critics whose gradients in the action point the same way (EDAC)."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch[domain]

@@ -1,4 +1,4 @@
-"""Policies, trained on the critics or on logged actions, and the temperature."""
+"""Losses of policies and of the entropy temperature."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def entropy_regularised_policy(rows: slice, domains: Domains) -> Loss:
 
 
 def temperature(rows: slice, domains: Domains) -> Loss:
-    """Trains log alpha on the very actions that train the policy."""
+    """Trains log alpha on the same sampled actions as the policy."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         _, action, log_pi = _policy_sample(view, domains, noise)
@@ -68,7 +68,7 @@ def cloning_policy(rows: slice) -> Loss:
 
 
 def likelihood_policy(rows: slice, weight: PerRow) -> Loss:
-    """Trains the policy to repeat the logged actions, each as much as it counts."""
+    """Trains the policy on the weighted likelihood of the logged actions."""
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]

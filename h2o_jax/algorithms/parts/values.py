@@ -1,4 +1,4 @@
-"""The state value that learns from real rows, and the weights it gives to them."""
+"""Loss of the state value on real rows, and the weights of logged actions."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-r"""How well the simulated robot reproduces the log of the true one.
+r"""Scores of how well the simulated robot reproduces the log of the true one.
 
 *Open loop*, in rows that no fit has used: from a row's state, under the log's own
 torques, how much of the change over the next k rows does the model predict? *Closed

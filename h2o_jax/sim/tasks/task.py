@@ -1,4 +1,4 @@
-"""What a simulated task is: a model, and how its motion is observed and judged.
+"""Simulated tasks: a model, its observations, rewards and terminations.
 
 A task is data over plain functions of arrays, so that `World` steps any of them
 without knowing which. `k` counts the environments of one call, `nq` and `nv` the
@@ -32,7 +32,7 @@ class Motion(NamedTuple):
     s_tm1: Array
     """`[k, O]` what the policy saw, sensor noise and memory included."""
     command: Array
-    """`[k, A]` what was asked of the motors, in actuator units (N m times gear)."""
+    """`[k, A]` commands to the motors, in actuator units (N m times gear)."""
     s_t: Array
     """`[k, O]` what the policy sees next."""
     terminated: Array
@@ -71,7 +71,7 @@ class Task:
     may change `measured` in place.
     """
     interface: Interface = dataclasses.field(default_factory=Interface)
-    """How the unmodified robot's policy reaches its motors and sensors."""
+    """The interface of the unmodified robot."""
     horizon: int = 1000
     """Control steps after which an episode is cut, which is no terminal state."""
     evaluation_seconds: float | None = None

@@ -40,9 +40,9 @@ TARGET_SPEED = 0.2
 LOG_COLUMNS = ("x", "v", "theta", "theta_dot")
 """m, m/s, rad, rad/s; the order of the published log."""
 STAND = ("theta", "theta_dot", "x", "v")
-"""What the policy sees; the paper's order."""
+"""Observations of the policy, in the paper's order."""
 FORWARD = ("v", "theta", "theta_dot")
-"""What the policy sees; the paper's order."""
+"""Observations of the policy, in the paper's order."""
 OBSERVATIONS = {"wheel_legged_stand": STAND, "wheel_legged_forward": FORWARD}
 
 _NOISE = {"x": 0.0, "v": 0.004, "theta": 2.2e-4, "theta_dot": 0.018}
@@ -68,7 +68,7 @@ def _reset(rng: np.random.Generator, model: mujoco.MjModel) -> tuple[Array, Arra
 
 
 def _observe(qpos: Array, qvel: Array, columns: tuple[int, ...]) -> Array:
-    """What the sensors measure; `x`, which none does, is left to the odometry."""
+    """Sensor readings; no sensor measures `x`, which the odometry adds."""
     measured = (0.0 * qpos[:, 0], RADIUS * qvel[:, 3], qpos[:, 2], qvel[:, 2])
     return np.stack([measured[i] for i in columns], axis=1)
 

@@ -1,4 +1,4 @@
-"""The steps of an epoch as functions of the state, and a clock to lay over them."""
+"""The phases of an epoch as functions of the state, and a clock that times them."""
 
 import functools
 import time
@@ -26,26 +26,26 @@ class Scores(NamedTuple):
     """`[R, E]` their control steps."""
 
 
-class Steps(NamedTuple):
-    """What an epoch does, in this order; all advance the state in place."""
+class Phases(NamedTuple):
+    """The phases of an epoch in their order; each advances the state in place."""
 
     simulate: Callable[[State], Experience]
     """The next epoch's rows of every simulator."""
     learn: Callable[[State, Experience], Metrics]
-    """Stores the rows and learns one block of updates."""
+    """Stores the rows and learns an epoch's updates."""
     settle: Callable[[State], None]
-    """Makes the state complete again where simulators run ahead of the learner."""
+    """Waits for simulators that run ahead, so that the state is complete again."""
     evaluate: Callable[[State], Scores]
     """Scores every run's policy in the real system and keeps each run's best."""
 
 
-def steps_of(training: Training) -> Steps:
-    """The steps of a training; the log goes to the devices here."""
+def phases_of(training: Training) -> Phases:
+    """The phases of a training; puts the log on the devices."""
     simulators = simulate.simulators(training)
     data = None
     if training.dataset is not None:
-        data = training.program.share(packing.pack(training.dataset.transition))
-    return Steps(
+        data = training.program.replicate(packing.pack(training.dataset.transition))
+    return Phases(
         simulate=simulators.take,
         learn=functools.partial(_learn, training, data),
         settle=simulators.settle,
@@ -85,31 +85,31 @@ def _evaluate(training: Training, state: State) -> Scores:
 
 
 class Clock:
-    """Wall time of an epoch by part."""
+    """Wall time of an epoch by phase."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
-    def over(self, steps: Steps) -> Steps:
-        """The same steps, timed."""
-        return Steps(
-            simulate=self._timed("simulate", steps.simulate),
-            learn=self._timed("learn", steps.learn),
-            settle=self._timed("simulate", steps.settle),
-            evaluate=self._timed("evaluate", steps.evaluate),
+    def over(self, phases: Phases) -> Phases:
+        """The same phases, timed; settling counts as simulating."""
+        return Phases(
+            simulate=self._timed("simulate", phases.simulate),
+            learn=self._timed("learn", phases.learn),
+            settle=self._timed("simulate", phases.settle),
+            evaluate=self._timed("evaluate", phases.evaluate),
         )
 
     def lap(self) -> dict[str, float]:
-        """Seconds by part since the last lap."""
+        """Seconds by phase since the last lap."""
         seconds, self._seconds = self._seconds, {}
         return seconds
 
-    def _timed(self, part: str, step: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, name: str, phase: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any) -> Any:
             begin = time.monotonic()
-            result = step(*arguments)
+            result = phase(*arguments)
             passed = time.monotonic() - begin
-            self._seconds[part] = self._seconds.get(part, 0.0) + passed
+            self._seconds[name] = self._seconds.get(name, 0.0) + passed
             return result
 
         return timed

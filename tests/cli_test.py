@@ -1,0 +1,252 @@
+"""Commands from outside: exit codes, what they print, and the documented lines."""
+
+import dataclasses
+import importlib
+import pathlib
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from experiments import data, run
+from experiments.cli import console, parsing
+from experiments.cli.flags import Flags
+from experiments.experiment import Source
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.settings import FREE, MACHINE, PLACE, setting
+from tests.commands import parsed
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+COMMANDS = {
+    "experiments.run": "experiments.run",
+    "experiments.collect": "experiments.collect",
+    "experiments.compare": "experiments.compare",
+    "experiments.launch": "experiments.launch",
+    "experiments.robot": "experiments.robot.__main__",
+    "experiments.robot.calibrate": "experiments.robot.calibrate",
+    "experiments.robot.yardsticks": "experiments.robot.yardsticks",
+}
+"""What `python -m` is given -> the module with `main` and `SETTINGS`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example:
+    """Settings of all kinds."""
+
+    size: int = setting(3, "How large.")
+    log: str = setting("", "Which log.", tags=[PLACE])
+    out: str = setting("", "Where to.", tags=[MACHINE])
+    often: int = setting(1, "How often.", tags=[FREE])
+
+
+def example(*arguments):
+    return parsed(*arguments, settings=(Example,))
+
+
+# --- exit codes and what is printed ---------------------------------------------
+
+
+def command(monkeypatch, main, *arguments):
+    """Exit code of a command with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["prog", *arguments])
+    try:
+        console.command(main, "What it does.", (Example,))
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def raising(error):
+    def main(flags):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ConfigError("--size=3:\n too small"), 2, "--size=3: too small"),
+        (DatasetError("log.csv: empty"), 3, "log.csv: empty"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code, text):
+    assert command(monkeypatch, raising(error)) == code
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"h2o_jax: error: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--sice=4", "'sice'. Did you mean: size"),
+        ("--size=four", "--size"),
+        ("stray", "'stray'"),
+    ],
+)
+def test_what_does_not_parse_ends_before_main(monkeypatch, capsys, argument, named):
+    main = raising(AssertionError("main was called"))
+    assert command(monkeypatch, main, argument) == ConfigError.exit_code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("h2o_jax: error: ") and named in line
+
+
+def test_errors_of_the_program_are_not_hidden(monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        command(monkeypatch, raising(ZeroDivisionError()))
+
+
+def test_a_command_that_succeeds_gets_its_flags(monkeypatch, capsys):
+    sizes = []
+    main = lambda flags: sizes.append(flags.of(Example).size)  # noqa: E731
+    assert command(monkeypatch, main, "--size=4") == 0
+    assert sizes == [4] and capsys.readouterr().err == ""
+
+
+def test_a_command_in_a_process_of_its_own():
+    child = subprocess.run(
+        [sys.executable, "-m", "experiments.compare", "--gap=gravity:2,friction"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (child.returncode, child.stdout) == (2, "")
+    (line,) = child.stderr.splitlines()
+    assert line.startswith("h2o_jax: error: --gap=gravity:2,friction: ")
+
+
+# `run_module` warns that the module was imported before.
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(monkeypatch, capsys, name):
+    monkeypatch.setattr(sys, "argv", ["prog", "--help"])
+    runpy.run_module(name, run_name="__main__")  # a failure exits, or raises
+    printed = capsys.readouterr()
+    module = importlib.import_module(COMMANDS[name])
+    assert printed.out.startswith(module.__doc__.strip()) and not printed.err
+    for flag in Flags(*module.SETTINGS).names(module.SETTINGS[-1]):
+        assert re.search(rf"^  --(\[no\])?{flag}\b", printed.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [[], ["chekc"], ["docs-all"]])
+def test_ci_steps_without_a_known_step_says_its_usage(arguments):
+    child = subprocess.run(
+        [ROOT / ".ci" / "steps", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (child.returncode, child.stdout) == (2, "")
+    assert "check | docs | test | slow" in child.stderr
+
+
+# --- flags and their texts ------------------------------------------------------
+
+
+def test_given_leaves_out_names_and_tags():
+    flags = example("--size=3", "--log=a", "--out=b")
+    assert flags.given() == ["--log=a", "--out=b", "--size=3"]
+    assert flags.given(apart=["size"]) == ["--log=a", "--out=b"]
+    assert flags.given(tags=frozenset([PLACE, MACHINE])) == ["--size=3"]
+    assert flags.given(["log"], frozenset([MACHINE])) == ["--size=3"]
+    assert example().given() == []
+
+
+def test_choices_are_what_may_change_a_result():
+    flags = example("--size=4", "--log=a", "--out=b", "--often=2")
+    assert flags.choices() == ["--often=2", "--size=4"]
+    assert example("--size=3").choices() == []
+
+
+def test_is_default_is_about_the_value_not_about_who_gave_it():
+    flags = example("--size=3", "--often=2")
+    assert flags.is_default("size") and flags.is_default("log")
+    assert not flags.is_default("often")
+
+
+def reading(*arguments):
+    return parsed(*arguments, settings=run.SETTINGS).of(data.Reading)
+
+
+def test_columns_name_what_the_log_calls_them():
+    text = "observations=x, y,q_0..q_5; rewards = reward"
+    assert reading(f"--columns={text}").columns == {
+        "observations": "x, y,q_0..q_5",
+        "rewards": "reward",
+    }
+    assert reading().columns is None
+
+
+@pytest.mark.parametrize("text", ["observations", "=x", "observations=", "a=x;b"])
+def test_malformed_columns(text):
+    with pytest.raises(ConfigError, match=r"--columns=.*NAME=COLUMNS"):
+        reading(f"--columns={text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"), [("-3:3", (-3.0, 3.0)), ("0:1e2", (0.0, 100.0)), ("", None)]
+)
+def test_action_bounds(text, bounds):
+    assert reading(f"--action_bounds={text}").action_bounds == bounds
+
+
+@pytest.mark.parametrize("text", ["3", "a:b", "1:2:3", ":"])
+def test_malformed_action_bounds(text):
+    with pytest.raises(ConfigError, match=r"--action_bounds=.*LOW:HIGH"):
+        reading(f"--action_bounds={text}")
+
+
+# --- the documented command lines -----------------------------------------------
+
+
+def documented(page):
+    """Command lines of a page as `(module, arguments)`, as a shell would read them."""
+    text = page.read_text().replace("\\\n", " ")
+    # An inline command goes on up to its backquote.
+    text = re.sub(
+        r"(?<!`)`([^`]+)`(?!`)", lambda m: "\n" + m[1].replace("\n", " ") + "\n", text
+    )
+    variables = dict(re.findall(r"^(\w+)=(\S+)$", text, re.MULTILINE))
+    for module, rest in re.findall(r"python -m (experiments[\w.]*)(.*)", text):
+        words = shlex.split(rest, comments=True)
+        for name, value in variables.items():
+            words = [word.replace(f"${name}", value) for word in words]
+        # "..." stands for more of the kind, or for a value of the reader's own.
+        words = [w.removesuffix(",...") for w in words if not w.endswith(("=...", " "))]
+        yield module, [word for word in words if word != "..."]
+
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+LINES = [
+    pytest.param(*line, id=f"{page.stem}: {line[0]} {' '.join(line[1])}"[:80])
+    for page in PAGES
+    if "_build" not in page.parts
+    for line in documented(page)
+]
+
+
+def test_the_pages_show_every_command():
+    shown = {line.values[0] for line in LINES}
+    assert len(LINES) > 20 and shown == set(COMMANDS)
+
+
+@pytest.mark.parametrize(("name", "arguments"), LINES)
+def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "flags.flags").write_text("--seed=3\n")
+    arguments = [
+        f"--resume={tmp_path}" if x.startswith("--resume=") else x for x in arguments
+    ]
+    if "--help" in arguments:
+        return
+    settings = importlib.import_module(COMMANDS[name]).SETTINGS
+    flags = parsed(*arguments, settings=settings)
+    for record in settings:
+        flags.values(record)
+    if Source in settings:
+        assert parsing.experiment(flags).runs

@@ -1,0 +1,65 @@
+"""Stored results: their places follow from what they say."""
+
+import json
+import pathlib
+
+import pytest
+
+from experiments import ledger
+from experiments.experiment import defaults
+from h2o_jax import Hyper
+
+RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
+CELLS = sorted(RESULTS.rglob("seed*.json"))
+OLDER = {
+    "halfcheetah/gravity:2/h2o_plus": ("ed5f54d0", "5de53d5c", 4),
+    "halfcheetah/gravity:2/iql": ("5d8c26ae", "9e46351c", 2),
+    "halfcheetah/gravity:2/sac": ("02f57329", "2f9908d6", 3),
+    "wheel_legged_stand/idealised:1/h2o_plus-paper": ("060b3b32", "2043317f", 5),
+    "wheel_legged_stand/idealised:1/sac-paper": ("debdd279", "0d9bc44c", 5),
+}
+"""Folder -> digest in its oldest files' names, today's of the same settings, files.
+
+They were stored before the digest had its present rule.
+"""
+
+
+def test_every_stored_cell_lies_where_its_setting_says():
+    assert len(CELLS) >= 219
+    older = dict.fromkeys(OLDER, 0)
+    for path in CELLS:
+        cell, place = json.loads(path.read_text()), path.relative_to(RESULTS)
+        expected = str(ledger.place(cell))
+        named, today, _ = OLDER.get(str(place.parent), ("", "", 0))
+        if named and path.stem.endswith(named):
+            older[str(place.parent)] += 1
+            expected = expected.replace(today, named)
+        assert str(place) == expected
+    assert older == {folder: count for folder, (_, _, count) in OLDER.items()}
+
+
+def test_a_digest_is_of_what_is_not_at_its_default():
+    base = {"data": None, "gap": "gravity:2", **defaults(), "pairing": None}
+    digest = ledger.digest(base)
+    assert len(digest) == 8
+    # A setting at its default, such as one that is newer than a cell, changes nothing.
+    assert ledger.digest({"gap": "gravity:2", "data": None}) == digest
+    for name, value in (("discount", 0.9), ("gap", "friction:0.3"), ("epochs", 7)):
+        assert ledger.digest({**base, name: value}) != digest
+
+
+@pytest.mark.parametrize("preset", ["", "small"])
+def test_a_cell_lies_below_task_gap_and_method(preset):
+    cell = {
+        "task": "hopper",
+        "gap": "gravity:2",
+        "algorithm": "sac",
+        "preset": preset,
+        "seed": 4,
+        "steps": 2000,
+        "setting": {"discount": Hyper().discount},
+    }
+    # No setting is apart from its default: SHA-256 of "{}" begins with 44136fa3.
+    method = "sac-small" if preset else "sac"
+    expected = f"hopper/gravity:2/{method}/seed4-2000-44136fa3.json"
+    assert str(ledger.place(cell)) == expected

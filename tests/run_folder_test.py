@@ -1,0 +1,127 @@
+"""The run folder: where a run goes, what may begin there, and who may write."""
+
+import json
+
+import pytest
+
+from experiments import run_folder
+from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from h2o_jax.errors import CheckpointError, ConfigError
+
+
+def lines(*epochs):
+    return [{"epoch": epoch, "label": "none", "seed": 0} for epoch in epochs]
+
+
+# --- place ----------------------------------------------------------------------
+
+
+def test_a_run_goes_where_it_is_told_or_to_a_fresh_folder(tmp_path):
+    named = Output(run_dir=str(tmp_path / "a"))
+    assert run_folder.place(named, "hopper", "sac") == tmp_path / "a"
+    resumed = Output(resume=str(tmp_path))
+    assert run_folder.place(resumed, "hopper", "sac") == tmp_path
+    fresh = run_folder.place(Output(), "hopper", "sac")
+    assert fresh.parent.name == "runs" and fresh.name.startswith("hopper-sac-2")
+    assert not (tmp_path / "a").exists()  # naming a place makes nothing
+
+
+def test_a_resumed_run_has_no_other_folder(tmp_path):
+    both = Output(resume=str(tmp_path), run_dir=str(tmp_path / "other"))
+    with pytest.raises(ConfigError, match="stays in its folder; drop it"):
+        run_folder.place(both, "hopper", "sac")
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ConfigError, match=f"--resume={tmp_path}"):
+        run_folder.place(Output(run_dir=str(tmp_path)), "hopper", "sac")
+
+
+def test_a_lock_alone_leaves_a_folder_free(tmp_path):
+    assert run_folder.is_free(tmp_path / "absent")
+    assert run_folder.is_free(tmp_path)
+    (tmp_path / "run.lock").touch()
+    assert run_folder.is_free(tmp_path)
+    assert not run_folder.is_free(tmp_path / "run.lock")  # a file
+    (tmp_path / "flags.flags").touch()
+    assert not run_folder.is_free(tmp_path)
+
+
+def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
+    assert not run_folder.has_checkpoint(tmp_path)
+    (tmp_path / "checkpoint" / "4.orbax-checkpoint-tmp").mkdir(parents=True)
+    assert not run_folder.has_checkpoint(tmp_path)
+    (tmp_path / "checkpoint" / "4").mkdir()
+    assert run_folder.has_checkpoint(tmp_path)
+
+
+# --- writing --------------------------------------------------------------------
+
+
+def test_one_process_writes_at_a_time(tmp_path):
+    first = RunFolder(tmp_path / "run")
+    with pytest.raises(ConfigError, match="another process is writing there"):
+        RunFolder(tmp_path / "run")
+    first.close()
+    RunFolder(tmp_path / "run").close()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"--run_dir=.*file/run: Not a directory"):
+        RunFolder(tmp_path / "file" / "run")
+
+
+def test_flags_and_facts_are_kept_and_read_back(tmp_path):
+    record = RunFolder(tmp_path)
+    record.begin("--seed=3\n--columns=a=b\n", {"runs": [1, 2]})
+    record.begin("--seed=3\n--epochs=9\n", {"runs": "of the resumed run"})
+    record.close()
+    assert run_folder.flags(tmp_path) == {"seed": "3", "epochs": "9"}
+    found = run_folder.versions(tmp_path)
+    assert found["runs"] == [1, 2] and len(found["resumed"]) == 1
+    with pytest.raises(CheckpointError, match="no run folder"):
+        run_folder.flags(tmp_path / "absent")
+
+
+def test_a_resumed_run_writes_later_epochs_again(tmp_path):
+    record = RunFolder(tmp_path)
+    record.write(lines(0, 1, 2, 3))
+    record.close()
+    cut = json.dumps(lines(4)[0])[:-5]
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(cut)
+    # The last line was cut short by a kill: no reader takes it for a line.
+    assert run_folder.metrics(tmp_path) == lines(0, 1, 2, 3)
+    record = RunFolder(tmp_path)
+    record.keep_until(2)
+    record.write(lines(3))
+    record.close()
+    assert run_folder.metrics(tmp_path) == lines(0, 1, 2, 3)
+    assert cut not in (tmp_path / "metrics.jsonl").read_text().splitlines()
+
+
+def test_nothing_is_dropped_where_nothing_was_written(tmp_path):
+    assert run_folder.metrics(tmp_path) == []
+    record = RunFolder(tmp_path)
+    record.keep_until(0)
+    record.close()
+    assert run_folder.metrics(tmp_path) == []
+
+
+def test_a_host_that_leaves_writing_to_another_writes_nothing(tmp_path):
+    writer = RunFolder(tmp_path / "run")
+    writer.write(lines(0))
+    writer.close()
+    before = sorted(x.name for x in (tmp_path / "run").iterdir())
+    for folder in (tmp_path / "run", tmp_path / "absent"):
+        record = WrittenElsewhere(folder)
+        record.begin("--seed=3\n", {"runs": []})
+        record.keep_until(-1)
+        record.write(lines(1))
+        record.close()
+        assert record.path == folder
+    assert sorted(x.name for x in (tmp_path / "run").iterdir()) == before
+    assert run_folder.metrics(tmp_path / "run") == lines(0)
+    assert not (tmp_path / "absent").exists()
