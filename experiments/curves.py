@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments import columns, plots
 from experiments.ledger import Cell
-from h2o_jax.sim import tasks
 
+_UPRIGHT = "control steps upright"
 _BACKBONES = {"backbone=iql", "backbone=sql", "backbone=eql", "backbone=xql"}
 
 
@@ -22,11 +22,13 @@ def file_name(figure: str, size: str, steps: int) -> str:
     return f"{name}-{steps}-{hashlib.sha256(size.encode()).hexdigest()[:6]}.png"
 
 
-def seconds(cell: Cell) -> list[tuple[int, float]]:
-    """Steps and mean seconds of an evaluation's episodes; older cells have none."""
-    dt = tasks.get(cell["task"]).dt
-    lengths = cell.get("lengths", [])
-    return [(x[0], y * dt) for x, y in zip(cell["curve"], lengths, strict=False)]
+def lengths(cell: Cell) -> list[tuple[int, float]]:
+    """Steps of training, and mean control steps of an evaluation's episodes.
+
+    They are no seconds: a real robot's control period varies.
+    """
+    evaluated = zip(cell["curve"], cell.get("lengths", []), strict=False)
+    return [(at, length) for (at, _), length in evaluated]
 
 
 def lines(
@@ -57,7 +59,7 @@ def figures(cells: Sequence[Cell], out: pathlib.Path) -> list[str]:
 
 
 def _survival(cells: Sequence[Cell], out: pathlib.Path) -> list[str]:
-    """Seconds until a fall over simulator steps, one figure per task and size."""
+    """Control steps until a fall over simulator steps, one figure per task and size."""
     robot = [
         x for x in cells if x["task"].startswith("wheel_legged") and x.get("lengths")
     ]
@@ -68,13 +70,13 @@ def _survival(cells: Sequence[Cell], out: pathlib.Path) -> list[str]:
                 these = [x for x in own if (x["task"], x["steps"]) == (task, steps)]
                 name = file_name("figure2", f"{task}-{size}", steps)
                 title = f"{task}, {steps:,} steps"
-                plots.curve(out / name, _seconds(these), title, {}, "seconds upright")
-                blocks.append(f"{title}: {size}\n\n![Seconds upright]({name})\n")
+                plots.curve(out / name, _lengths(these), title, {}, _UPRIGHT)
+                blocks.append(f"{title}: {size}\n\n![Control steps upright]({name})\n")
     return blocks or ["No cells yet.\n"]
 
 
-def _seconds(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """Seconds of episodes in place of returns; logs that differ are named."""
+def _lengths(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Lengths of episodes in place of returns; logs that differ are named."""
     several = len({columns.log(x) for x in cells if columns.log(x)}) > 1
     return [
         {
@@ -84,7 +86,7 @@ def _seconds(cells: Sequence[Cell]) -> list[dict[str, Any]]:
             "return": length,
         }
         for x in cells
-        for steps, length in seconds(x)
+        for steps, length in lengths(x)
     ]
 
 

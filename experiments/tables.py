@@ -136,9 +136,9 @@ def _curves(cells: Sequence[Cell]) -> Iterable[dict[str, Any]]:
             "method": columns.method(cell),
             "seed": cell["seed"],
         }
-        seconds = dict(curves.seconds(cell))
+        lengths = dict(curves.lengths(cell))
         for steps, value in cell["curve"]:
-            last = {"episode_seconds": seconds.get(steps, "")}
+            last = {"episode_steps": lengths.get(steps, "")}
             yield {**about, "steps": steps, "return": value, **last}
 
 
