@@ -32,21 +32,32 @@ class Prediction(NamedTuple):
     """`[n, h]` bool; a window goes on after it, but means nothing."""
     exact: Array
     """`[n]` bool, whether the first state is known exactly; see `Task.pose`."""
+    unstable: Array
+    """`[n, h]` bool, the physics diverged; nothing after it means anything."""
 
 
-def starts(log: Transition, steps: int) -> Array:
+def joined(log: Transition) -> Array:
+    """`[N - 1]` bool, whether the next row goes on where a row ended.
+
+    It does not at the end of an episode, where rows were dropped, nor in a log whose
+    rows were shuffled.
+    """
+    same = (np.asarray(log.s_t[:-1]) == np.asarray(log.s_tm1[1:])).all(axis=1)
+    return np.asarray(same & (np.asarray(log.discount_t[:-1]) > 0))
+
+
+def starts(log: Transition, steps: int, before: int = 0) -> Array:
     """First rows `[n]` of all windows of `steps` rows that follow each other.
 
     Args:
         log: rows `[N, ...]` in the order in which they were recorded.
         steps: rows of a window.
+        before: rows that lead up to it without a break, such as those whose actions
+            still wait in the queue of a simulator with latency.
     """
-    rows = len(log.r_t)
-    joined = (np.asarray(log.s_t[:-1]) == np.asarray(log.s_tm1[1:])).all(axis=1)
-    joined &= np.asarray(log.discount_t[:-1]) > 0
-    breaks = np.append(0, np.cumsum(~joined))  # `[N]`, equal within a sequence
-    first = np.arange(rows - steps + 1)
-    return first[breaks[first] == breaks[first + steps - 1]]
+    breaks = np.append(0, np.cumsum(~joined(log)))  # `[N]`, equal within a sequence
+    first = np.arange(before, len(log.r_t) - steps + 1)
+    return first[breaks[first - before] == breaks[first + steps - 1]]
 
 
 def replay(
@@ -72,7 +83,7 @@ def replay(
     Raises:
         ConfigError: the task does not tell states from observations.
     """
-    size = min(_ROWS, len(first))
+    size = max(1, min(_ROWS, len(first)))
     world = worlds.make(task, [gaps] * size, range(size), inertia, threads)
     return replay_in(world, log, first, steps)
 
@@ -82,10 +93,10 @@ def replay_in(
 ) -> Prediction:
     """`replay` in a world that exists, whose environments are all alike."""
     pieces = []
-    for begin in range(0, len(first), world.n):
+    for begin in range(0, max(1, len(first)), world.n):
         rows = first[begin : begin + world.n]
-        # The last rows fill the batch; what they give is cut off again.
-        padded = np.append(rows, np.repeat(rows[-1], world.n - len(rows)))
+        # Some rows twice fill the batch; what they give is cut off again.
+        padded = np.resize(rows, world.n)
         piece = _windows(world, log, padded, steps)
         pieces.append(Prediction(*(x[: len(rows)] for x in piece)))
     return Prediction(*(np.concatenate(x) for x in zip(*pieces, strict=True)))
@@ -99,6 +110,7 @@ def _windows(world: World, log: Transition, first: Array, steps: int) -> Predict
         np.stack([x.reward for x in results], axis=1),
         np.stack([x.terminated for x in results], axis=1),
         exact,
+        np.stack([x.unstable for x in results], axis=1),
     )
 
 
