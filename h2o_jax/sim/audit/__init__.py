@@ -103,9 +103,11 @@ def audit(
             raise ConfigError(f"gap {name} is given twice; drop one")
     replayer = Replayer(task, log, inertia, threads)
     before = _queue(task, candidates)
-    chosen = _exact(replayer, checks.spread(replay_log.starts(log, 1, before), rows))
+    chosen = _exact(replayer, measures.spread(replay_log.starts(log, 1, before), rows))
     found = {k: replay_log.starts(log, k, before) for k in horizons}
-    longer = {k: _exact(replayer, checks.spread(x, windows)) for k, x in found.items()}
+    longer = {
+        k: _exact(replayer, measures.spread(x, windows)) for k, x in found.items()
+    }
     longer = {k: x for k, x in longer.items() if len(x)}
     if not len(chosen):
         raise DatasetError(
@@ -152,6 +154,7 @@ def _candidate(
         rows=used,
         exact=errors.below_largest[measures.BARS.index(rules.EXACT)],
         typical=min(horizon.typical for horizon in errors.horizons),
+        worst=max(horizon.typical for horizon in errors.horizons),
         own_noise=errors.own_noise,
         explained=errors.explained,
         fitted="@" in name,
@@ -182,9 +185,9 @@ def _known(replayer: Replayer, rows: Array) -> Array:
 
 def _other_task(replayer: Replayer, best: Candidate, rows: Array) -> list[str]:
     errors = best.errors
-    if best.verdict.kind != "same":
+    if best.verdict.kind not in ("same", "close"):
         own = errors.horizons[0].typical
-        return checks.others(replayer, own, checks.spread(rows, FEW_WINDOWS))
+        return checks.others(replayer, own, measures.spread(rows, FEW_WINDOWS))
     off = []
     if errors.reward > checks.REWARD:
         off.append(f"rewards (wrong by {errors.reward:.2f} of their std)")

@@ -4,6 +4,7 @@ Each check gives the lines of its warnings; no line, nothing found.
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,12 +15,14 @@ from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.types import Transition
 
+Key = TypeVar("Key", int, float)
+
 LAGS = (-2, -1, 0, 1, 2)
 """Rows by which actions are shifted against states."""
 SCALES = (-1.0, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 """By which actions are multiplied."""
 BETTER = 0.7
-"""Share of the error that must be left for another reading of the log to be reported."""
+"""Another reading of the log is reported if it leaves less than this of the error."""
 BROKEN = 0.05
 """Share of rows without their successor next to them that is reported."""
 REWARD = 0.01
@@ -39,7 +42,9 @@ def order(log: Transition, time_limits: int) -> list[str]:
         return []
     text = f"{share:.0%} of the rows are not followed by their successor"
     if share > 0.5:
-        return [f"{text}: the log is out of order, and only single rows can be replayed"]
+        return [
+            f"{text}: the log is out of order, and only single rows can be replayed"
+        ]
     return [f"{text}: there are gaps in time, or rows were left out"]
 
 
@@ -48,7 +53,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
     reach = max(LAGS)
     # Room for the shift on either side; the windows are those of every shift.
     first = replay_log.starts(replayer.log, STEPS + reach, before=reach)
-    first = spread(first, count)
+    first = measures.spread(first, count)
     if not len(first):
         return {}
     a_tm1 = np.asarray(replayer.log.a_tm1)
@@ -60,7 +65,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
 
 def scales(replayer: Replayer, gaps: Gaps, count: int) -> dict[float, float]:
     """Factor of actions -> typical error; empty if no sequence is long enough."""
-    first = spread(replay_log.starts(replayer.log, STEPS), count)
+    first = measures.spread(replay_log.starts(replayer.log, STEPS), count)
     if not len(first):
         return {}
     a_tm1 = np.asarray(replayer.log.a_tm1)
@@ -116,13 +121,6 @@ def others(replayer: Replayer, own: float, rows: Array) -> list[str]:
     ]
 
 
-def spread(rows: Array, count: int) -> Array:
-    """At most `count` of the rows, a sample with a fixed seed, in their order."""
-    if len(rows) <= count:
-        return rows
-    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
-
-
 def _with_actions(
     replayer: Replayer, gaps: Gaps, first: Array, actions: Array
 ) -> float:
@@ -132,7 +130,7 @@ def _with_actions(
     return measures.typical(measures.normalised(log, first, prediction)[0])
 
 
-def _best(found: dict, neutral: float) -> float | int | None:  # type: ignore[type-arg]
+def _best(found: dict[Key, float], neutral: Key) -> Key | None:
     """The key with the least error, if that is much less than the neutral one's."""
     if not found:
         return None

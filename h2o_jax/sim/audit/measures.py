@@ -6,8 +6,9 @@ from typing import NamedTuple
 import mujoco
 import numpy as np
 
+from h2o_jax.errors import DatasetError
 from h2o_jax.sim import models, replay_log, worlds
-from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.gaps import Gaps, to_text
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.replay_log import Prediction
 from h2o_jax.sim.tasks.task import Array, Task
@@ -19,8 +20,10 @@ _SHARES = np.linspace(0.0, 1.0, 101)
 _PLACES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles at which rows are split."""
 _FEATURES = 300
-_BLOCK = 200
+_FITTED = 20_000
+"""Rows that the smooth function is fitted to and tried on."""
 _CAP = 3.0
+"""Errors beyond count as this much, so that a few hard contacts do not decide."""
 
 
 class Replayer(NamedTuple):
@@ -159,15 +162,24 @@ def measure(
         gaps: of the simulator.
         rows: `[n]` rows that are replayed for one step.
         windows: steps -> first rows of the windows.
-        probe: rows for the two estimates that need not all of them.
+        probe: rows that are replayed a second time, for the simulator's own noise.
+
+    Raises:
+        DatasetError: the physics diverged at every row.
     """
     log, prediction = replayer.log, replayer.predict(gaps, rows)
     errors, usable = normalised(log, rows, prediction)
+    if not usable.any():
+        raise DatasetError(
+            f"gap {to_text(gaps)}: the simulator diverged at every row of the log; "
+            "check that log and task belong together"
+        )
     used = rows[usable]
     horizons = [horizon(1, errors)]
     for steps, first in windows.items():
-        longer = replayer.predict(gaps, first, steps)
-        horizons.append(horizon(steps, normalised(log, first, longer)[0]))
+        longer = normalised(log, first, replayer.predict(gaps, first, steps))[0]
+        if len(longer):
+            horizons.append(horizon(steps, longer))
     sizes = np.abs(errors)
     largest, middle = sizes.max(axis=1), np.median(sizes, axis=1)
     ended = np.asarray(log.discount_t)[rows] == 0
@@ -229,28 +241,34 @@ def explained(inputs: Array, errors: Array) -> float:
 
     .. math:: 1 - \sum |e - f(x)|^2 / \sum |e|^2
 
-    A bias counts as explained. Noise has 0 at most, up to chance.
+    A bias counts as explained; noise has 0, which is the least that is returned.
 
     Args:
         inputs: `[m, D]`.
         errors: `[m, O]`, capped at +-3.
     """
-    errors = np.clip(errors, -_CAP, _CAP)
+    chosen = spread(np.arange(len(errors)), _FITTED)
+    inputs, errors = inputs[chosen], np.clip(errors[chosen], -_CAP, _CAP)
     x = (inputs - inputs.mean(axis=0)) / _positive(inputs)
     m, d = x.shape
     rng = np.random.default_rng(0)
     weights = rng.normal(0.0, 1.0 / np.sqrt(d), (d, min(_FEATURES, m // 20)))
     hidden = np.tanh(x @ weights + rng.uniform(-2, 2, weights.shape[1]))
     features = np.concatenate([np.ones((m, 1)), x, hidden], axis=1)
-    held_out = np.arange(m) // _BLOCK % 5 == 4
-    if not held_out.any():
-        return float("nan")
+    held_out = np.arange(m) // max(1, min(200, m // 10)) % 5 == 4
     fit, y = features[~held_out], errors[~held_out]
     ridge = 1e-3 * len(fit) * np.eye(features.shape[1])
     solution = np.linalg.solve(fit.T @ fit + ridge, fit.T @ y)
     rest = errors[held_out] - features[held_out] @ solution
-    total = float(np.sum(errors[held_out] ** 2))
-    return 1.0 - float(np.sum(rest**2)) / max(total, 1e-300)
+    total = max(float(np.sum(errors[held_out] ** 2)), 1e-300)
+    return max(0.0, 1.0 - float(np.sum(rest**2)) / total)
+
+
+def spread(rows: Array, count: int) -> Array:
+    """At most `count` of the rows, a sample with a fixed seed, in their order."""
+    if len(rows) <= count:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
 
 
 def _own_noise(
@@ -267,8 +285,12 @@ def _own_noise(
     twice = replayer.again(gaps, first).s_t[:, 0]
     s_t = np.asarray(replayer.log.s_t, np.float64)[first]
     unit = _positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
-    cap = lambda x: np.minimum(_rows(x / unit), _CAP) ** 2  # noqa: E731
-    return float(cap(once - twice).sum() / max(cap(once - s_t).sum(), 1e-300))
+    own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
+    return own / max(total, 1e-300)
+
+
+def _capped_square(errors: Array) -> float:
+    return float(np.sum(np.minimum(_rows(errors), _CAP) ** 2))
 
 
 def _rows(errors: Array) -> Array:

@@ -7,7 +7,7 @@ control steps (1: as wrong as a simulator in which nothing moves).
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-Kind = Literal["few", "same", "foreign", "noise", "local", "uniform"]
+Kind = Literal["few", "same", "close", "foreign", "noise", "local", "uniform"]
 Route = Literal["none", "as it is", "weight", "identify", "residual", "log only"]
 
 ENOUGH = 500
@@ -16,12 +16,19 @@ EXACT = 0.01
 """Error of a row's worst dimension below which the simulator is right there."""
 SAME = 0.95
 """Share of exact rows from which on a simulator is the log's system."""
+NEAR = 0.005
+"""Typical error, at its worst horizon, up to which it is, too."""
+CLOSE = 0.03
+"""Typical error, at its worst horizon, up to which no correction is worth it."""
 LOCAL = 0.1
 """Share of exact rows from which on a simulator is wrong only in places."""
 FOREIGN = 0.8
 """Typical error, at its best horizon, from which on a simulator says nothing."""
-OWN_NOISE = 0.5
-"""Share of the error that two runs of the same simulator differ by; above, noise."""
+OWN_NOISE = 0.3
+"""Share of the error that two runs of the same simulator differ by; above, noise.
+
+A simulator with the log's own noise has 1 at most, and less where the sensors' noise
+makes the states wrong that it starts from."""
 EXPLAINED = 0.1
 """Share of the error that a smooth function of (s, a) explains; below, noise."""
 
@@ -35,6 +42,8 @@ class Evidence(NamedTuple):
     """Share of them whose worst dimension is wrong by less than `EXACT`."""
     typical: float
     """Mean error of a row, capped at 1, at the horizon at which it is least."""
+    worst: float
+    """The same at the horizon at which it is largest."""
     own_noise: float
     """Squared difference of two runs of this simulator over its squared error."""
     explained: float
@@ -55,8 +64,11 @@ class KindRule(NamedTuple):
 KINDS: tuple[KindRule, ...] = (
     KindRule("few", lambda e: e.rows < ENOUGH, "too few rows for a verdict"),
     KindRule(
-        "same", lambda e: e.exact >= SAME, "the log's system, as far as the log tells"
+        "same",
+        lambda e: e.exact >= SAME or e.worst <= NEAR,
+        "the log's system, as far as the log tells",
     ),
+    KindRule("close", lambda e: e.worst <= CLOSE, "nearly the log's system"),
     KindRule(
         "foreign",
         lambda e: e.typical >= FOREIGN,
@@ -79,6 +91,7 @@ KINDS: tuple[KindRule, ...] = (
 ROUTES: dict[Kind, tuple[Route, str]] = {
     "few": ("none", "log more before you choose"),
     "same": ("as it is", "simulated rows are as good as logged ones: weight 1 for all"),
+    "close": ("as it is", "what is wrong is too small to be worth a correction"),
     "foreign": (
         "log only",
         "simulated rows would mislead; check that log, task and actions belong "
