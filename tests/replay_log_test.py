@@ -27,7 +27,8 @@ def record(world, steps, seed=0):
         x = world.step(a_tm1)
         rows.append(Transition(s_tm1, a_tm1, x.reward, 1.0 - x.terminated, x.s_t))
         world.reset(np.flatnonzero(x.terminated))
-    return Transition(*(np.concatenate(np.stack(x, 1)) for x in zip(*rows)))  # noqa: B905
+    columns = zip(*(row[:5] for row in rows), strict=True)
+    return Transition(*(np.concatenate(np.stack(x, axis=1)) for x in columns))
 
 
 def chain(joints, ends=()):
@@ -119,11 +120,11 @@ def test_windows_never_cross_a_break():
 
 def test_dropped_and_shuffled_rows_break_a_sequence():
     log = record(make(CHEETAH, Interface()), 20)
-    kept = Transition(*(np.delete(x, 7, axis=0) for x in log))
+    kept = Transition(*(np.delete(x, 7, axis=0) for x in log[:5]))
     assert 6 not in replay_log.starts(kept, 2)
     assert len(replay_log.starts(kept, 2)) == 17
     order = np.random.default_rng(0).permutation(20)
-    shuffled = Transition(*(x[order] for x in log))
+    shuffled = Transition(*(x[order] for x in log[:5]))
     assert len(replay_log.starts(shuffled, 3)) == 0
 
 

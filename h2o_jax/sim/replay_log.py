@@ -92,14 +92,23 @@ def replay_in(
     world: World, log: Transition, first: Array, steps: int = 1
 ) -> Prediction:
     """`replay` in a world that exists, whose environments are all alike."""
+    if not len(first):
+        return _nothing(world.task.obs_dim, steps)
     pieces = []
-    for begin in range(0, max(1, len(first)), world.n):
+    for begin in range(0, len(first), world.n):
         rows = first[begin : begin + world.n]
         # Some rows twice fill the batch; what they give is cut off again.
         padded = np.resize(rows, world.n)
         piece = _windows(world, log, padded, steps)
         pieces.append(Prediction(*(x[: len(rows)] for x in piece)))
     return Prediction(*(np.concatenate(x) for x in zip(*pieces, strict=True)))
+
+
+def _nothing(obs_dim: int, steps: int) -> Prediction:
+    """Of no window."""
+    flags = np.zeros((0, steps), bool)
+    s_t, r_t = np.zeros((0, steps, obs_dim)), np.zeros((0, steps))
+    return Prediction(s_t, r_t, flags, np.zeros(0, bool), flags)
 
 
 def _windows(world: World, log: Transition, first: Array, steps: int) -> Prediction:

@@ -13,6 +13,7 @@ from h2o_jax.sim.audit import measures
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 Key = TypeVar("Key", int, float)
@@ -56,9 +57,10 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
     first = measures.spread(first, count)
     if not len(first):
         return {}
+    world = replayer.world(gaps, len(first))
     a_tm1 = np.asarray(replayer.log.a_tm1)
     return {
-        lag: _with_actions(replayer, gaps, first, np.roll(a_tm1, -lag, axis=0))
+        lag: _with_actions(world, replayer.log, first, np.roll(a_tm1, -lag, axis=0))
         for lag in LAGS
     }
 
@@ -68,8 +70,9 @@ def scales(replayer: Replayer, gaps: Gaps, count: int) -> dict[float, float]:
     first = measures.spread(replay_log.starts(replayer.log, STEPS), count)
     if not len(first):
         return {}
+    world = replayer.world(gaps, len(first))
     a_tm1 = np.asarray(replayer.log.a_tm1)
-    return {s: _with_actions(replayer, gaps, first, s * a_tm1) for s in SCALES}
+    return {s: _with_actions(world, replayer.log, first, s * a_tm1) for s in SCALES}
 
 
 def lag_warning(found: dict[int, float]) -> list[str]:
@@ -121,12 +124,10 @@ def others(replayer: Replayer, own: float, rows: Array) -> list[str]:
     ]
 
 
-def _with_actions(
-    replayer: Replayer, gaps: Gaps, first: Array, actions: Array
-) -> float:
-    log = replayer.log
-    other = replayer._replace(log=log._replace(a_tm1=actions))
-    prediction = other.predict(gaps, first, STEPS)
+def _with_actions(world: World, log: Transition, first: Array, actions: Array) -> float:
+    """Typical error after `STEPS` steps of a log with other actions `[N, A]`."""
+    other = log._replace(a_tm1=actions)
+    prediction = replay_log.replay_in(world, other, first, STEPS)
     return measures.typical(measures.normalised(log, first, prediction)[0])
 
 

@@ -12,6 +12,7 @@ from h2o_jax.sim.gaps import Gaps, to_text
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.replay_log import Prediction
 from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 BARS = (0.01, 0.05, 0.1, 0.25)
@@ -43,12 +44,10 @@ class Replayer(NamedTuple):
         task, log, inertia, threads = self
         return replay_log.replay(task, gaps, log, first, steps, inertia, threads)
 
-    def again(self, gaps: Gaps, first: Array) -> Prediction:
-        """One step of the same simulator, with other random numbers."""
-        n = max(1, len(first))
-        seeds = range(n, 2 * n)
-        world = worlds.make(self.task, [gaps] * n, seeds, self.inertia, self.threads)
-        return replay_log.replay_in(world, self.log, first)
+    def world(self, gaps: Gaps, n: int, seed: int = 0) -> World:
+        """`n` environments of the same simulator."""
+        seeds = range(seed, seed + n)
+        return worlds.make(self.task, [gaps] * n, seeds, self.inertia, self.threads)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,7 +281,9 @@ def _own_noise(
     """Squared difference of two runs of a simulator over its squared error."""
     first = used[:probe]
     once = prediction.s_t[usable, 0][:probe]
-    twice = replayer.again(gaps, first).s_t[:, 0]
+    # Seeds from here on give other random numbers than the first run's.
+    again = replayer.world(gaps, len(first), seed=1_000_000)
+    twice = replay_log.replay_in(again, replayer.log, first).s_t[:, 0]
     s_t = np.asarray(replayer.log.s_t, np.float64)[first]
     unit = _positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
     own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
