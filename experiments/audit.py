@@ -95,7 +95,6 @@ def _place(out: str) -> pathlib.Path:
 
 def report(found: Audit, source: str) -> str:
     """The table, what to know about it, and the route."""
-    best = found.best
     notes = [f"warning  {text}" for text in found.warnings]
     return "\n".join(
         [
@@ -106,11 +105,19 @@ def report(found: Audit, source: str) -> str:
             *(f"{x.name}: {_sentence(x)}" for x in found.candidates),
             "",
             *notes,
-            f"route    {best.verdict.route}, with --gap={best.name}: {best.verdict.why}"
-            if best.verdict.route != "none"
-            else f"route    none: {best.verdict.finding}; {best.verdict.why}",
+            _route(found.best),
         ]
     )
+
+
+def _route(best: Candidate) -> str:
+    """What to do next, and why."""
+    kind, finding, route, why = best.verdict
+    if kind == "few":
+        return f"route    none: {finding}; {why}"
+    if kind == "foreign":
+        return f"route    {route}: {finding}; {why}"
+    return f"route    {route}, with --gap={best.name}: {why}"
 
 
 def _head(found: Audit, source: str) -> list[str]:

@@ -45,7 +45,7 @@ def _rows(axes: plt.Axes, found: Audit) -> None:
         axes.axvline(bar, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xscale="log", xlim=(_LEAST, 10), ylim=(0, 1.02))
     axes.set(xlabel="error of a row's worst dimension, one step", ylabel="rows below")
-    axes.legend(frameon=False, fontsize="small", loc="upper left")
+    axes.legend(frameon=False, fontsize="small", loc="center left")
 
 
 def _dimensions(axes: plt.Axes, found: Audit) -> matplotlib.image.AxesImage:
