@@ -121,12 +121,15 @@ def _route(best: Candidate) -> str:
 
 
 def _head(found: Audit, source: str) -> list[str]:
-    windows = ", ".join(f"{n:,} of {k}" for k, n in found.windows.items())
+    replayed = {x.steps: x.windows for x in found.best.errors.horizons}
+    windows = ", ".join(
+        f"{replayed.get(k, 0):,} of {n:,} windows of {k}"
+        for k, n in found.windows.items()
+    )
     lines = [
         f"{source}, {found.task}: {found.rows:,} rows in {found.sequences:,} unbroken "
         "sequences",
-        f"replayed {found.used:,} single rows, and samples of the windows (steps): "
-        f"{windows}",
+        f"replayed {found.used:,} rows for one step; {windows} steps",
     ]
     if found.inexact:
         share = f"{found.inexact:.1%} of the rows"
@@ -143,6 +146,7 @@ def _table(found: Audit) -> list[str]:
         [
             "simulator".ljust(width),
             *(f"{f'rms {k}':>8}" for k in steps),
+            f"{'typical':>9}",
             *(f"{bar:>7}" for bar in bars),
             f"{'reward':>8}{'ends':>7}  kind     route",
         ]
@@ -152,6 +156,7 @@ def _table(found: Audit) -> list[str]:
         errors = x.errors
         numbers = [
             *(f"{horizon.rms:8.3f}" for horizon in errors.horizons),
+            f"{errors.score:9.3f}",
             *(f"{share:7.0%}" for share in errors.below_largest),
             f"{errors.reward:8.3f}{errors.terminals:7.1%}",
         ]
