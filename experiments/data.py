@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments import collecting, robots
 from experiments.collecting import Collecting
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.datasets import Dataset
@@ -76,23 +76,34 @@ def load(
     """
     if not needed(experiment, method):
         return None
-    source, rows = experiment.dataset, method.batch_size
-    if not source:
-        source = str(collecting.ensure(experiment, reading.pairing, how, threads))
-    dataset = _read(source, experiment, reading, rows)
+    path, rows = experiment.dataset, method.batch_size
+    if not path:
+        path = str(collecting.ensure(experiment, reading.pairing, how, threads))
+    dataset = read(path, experiment, reading, rows)
     if method.needs_next_action:
         return _with_next_action(dataset, experiment.algorithm)
     return dataset
 
 
-def _read(source: str, experiment: Experiment, reading: Reading, rows: int) -> Dataset:
-    """A log with at least `rows` rows."""
-    task = experiment.model
-    read = robots.of(task).readers.get(pathlib.PurePath(source).suffix)
-    if read is not None:
-        return read(source, task, reading.pairing or "official", rows)
+def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
+    """A log of the real system.
+
+    Args:
+        path: the file, or minari:NAME.
+        source: its task; and `--dataset`, empty where the log was collected here.
+        reading: how the file is read.
+        rows: least number of rows.
+
+    Raises:
+        ConfigError: `--pairing` names another pairing than the log's.
+        DatasetError: in one line, the file, the finding and the fix.
+    """
+    task = source.model
+    own = robots.of(task).readers.get(pathlib.PurePath(path).suffix)
+    if own is not None:
+        return own(path, task, reading.pairing or "official", rows)
     dataset = datasets.load(
-        source,
+        path,
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,
         columns=reading.columns,
@@ -101,8 +112,8 @@ def _read(source: str, experiment: Experiment, reading: Reading, rows: int) -> D
         min_rows=rows,
         download=reading.download,
     )
-    if experiment.dataset:
-        _check_pairing(source, reading.pairing)
+    if source.dataset:
+        _check_pairing(path, reading.pairing)
     return dataset
 
 

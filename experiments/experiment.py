@@ -68,6 +68,11 @@ class Source:
         "which the D4RL and ODRL logs were recorded.",
     )
 
+    @property
+    def model(self) -> Task:
+        """The task's record."""
+        return tasks.get(self.task)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method:
@@ -195,11 +200,6 @@ class Experiment(Source, Method, Schedule):
     """Everything that training needs to know."""
 
     runs: tuple[Run, ...]
-
-    @property
-    def model(self) -> Task:
-        """The task's record."""
-        return tasks.get(self.task)
 
     def evaluates(self, epoch: int) -> bool:
         """Whether `epoch`, 0 before any training, ends with an evaluation."""

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 from mujoco import batch
 
-from h2o_jax.errors import CheckpointError, DivergenceError
+from h2o_jax.errors import CheckpointError, ConfigError, DivergenceError
 from h2o_jax.sim.interface import Channel, Draws, Interface
 from h2o_jax.sim.tasks.task import Array, Motion, Task
 
@@ -101,6 +101,11 @@ class World:
         self.reset()
 
     @property
+    def latency(self) -> int:
+        """Most control steps that a command waits in any environment."""
+        return 0 if self._channel is None else self._channel.queue.shape[1] - 1
+
+    @property
     def qpos(self) -> Array:
         """`[n, nq]` true positions, as a copy."""
         return self._qpos.copy()
@@ -144,6 +149,39 @@ class World:
             draws = self._channel.draws(ids, self._episode_seed[ids], self.age[ids])
         s_t = self._sense(self._qpos[ids], self._qvel[ids], draws, ids)
         self.observations[ids] = s_t
+
+    def put(self, observations: Array, waiting: Sequence[Array] = ()) -> Array:
+        """Puts every environment into the state behind an observation.
+
+        Episodes go on from there with their random numbers begun anew.
+
+        Args:
+            observations: `[n, O]`.
+            waiting: earlier actions `[n, A]`, the oldest first, that still wait in an
+                interface's queue; by default none does.
+
+        Returns:
+            `[n]` bool, whether the state is known exactly; see `Task.pose`.
+
+        Raises:
+            ConfigError: the task does not tell states from observations.
+        """
+        if self.task.pose is None:
+            raise ConfigError(
+                f"{self.task.name}: its simulator cannot be put into a logged state"
+            )
+        pose = self.task.pose(self._models[0], np.asarray(observations, np.float64))
+        self._batch.reset(self._all, stage=mujoco.mjtStage.mjSTAGE_NONE)
+        self._qpos[:], self._qvel[:] = pose.qpos, pose.qvel
+        self._memory[:] = pose.memory
+        self.observations[:] = observations
+        self.age[:], self.returns[:] = 0, 0.0
+        if self._channel is not None:
+            self._channel.queue[:] = 0.0
+            for ago, actions in enumerate(reversed(waiting), start=1):
+                slot = -ago % self._channel.queue.shape[1]
+                self._channel.queue[:, slot] = self._reach * _clip(actions)
+        return pose.exact
 
     def step(self, actions: Array, ids: Array | None = None) -> Step:
         """Advances environments by one control step.

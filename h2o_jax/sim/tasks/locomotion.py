@@ -16,7 +16,10 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
-from h2o_jax.sim.tasks.task import Array, Motion, Task, gymnasium_spec
+from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task, gymnasium_spec
+
+_CLIP = 10.0
+"""Largest velocity that Walker2d and Hopper observe, in m/s and rad/s."""
 
 # --- observations ---------------------------------------------------------------
 
@@ -28,9 +31,24 @@ def _observe(qpos: Array, qvel: Array) -> Array:
 
 def _observe_clipped(qpos: Array, qvel: Array) -> Array:
     """The same with velocities within +-10."""
-    return np.concatenate(
-        (qpos[:, 1:], np.minimum(np.maximum(qvel, -10.0), 10.0)), axis=1
-    )
+    clipped = np.minimum(np.maximum(qvel, -_CLIP), _CLIP)
+    return np.concatenate((qpos[:, 1:], clipped), axis=1)
+
+
+# --- the state behind an observation ---------------------------------------------
+
+
+def _pose(model: mujoco.MjModel, s: Array) -> Pose:
+    """The observed state, at the start of the track: how far it ran does not matter."""
+    qpos = np.concatenate((np.zeros((len(s), 1)), s[:, : model.nq - 1]), axis=1)
+    qvel = s[:, model.nq - 1 :].copy()
+    return Pose(qpos, qvel, np.zeros((len(s), 0)), np.ones(len(s), bool))
+
+
+def _pose_clipped(model: mujoco.MjModel, s: Array) -> Pose:
+    """The same; a velocity at +-10 may have been any beyond."""
+    pose = _pose(model, s)
+    return pose._replace(exact=(np.abs(pose.qvel) < _CLIP).all(axis=1))
 
 
 # --- new episodes ---------------------------------------------------------------
@@ -131,6 +149,7 @@ _CHEETAH = Task(
     spec=_CHEETAH_XML,
     reset=_reset_cheetah,
     observe=_observe,
+    pose=_pose,
     terminated=_never,
     reward=functools.partial(_run, dt=0.01 * 5, effort=0.1, bonus=_no_bonus),
     references={
@@ -152,6 +171,7 @@ def _walker(name: str, spec: Callable, bonus: Callable) -> Task:
         spec=spec,
         reset=_reset_uniform,
         observe=_observe_clipped,
+        pose=_pose_clipped,
         terminated=_walker_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
         references={
@@ -173,6 +193,7 @@ def _hopper(name: str, bonus: Callable) -> Task:
         spec=_HOPPER_XML,
         reset=_reset_uniform,
         observe=_observe_clipped,
+        pose=_pose_clipped,
         terminated=_hopper_fell,
         reward=functools.partial(_run, dt=0.002 * 4, effort=1e-3, bonus=bonus),
         references={

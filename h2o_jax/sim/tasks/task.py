@@ -39,6 +39,19 @@ class Motion(NamedTuple):
     """`[k]` whether the step ended the episode."""
 
 
+class Pose(NamedTuple):
+    """The simulator's state behind `k` observations."""
+
+    qpos: Array
+    """`[k, nq]` positions; those that no observation tells are any that fit."""
+    qvel: Array
+    """`[k, nv]` velocities."""
+    memory: Array
+    """`[k, m]`."""
+    exact: Array
+    """`[k]` bool, false where the observation lost something, such as clipped speed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """A robot, its episodes and its reward."""
@@ -58,6 +71,8 @@ class Task:
     """`(rng, model) -> qpos [nq], qvel [nv]` of one environment's new episode."""
     observe: Callable[[Array, Array], Array]
     """`(qpos [k, nq], qvel [k, nv]) -> [k, O]`, a new array, before any sensor."""
+    pose: Callable[[mujoco.MjModel, Array], Pose] | None
+    """`(model, s [k, O]) ->` a state that is observed as `s`; None: there is no way."""
     terminated: Callable[[Array, Array], Array]
     """`(qpos [k, nq], qvel [k, nv]) -> [k]` bool, from the true state."""
     reward: Callable[[Motion], Array]

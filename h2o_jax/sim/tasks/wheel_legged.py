@@ -24,7 +24,7 @@ import mujoco
 import numpy as np
 
 from h2o_jax.sim.interface import Interface
-from h2o_jax.sim.tasks.task import Array, Motion, Task
+from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task
 
 RADIUS = 0.065
 """Of the wheels, m."""
@@ -71,6 +71,20 @@ def _observe(qpos: Array, qvel: Array, columns: tuple[int, ...]) -> Array:
     """Sensor readings; no sensor measures `x`, which the odometry adds."""
     measured = (0.0 * qpos[:, 0], RADIUS * qvel[:, 3], qpos[:, 2], qvel[:, 2])
     return np.stack([measured[i] for i in columns], axis=1)
+
+
+def _pose(model: mujoco.MjModel, s: Array, names: tuple[str, ...]) -> Pose:
+    """Upright on tyres that have sunk in; what no sensor tells is not exact.
+
+    The commands that wait in the robot's queue are no part of the observation.
+    """
+    theta, rate, v = (s[:, names.index(x)] for x in ("theta", "theta_dot", "v"))
+    zero = np.zeros_like(theta)
+    height = np.full_like(theta, rest_height(model))
+    qpos = np.stack([zero, height, theta, zero], axis=1)
+    qvel = np.stack([v + RADIUS * rate, zero, rate, v / RADIUS], axis=1)
+    memory = s[:, [names.index("x")]] if "x" in names else np.zeros((len(s), 0))
+    return Pose(qpos, qvel, memory, np.ones(len(s), bool))
 
 
 def _fell(qpos: Array, qvel: Array) -> Array:
@@ -145,6 +159,7 @@ _STAND = Task(
     spec=_spec,
     reset=_reset,
     observe=functools.partial(_observe, columns=_columns(STAND)),
+    pose=functools.partial(_pose, names=STAND),
     terminated=_fell,
     reward=_stand,
     memory_dim=1,
@@ -157,6 +172,7 @@ _FORWARD = dataclasses.replace(
     name="wheel_legged_forward",
     obs_dim=3,
     observe=functools.partial(_observe, columns=_columns(FORWARD)),
+    pose=functools.partial(_pose, names=FORWARD),
     reward=_forward,
     memory_dim=0,
     remember=None,

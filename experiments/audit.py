@@ -1,0 +1,220 @@
+"""Which simulator is the log's system, how wrong are the others, and what helps?
+
+Puts every simulator of --gap into the states of --dataset, gives it the logged actions
+for one step and for several, and compares what comes out with what was logged. Prints
+a table and the route that it recommends: train as it is, weight, identify, residual or
+log only. --out names a figure (.png) and the numbers (.json).
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any
+
+from experiments import audit_figure, data
+from experiments.cli import console
+from experiments.cli.flags import Flags
+from experiments.data import Reading
+from experiments.experiment import Source
+from h2o_jax.data import files
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import MACHINE, PLACE, at_least, setting
+from h2o_jax.sim import audit, gaps
+from h2o_jax.sim.audit import Audit, Candidate, measures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Auditing:
+    """What is asked of the log."""
+
+    gap: str = setting(
+        "none",
+        "Simulators, separated by commas: NAME or NAME:FACTOR, a+b for both in one, "
+        "none for the unmodified one.",
+    )
+    horizons: tuple[int, ...] = setting(
+        (5, 10, 25), "Control steps of the longer windows.", at_least(2)
+    )
+    rows: int = setting(
+        150_000, "Most rows replayed for one step; of more, a sample.", at_least(1)
+    )
+    windows: int = setting(
+        1500, "Most windows of each horizon; of more, a sample.", at_least(1)
+    )
+    threads: int = setting(0, "CPU cores to use; 0: all.", at_least(0), [MACHINE])
+    out: str = setting(
+        "audit",
+        "Where figure and numbers go: OUT.png and OUT.json; empty: nowhere.",
+        tags=[PLACE],
+    )
+
+
+SETTINGS = (Source, Auditing, Reading)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    source, choice = flags.of(Source), flags.of(Auditing)
+    if not source.dataset:
+        raise ConfigError("--dataset: empty; give the log to audit")
+    if not flags.is_default("real"):
+        raise ConfigError(
+            f"--real={source.real}: an audit asks which system the log is of; give it "
+            "as one of --gap"
+        )
+    candidates = gaps.parse_list(choice.gap, source.model.robot)
+    out = _place(choice.out) if choice.out else None
+    log = data.read(source.dataset, source, flags.of(Reading))
+    found = audit.audit(
+        source.model,
+        candidates,
+        log.transition,
+        horizons=sorted(set(choice.horizons)),
+        rows=choice.rows,
+        windows=choice.windows,
+        time_limits=log.time_limits,
+        inertia=source.inertia,
+        threads=choice.threads,
+    )
+    print(report(found, source.dataset))
+    if out is not None:
+        written = write(out, found, source.dataset, log.sha256)
+        print(f"wrote    {', '.join(map(str, written))}")
+
+
+def _place(out: str) -> pathlib.Path:
+    """Where to write, before any time is spent."""
+    path = pathlib.Path(out)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out={out}: {error}; give another place") from None
+    return path
+
+
+def report(found: Audit, source: str) -> str:
+    """The table, what to know about it, and the route."""
+    notes = [f"warning  {text}" for text in found.warnings]
+    return "\n".join(
+        [
+            *_head(found, source),
+            "",
+            *_table(found),
+            "",
+            *(f"{x.name}: {_sentence(x)}" for x in found.candidates),
+            "",
+            *notes,
+            _route(found.best),
+        ]
+    )
+
+
+def _route(best: Candidate) -> str:
+    """What to do next, and why."""
+    kind, finding, route, why = best.verdict
+    if kind == "few":
+        return f"route    none: {finding}; {why}"
+    if kind == "foreign":
+        return f"route    {route}: {finding}; {why}"
+    return f"route    {route}, with --gap={best.name}: {why}"
+
+
+def _head(found: Audit, source: str) -> list[str]:
+    replayed = {x.steps: x.windows for x in found.best.errors.horizons}
+    windows = ", ".join(
+        f"{replayed.get(k, 0):,} of {n:,} windows of {k}"
+        for k, n in found.windows.items()
+    )
+    lines = [
+        f"{source}, {found.task}: {found.rows:,} rows in {found.sequences:,} unbroken "
+        "sequences",
+        f"replayed {found.used:,} rows for one step; {windows} steps",
+    ]
+    if found.inexact:
+        share = f"{found.inexact:.1%} of the rows"
+        lines.append(f"left out {share}, whose state the observation does not tell")
+    return lines
+
+
+def _table(found: Audit) -> list[str]:
+    """One line per candidate; errors in units of the log's change."""
+    steps = [horizon.steps for horizon in found.best.errors.horizons]
+    bars = [f"<{bar:g}" for bar in measures.BARS]
+    width = max(len("simulator"), *(len(x.name) for x in found.candidates))
+    head = "".join(
+        [
+            "simulator".ljust(width),
+            *(f"{f'rms {k}':>8}" for k in steps),
+            f"{'typical':>9}",
+            *(f"{bar:>7}" for bar in bars),
+            f"{'reward':>8}{'ends':>7}  kind     route",
+        ]
+    )
+    lines = [head]
+    for x in found.candidates:
+        errors = x.errors
+        numbers = [
+            *(f"{horizon.rms:8.3f}" for horizon in errors.horizons),
+            f"{errors.score:9.3f}",
+            *(f"{share:7.0%}" for share in errors.below_largest),
+            f"{errors.reward:8.3f}{errors.terminals:7.1%}",
+        ]
+        verdict = f"  {x.verdict.kind:<8} {x.verdict.route}"
+        lines.append(x.name.ljust(width) + "".join(numbers) + verdict)
+    return lines
+
+
+def _sentence(candidate: Candidate) -> str:
+    """What a candidate is, and where it is wrong."""
+    errors, verdict = candidate.errors, candidate.verdict
+    parts = [verdict.finding]
+    if verdict.kind not in ("same", "close"):
+        first = errors.horizons[0].by_dimension
+        worst = max(range(len(first)), key=lambda i: first[i])
+        parts.append(f"worst dimension s[{worst}] ({first[worst]:.3f})")
+        parts.append(str(errors.place or "alike in all places"))
+        parts.append(f"{errors.explained:.0%} explained by state and action")
+    if errors.own_noise:
+        parts.append(f"its own noise is {errors.own_noise:.0%} of the error")
+    if errors.unstable:
+        parts.append(f"diverged at {errors.unstable:.1%} of the rows")
+    return "; ".join(parts)
+
+
+def write(
+    out: pathlib.Path, found: Audit, source: str, sha256: str
+) -> list[pathlib.Path]:
+    """Writes `out.json` and `out.png`; gives their paths."""
+    numbers = pathlib.Path(f"{out}.json")
+    best = found.best
+    content = {
+        "dataset": source,
+        "sha256": sha256,
+        "gap": best.name,
+        "route": best.verdict.route,
+        "why": best.verdict.why,
+        **dataclasses.asdict(found),
+    }
+    with files.replacing(numbers) as part:
+        part.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+    figure = pathlib.Path(f"{out}.png")
+    audit_figure.draw(figure, found)
+    return [numbers, figure]
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: named tuples as objects, what is not finite as null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_plain(x) for x in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS)

@@ -1,0 +1,201 @@
+"""Which simulator is the log's system, how wrong the others are, and what helps.
+
+Every candidate is put into the log's states and given the log's actions, for one step
+and for several. `rules` turns what is measured (`measures`) into a kind of gap and a
+route; `checks` asks whether the log itself is to blame.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import gaps as gaps_lib
+from h2o_jax.sim import replay_log
+from h2o_jax.sim.audit import checks, measures, rules
+from h2o_jax.sim.audit.measures import Errors, Replayer
+from h2o_jax.sim.audit.rules import Verdict
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.models import Inertia
+from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.types import Transition
+
+PROBE = 4000
+"""Rows of the estimates that need not all of them."""
+FEW_WINDOWS = 500
+"""Windows for shifted and scaled actions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """One simulator, measured and judged."""
+
+    name: str
+    """Its gaps as text."""
+    errors: Errors
+    verdict: Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What a log says of some simulators."""
+
+    task: str
+    inertia: str
+    rows: int
+    """Of the log."""
+    used: int
+    """Rows that were replayed from an exactly known state."""
+    inexact: float
+    """Share of rows whose state the observation does not tell exactly."""
+    sequences: int
+    """Unbroken runs of rows."""
+    windows: dict[int, int]
+    """Steps -> windows in the log; those without any are not in the horizons."""
+    candidates: tuple[Candidate, ...]
+    """The best first."""
+    lags: dict[int, float]
+    """Shift of actions in rows -> typical error of the best candidate."""
+    scales: dict[float, float]
+    """Factor of actions -> typical error of the best candidate."""
+    warnings: tuple[str, ...]
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate with the least error."""
+        return self.candidates[0]
+
+
+def audit(
+    task: Task,
+    candidates: Sequence[Gaps],
+    log: Transition,
+    *,
+    horizons: Sequence[int] = (5, 10, 25),
+    rows: int = 150_000,
+    windows: int = 1500,
+    time_limits: int = 0,
+    inertia: Inertia = "modern",
+    threads: int = 0,
+) -> Audit:
+    """Replays a log through every candidate, and ranks and judges them.
+
+    Args:
+        task: of the log.
+        candidates: gaps of each simulator.
+        log: rows `[N, ...]` in the order in which they were recorded.
+        horizons: steps of the longer windows.
+        rows: most rows that are replayed for one step; of more, a sample.
+        windows: most windows of each horizon; of more, a sample.
+        time_limits: episodes that a time limit ended.
+        inertia: see `models.compile_model`.
+        threads: threads of the physics; 0 for one per core.
+
+    Raises:
+        ConfigError: a candidate is given twice, or the task does not tell states from
+            observations.
+        DatasetError: no row's state is known exactly.
+    """
+    names = [gaps_lib.to_text(gaps) for gaps in candidates]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"gap {name} is given twice; drop one")
+    replayer = Replayer(task, log, inertia, threads)
+    before = _queue(task, candidates)
+    chosen = _exact(replayer, measures.spread(replay_log.starts(log, 1, before), rows))
+    found = {k: replay_log.starts(log, k, before) for k in horizons}
+    longer = {
+        k: _exact(replayer, measures.spread(x, windows)) for k, x in found.items()
+    }
+    longer = {k: x for k, x in longer.items() if len(x)}
+    if not len(chosen):
+        raise DatasetError(
+            f"--task={task.name}: no row of the log tells its state exactly; log "
+            "unclipped velocities"
+        )
+    ranked = [
+        _candidate(replayer, name, gaps, chosen, longer)
+        for name, gaps in zip(names, candidates, strict=True)
+    ]
+    order = np.argsort([x.errors.score for x in ranked], kind="stable")
+    best = ranked[order[0]], candidates[order[0]]
+    lags = checks.lags(replayer, best[1], FEW_WINDOWS)
+    scales = checks.scales(replayer, best[1], FEW_WINDOWS)
+    return Audit(
+        task=task.name,
+        inertia=inertia,
+        rows=len(log.r_t),
+        used=len(chosen),
+        inexact=float(1 - _known(replayer, np.arange(len(log.r_t))).mean()),
+        sequences=1 + int(np.sum(~replay_log.joined(log))),
+        windows={k: len(x) for k, x in found.items()},
+        candidates=tuple(ranked[i] for i in order),
+        lags=lags,
+        scales=scales,
+        warnings=(
+            *checks.order(log, time_limits),
+            *checks.lag_warning(lags),
+            *checks.scale_warning(scales),
+            *_other_task(replayer, best[0], chosen),
+        ),
+    )
+
+
+def _candidate(
+    replayer: Replayer,
+    name: str,
+    gaps: Gaps,
+    rows: Array,
+    windows: dict[int, Array],
+) -> Candidate:
+    errors, used = measures.measure(replayer, gaps, rows, windows, PROBE)
+    evidence = rules.Evidence(
+        rows=used,
+        exact=errors.below_largest[measures.BARS.index(rules.EXACT)],
+        typical=min(horizon.typical for horizon in errors.horizons),
+        worst=max(horizon.typical for horizon in errors.horizons),
+        own_noise=errors.own_noise,
+        explained=errors.explained,
+        fitted="@" in name,
+    )
+    return Candidate(name, errors, rules.judge(evidence))
+
+
+def _queue(task: Task, candidates: Sequence[Gaps]) -> int:
+    """Most control steps that a command waits in any candidate."""
+    return max(gaps_lib.interface(gaps, task.interface).latency for gaps in candidates)
+
+
+def _exact(replayer: Replayer, first: Array) -> Array:
+    """The windows that begin in an exactly known state."""
+    return first[_known(replayer, first)]
+
+
+def _known(replayer: Replayer, rows: Array) -> Array:
+    task = replayer.task
+    if task.pose is None:
+        raise ConfigError(
+            f"--task={task.name}: its simulator cannot be put into a logged state, so "
+            "there is nothing to audit; give the task a pose"
+        )
+    s_tm1 = np.asarray(replayer.log.s_tm1, np.float64)[rows]
+    return task.pose(replayer.model(), s_tm1).exact
+
+
+def _other_task(replayer: Replayer, best: Candidate, rows: Array) -> list[str]:
+    errors = best.errors
+    if best.verdict.kind not in ("same", "close"):
+        own = errors.horizons[0].typical
+        return checks.others(replayer, own, measures.spread(rows, FEW_WINDOWS))
+    off = []
+    if errors.reward > checks.REWARD:
+        off.append(f"rewards (wrong by {errors.reward:.2f} of their std)")
+    if errors.terminals > checks.REWARD:
+        off.append(f"terminals ({errors.terminals:.1%} of the rows)")
+    if not off:
+        return []
+    return [
+        f"the dynamics are the log's, but not the {' and the '.join(off)}: the log is "
+        "of another task of this robot, or its rewards were scaled"
+    ]

@@ -1,0 +1,148 @@
+"""What may be wrong with a log rather than with a simulator.
+
+Each check gives the lines of its warnings; no line, nothing found.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
+
+from h2o_jax.sim import replay_log, tasks
+from h2o_jax.sim.audit import measures
+from h2o_jax.sim.audit.measures import Replayer
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.world import World
+from h2o_jax.types import Transition
+
+Key = TypeVar("Key", int, float)
+
+LAGS = (-2, -1, 0, 1, 2)
+"""Rows by which actions are shifted against states."""
+SCALES = (-1.0, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
+"""By which actions are multiplied."""
+BETTER = 0.7
+"""Another reading of the log is reported if it leaves less than this of the error."""
+BROKEN = 0.05
+"""Share of rows without their successor next to them that is reported."""
+REWARD = 0.01
+"""Error of rewards, over their std, in a simulator that is right in all else."""
+STEPS = 5
+"""Rows of the windows in which actions are shifted and scaled."""
+
+
+def order(log: Transition, time_limits: int) -> list[str]:
+    """Rows that are not followed by their successor, beyond episodes' ends."""
+    if len(log.r_t) < 2:
+        return []
+    alive = np.asarray(log.discount_t[:-1]) > 0
+    breaks = int(np.sum(~replay_log.joined(log) & alive)) - time_limits
+    share = breaks / len(log.r_t)
+    if share < BROKEN:
+        return []
+    text = f"{share:.0%} of the rows are not followed by their successor"
+    if share > 0.5:
+        return [
+            f"{text}: the log is out of order, and only single rows can be replayed"
+        ]
+    return [f"{text}: there are gaps in time, or rows were left out"]
+
+
+def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
+    """Shift of actions -> typical error; empty if no sequence is long enough."""
+    reach = max(LAGS)
+    # Room for the shift on either side; the windows are those of every shift.
+    first = replay_log.starts(replayer.log, STEPS + reach, before=reach)
+    first = measures.spread(first, count)
+    if not len(first):
+        return {}
+    world = replayer.world(gaps, len(first))
+    a_tm1 = np.asarray(replayer.log.a_tm1)
+    return {
+        lag: _with_actions(world, replayer.log, first, np.roll(a_tm1, -lag, axis=0))
+        for lag in LAGS
+    }
+
+
+def scales(replayer: Replayer, gaps: Gaps, count: int) -> dict[float, float]:
+    """Factor of actions -> typical error; empty if no sequence is long enough."""
+    first = measures.spread(replay_log.starts(replayer.log, STEPS), count)
+    if not len(first):
+        return {}
+    world = replayer.world(gaps, len(first))
+    a_tm1 = np.asarray(replayer.log.a_tm1)
+    return {s: _with_actions(world, replayer.log, first, s * a_tm1) for s in SCALES}
+
+
+def lag_warning(found: dict[int, float]) -> list[str]:
+    """Whether actions fit better to another row's state."""
+    best = _best(found, 0)
+    if best is None:
+        return []
+    row = f"{abs(best)} row{'s' * (abs(best) > 1)} {'after' if best > 0 else 'before'}"
+    return [
+        f"a state fits the action of {row} better ({found[best]:.3f} against "
+        f"{found[0]:.3f} after {STEPS} steps): the pairing is shifted, or a latency is "
+        "missing"
+    ]
+
+
+def scale_warning(found: dict[float, float]) -> list[str]:
+    """Whether actions fit better in other units."""
+    best = _best(found, 1.0)
+    if best is None:
+        return []
+    return [
+        f"actions times {best:g} fit better ({found[best]:.3f} against "
+        f"{found[1.0]:.3f} after {STEPS} steps): other units (see --action_bounds), or "
+        "motors of another strength"
+    ]
+
+
+def others(replayer: Replayer, own: float, rows: Array) -> list[str]:
+    """Whether another task with observations and actions as wide fits better.
+
+    Args:
+        replayer: of the log.
+        own: typical one-step error of the best candidate.
+        rows: that are replayed.
+    """
+    found = {}
+    for task in _as_wide(replayer.task):
+        other = replayer._replace(task=task)
+        prediction = other.predict((), rows)
+        errors, _ = measures.normalised(replayer.log, rows, prediction)
+        found[task.name] = measures.typical(errors)
+    found = {name: x for name, x in found.items() if x < BETTER * own}
+    if not found:
+        return []
+    best = min(found, key=lambda name: found[name])
+    return [
+        f"the log fits the task {best} better ({found[best]:.3f} against {own:.3f} "
+        "after one step): give that --task"
+    ]
+
+
+def _with_actions(world: World, log: Transition, first: Array, actions: Array) -> float:
+    """Typical error after `STEPS` steps of a log with other actions `[N, A]`."""
+    other = log._replace(a_tm1=actions)
+    prediction = replay_log.replay_in(world, other, first, STEPS)
+    return measures.typical(measures.normalised(log, first, prediction)[0])
+
+
+def _best(found: dict[Key, float], neutral: Key) -> Key | None:
+    """The key with the least error, if that is much less than the neutral one's."""
+    if not found:
+        return None
+    best = min(found, key=lambda key: found[key])
+    better = best != neutral and found[best] < BETTER * found[neutral]
+    return best if better else None
+
+
+def _as_wide(task: Task) -> Iterable[Task]:
+    widths = task.obs_dim, task.action_dim
+    for other in tasks.TASKS.values():
+        same = (other.obs_dim, other.action_dim) == widths and other.name != task.name
+        if same and other.pose is not None:
+            yield other

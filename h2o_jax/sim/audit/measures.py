@@ -1,0 +1,308 @@
+"""How wrong one simulator is on a log: by dimension, row, horizon and place."""
+
+import dataclasses
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from h2o_jax.errors import DatasetError
+from h2o_jax.sim import models, replay_log, worlds
+from h2o_jax.sim.gaps import Gaps, to_text
+from h2o_jax.sim.models import Inertia
+from h2o_jax.sim.replay_log import Prediction
+from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.world import World
+from h2o_jax.types import Transition
+
+BARS = (0.01, 0.05, 0.1, 0.25)
+"""Errors below which rows are counted."""
+_SHARES = np.linspace(0.0, 1.0, 101)
+_PLACES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Quantiles at which rows are split."""
+_FEATURES = 300
+_FITTED = 20_000
+"""Rows that the smooth function is fitted to and tried on."""
+_CAP = 3.0
+"""Errors beyond count as this much, so that a few hard contacts do not decide."""
+
+
+class Replayer(NamedTuple):
+    """The log, and how a simulator is put into its rows."""
+
+    task: Task
+    log: Transition
+    inertia: Inertia = "modern"
+    threads: int = 0
+
+    def model(self) -> mujoco.MjModel:
+        """The unmodified robot."""
+        return models.compile_model(self.task, (), self.inertia)
+
+    def predict(self, gaps: Gaps, first: Array, steps: int = 1) -> Prediction:
+        """See `replay_log.replay`."""
+        task, log, inertia, threads = self
+        return replay_log.replay(task, gaps, log, first, steps, inertia, threads)
+
+    def world(self, gaps: Gaps, n: int, seed: int = 0) -> World:
+        """`n` environments of the same simulator."""
+        seeds = range(seed, seed + n)
+        return worlds.make(self.task, [gaps] * n, seeds, self.inertia, self.threads)
+
+
+@dataclasses.dataclass(frozen=True)
+class Horizon:
+    """Errors after so many control steps, in units of the log's change over them."""
+
+    steps: int
+    windows: int
+    """Windows that begin in an exactly known state."""
+    by_dimension: tuple[float, ...]
+    """`[O]` root mean squares."""
+    typical: float
+    """Mean over windows of the root mean square over dimensions, capped at 1."""
+
+    @property
+    def rms(self) -> float:
+        """Over windows and dimensions."""
+        return float(np.sqrt(np.mean(np.square(self.by_dimension))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The half-space of one state or action dimension in which the error is largest."""
+
+    name: str
+    """Such as `s[3]` or `a[0]`, counted from 0."""
+    above: bool
+    threshold: float
+    share: float
+    """Of the rows."""
+    times: float
+    """Mean error there over the mean of all rows."""
+
+    def __str__(self) -> str:
+        sign = ">" if self.above else "<"
+        return (
+            f"most where {self.name} {sign} {self.threshold:.3g} "
+            f"({self.times:.1f} times the mean, {self.share:.0%} of the rows)"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Errors:
+    """Everything that is measured of one simulator."""
+
+    horizons: tuple[Horizon, ...]
+    """One step first."""
+    below_largest: tuple[float, ...]
+    """Share of rows whose worst dimension is below each of `BARS`."""
+    below_median: tuple[float, ...]
+    """The same of the median dimension."""
+    quantiles: tuple[float, ...]
+    """`[101]` percentiles over rows of the worst dimension's error."""
+    reward: float
+    """Root mean square of the reward's error over the std of logged rewards."""
+    terminals: float
+    """Share of rows that end an episode in one of log and simulator only."""
+    unstable: float
+    """Share of rows at which the physics diverged."""
+    own_noise: float
+    explained: float
+    place: Place | None
+    """None where the error is alike everywhere."""
+
+    @property
+    def score(self) -> float:
+        """The typical error, mean over horizons: candidates are ranked by it."""
+        return float(np.mean([horizon.typical for horizon in self.horizons]))
+
+
+def normalised(
+    log: Transition, first: Array, prediction: Prediction, unit: Array | None = None
+) -> tuple[Array, Array]:
+    """Errors `[m, O]` of the last step of each usable window, and which those are.
+
+    A window is usable if its first state is known exactly, the physics hold and its
+    successor was logged: where a log has no successors, a terminal row is its own.
+
+    Args:
+        log: rows `[N, ...]`.
+        first: `[n]` first rows of the windows.
+        prediction: for these windows.
+        unit: `[O]`, by default the std of the log's change in them.
+
+    Returns:
+        The errors, and `[n]` bool.
+    """
+    last = first + prediction.s_t.shape[1] - 1
+    s_tm1, s_t = (np.asarray(x, np.float64) for x in (log.s_tm1[first], log.s_t[last]))
+    ended = np.asarray(log.discount_t)[last] == 0
+    unknown = ended & (log.s_t[last] == log.s_tm1[last]).all(axis=1)
+    usable = prediction.exact & ~prediction.unstable.any(axis=1) & ~unknown
+    usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
+    if unit is None:
+        unit = _positive((s_t - s_tm1)[usable])
+    return (prediction.s_t[usable, -1] - s_t[usable]) / unit, usable
+
+
+def typical(errors: Array) -> float:
+    """Mean over rows of the root mean square over dimensions, capped at 1."""
+    return float(np.minimum(_rows(errors), 1.0).mean()) if len(errors) else np.nan
+
+
+def measure(
+    replayer: Replayer, gaps: Gaps, rows: Array, windows: dict[int, Array], probe: int
+) -> tuple[Errors, int]:
+    """Errors of one simulator, and how many rows they come from.
+
+    Args:
+        replayer: of the log.
+        gaps: of the simulator.
+        rows: `[n]` rows that are replayed for one step.
+        windows: steps -> first rows of the windows.
+        probe: rows that are replayed a second time, for the simulator's own noise.
+
+    Raises:
+        DatasetError: the physics diverged at every row.
+    """
+    log, prediction = replayer.log, replayer.predict(gaps, rows)
+    errors, usable = normalised(log, rows, prediction)
+    if not usable.any():
+        raise DatasetError(
+            f"gap {to_text(gaps)}: the simulator diverged at every row of the log; "
+            "check that log and task belong together"
+        )
+    used = rows[usable]
+    horizons = [horizon(1, errors)]
+    for steps, first in windows.items():
+        longer = normalised(log, first, replayer.predict(gaps, first, steps))[0]
+        if len(longer):
+            horizons.append(horizon(steps, longer))
+    sizes = np.abs(errors)
+    largest, middle = sizes.max(axis=1), np.median(sizes, axis=1)
+    ended = np.asarray(log.discount_t)[rows] == 0
+    rewards = np.asarray(log.r_t, np.float64)[rows]
+    off = (prediction.r_t[:, 0] - rewards)[usable]
+    at = {"a": np.asarray(log.a_tm1)[used], "s": np.asarray(log.s_tm1)[used]}
+    measured = Errors(
+        horizons=tuple(horizons),
+        below_largest=_below(largest),
+        below_median=_below(middle),
+        quantiles=tuple(np.quantile(largest, _SHARES).tolist()),
+        reward=float(np.sqrt(np.mean(off**2)) / _positive(rewards)),
+        terminals=float(
+            np.mean((prediction.terminated[:, 0] != ended)[prediction.exact])
+        ),
+        unstable=float(prediction.unstable.mean()),
+        own_noise=_own_noise(replayer, gaps, used, prediction, usable, probe),
+        explained=explained(np.concatenate([at["s"], at["a"]], axis=1), errors),
+        place=place(at, _rows(errors)),
+    )
+    return measured, len(used)
+
+
+def horizon(steps: int, errors: Array) -> Horizon:
+    """Summary of errors `[m, O]`, `m` at least 1."""
+    by_dimension = np.sqrt(np.mean(errors**2, axis=0))
+    return Horizon(steps, len(errors), tuple(by_dimension.tolist()), typical(errors))
+
+
+def place(at: dict[str, Array], size: Array) -> Place | None:
+    """The split of one dimension with the largest mean error on one side.
+
+    Args:
+        at: letter -> `[m, D]` where the rows are.
+        size: `[m]` their errors.
+    """
+    size = np.minimum(size, _CAP)
+    best, mean = None, max(float(size.mean()), 1e-300)
+    for letter, values in at.items():
+        for i, column in enumerate(values.T):
+            for threshold in np.unique(np.quantile(column, _PLACES)):
+                for above in (True, False):
+                    inside = column > threshold if above else column < threshold
+                    share = float(inside.mean())
+                    if share < _PLACES[0] / 2:
+                        continue
+                    times = float(size[inside].mean()) / mean
+                    if best is None or times > best.times:
+                        name = f"{letter}[{i}]"
+                        best = Place(name, above, float(threshold), share, times)
+    return best if best is not None and best.times > 1.25 else None
+
+
+def explained(inputs: Array, errors: Array) -> float:
+    r"""Share of errors that a smooth function of the inputs explains, held out.
+
+    Ridge regression on the inputs and on random features of them, tried on blocks of
+    rows that it was not fitted to:
+
+    .. math:: 1 - \sum |e - f(x)|^2 / \sum |e|^2
+
+    A bias counts as explained; noise has 0, which is the least that is returned.
+
+    Args:
+        inputs: `[m, D]`.
+        errors: `[m, O]`, capped at +-3.
+    """
+    chosen = spread(np.arange(len(errors)), _FITTED)
+    inputs, errors = inputs[chosen], np.clip(errors[chosen], -_CAP, _CAP)
+    x = (inputs - inputs.mean(axis=0)) / _positive(inputs)
+    m, d = x.shape
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0.0, 1.0 / np.sqrt(d), (d, min(_FEATURES, m // 20)))
+    hidden = np.tanh(x @ weights + rng.uniform(-2, 2, weights.shape[1]))
+    features = np.concatenate([np.ones((m, 1)), x, hidden], axis=1)
+    held_out = np.arange(m) // max(1, min(200, m // 10)) % 5 == 4
+    fit, y = features[~held_out], errors[~held_out]
+    ridge = 1e-3 * len(fit) * np.eye(features.shape[1])
+    solution = np.linalg.solve(fit.T @ fit + ridge, fit.T @ y)
+    rest = errors[held_out] - features[held_out] @ solution
+    total = max(float(np.sum(errors[held_out] ** 2)), 1e-300)
+    return max(0.0, 1.0 - float(np.sum(rest**2)) / total)
+
+
+def spread(rows: Array, count: int) -> Array:
+    """At most `count` of the rows, a sample with a fixed seed, in their order."""
+    if len(rows) <= count:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
+
+
+def _own_noise(
+    replayer: Replayer,
+    gaps: Gaps,
+    used: Array,
+    prediction: Prediction,
+    usable: Array,
+    probe: int,
+) -> float:
+    """Squared difference of two runs of a simulator over its squared error."""
+    first = used[:probe]
+    once = prediction.s_t[usable, 0][:probe]
+    # Seeds from here on give other random numbers than the first run's.
+    again = replayer.world(gaps, len(first), seed=1_000_000)
+    twice = replay_log.replay_in(again, replayer.log, first).s_t[:, 0]
+    s_t = np.asarray(replayer.log.s_t, np.float64)[first]
+    unit = _positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
+    own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
+    return own / max(total, 1e-300)
+
+
+def _capped_square(errors: Array) -> float:
+    return float(np.sum(np.minimum(_rows(errors), _CAP) ** 2))
+
+
+def _rows(errors: Array) -> Array:
+    return np.asarray(np.sqrt(np.mean(errors**2, axis=1)))
+
+
+def _below(sizes: Array) -> tuple[float, ...]:
+    return tuple(float(np.mean(sizes < bar)) for bar in BARS)
+
+
+def _positive(values: Array) -> Array:
+    """Std over rows; 1 for what never changes."""
+    std = np.asarray(values, np.float64).std(axis=0)
+    return np.where(std > 0, std, 1.0)

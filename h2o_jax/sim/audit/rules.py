@@ -1,0 +1,140 @@
+"""From measured errors to the kind of a gap and the route that helps; as two tables.
+
+All thresholds are here. Errors are in units of the log's own change over as many
+control steps (1: as wrong as a simulator in which nothing moves).
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+Kind = Literal["few", "same", "close", "foreign", "noise", "local", "uniform"]
+Route = Literal["none", "as it is", "weight", "identify", "residual", "log only"]
+
+ENOUGH = 500
+"""Rows below which there is no verdict."""
+EXACT = 0.01
+"""Error of a row's worst dimension below which the simulator is right there."""
+SAME = 0.95
+"""Share of exact rows from which on a simulator is the log's system."""
+NEAR = 0.005
+"""Typical error, at its worst horizon, up to which it is, too."""
+CLOSE = 0.03
+"""Typical error, at its worst horizon, up to which no correction is worth it."""
+LOCAL = 0.1
+"""Share of exact rows from which on a simulator is wrong only in places."""
+FOREIGN = 0.8
+"""Typical error, at its best horizon, from which on a simulator says nothing."""
+OWN_NOISE = 0.3
+"""Share of the error that two runs of the same simulator differ by; above, noise.
+
+A simulator with the log's own noise has 1 at most, and less where the sensors' noise
+makes the states wrong that it starts from."""
+EXPLAINED = 0.1
+"""Share of the error that a smooth function of (s, a) explains; below, noise."""
+
+
+class Evidence(NamedTuple):
+    """What the rules look at, of one candidate."""
+
+    rows: int
+    """Rows that were replayed from an exactly known state."""
+    exact: float
+    """Share of them whose worst dimension is wrong by less than `EXACT`."""
+    typical: float
+    """Mean error of a row, capped at 1, at the horizon at which it is least."""
+    worst: float
+    """The same at the horizon at which it is largest."""
+    own_noise: float
+    """Squared difference of two runs of this simulator over its squared error."""
+    explained: float
+    """Share of the squared error that a smooth function of (s, a) explains."""
+    fitted: bool
+    """Whether this simulator was identified from a log already."""
+
+
+class KindRule(NamedTuple):
+    """The first rule whose condition holds names the kind."""
+
+    kind: Kind
+    holds: Callable[[Evidence], bool]
+    text: str
+    """What it means, for a person."""
+
+
+KINDS: tuple[KindRule, ...] = (
+    KindRule("few", lambda e: e.rows < ENOUGH, "too few rows for a verdict"),
+    KindRule(
+        "same",
+        lambda e: e.exact >= SAME or e.worst <= NEAR,
+        "the log's system, as far as the log tells",
+    ),
+    KindRule("close", lambda e: e.worst <= CLOSE, "nearly the log's system"),
+    KindRule(
+        "foreign",
+        lambda e: e.typical >= FOREIGN,
+        "hardly better than a simulator in which nothing moves",
+    ),
+    KindRule(
+        "noise",
+        lambda e: e.own_noise >= OWN_NOISE,
+        "wrong by about as much as two of its own runs differ",
+    ),
+    KindRule("local", lambda e: e.exact >= LOCAL, "exact in places, wrong in others"),
+    KindRule(
+        "noise",
+        lambda e: e.explained < EXPLAINED,
+        "wrong by what no smooth function of state and action explains",
+    ),
+    KindRule("uniform", lambda e: True, "wrong nearly everywhere"),
+)
+
+ROUTES: dict[Kind, tuple[Route, str]] = {
+    "few": ("none", "log more before you choose"),
+    "same": ("as it is", "simulated rows are as good as logged ones: weight 1 for all"),
+    "close": ("as it is", "what is wrong is too small to be worth a correction"),
+    "foreign": (
+        "log only",
+        "simulated rows would mislead; check that log, task and actions belong "
+        "together",
+    ),
+    "noise": (
+        "as it is",
+        "neither a residual nor identification can remove noise; what is wrong on "
+        "average is small beside it",
+    ),
+    "local": (
+        "weight",
+        "exact rows keep a weight of 1, the others get less; identify if the place is "
+        "where the task is decided",
+    ),
+    "uniform": (
+        "identify",
+        "no row is right, so weights can only switch the simulator off; what "
+        "parameters cannot mend is left to a residual",
+    ),
+}
+"""Kind -> what to do, and why."""
+
+FITTED: tuple[Route, str] = (
+    "residual",
+    "its parameters were identified already; what is left needs a learned correction",
+)
+"""The route of a uniform gap in a simulator that was identified."""
+
+
+class Verdict(NamedTuple):
+    """What a candidate is, and what to do with it."""
+
+    kind: Kind
+    finding: str
+    route: Route
+    why: str
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The first rule that holds, and its route."""
+    rule = next(rule for rule in KINDS if rule.holds(evidence))
+    route, why = ROUTES[rule.kind]
+    if rule.kind == "uniform" and evidence.fitted:
+        route, why = FITTED
+    return Verdict(rule.kind, rule.text, route, why)

@@ -1,0 +1,211 @@
+"""What an audit says of logs whose system is known."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import audit, gaps, tasks, worlds
+from h2o_jax.sim.audit import checks, measures, rules
+from h2o_jax.types import Transition
+from tests.replay_log_test import record
+from tests.worlds import CHEETAH
+
+
+@functools.cache
+def log_of(text="none", name="halfcheetah", n=24, steps=40):
+    task = tasks.get(name)
+    world = worlds.make(task, [gaps.parse(text)] * n, range(n), threads=1)
+    rows = record(world, steps)
+    return Transition(*(np.asarray(x, np.float32) for x in rows[:5]))
+
+
+def audited(text, log, task=CHEETAH, horizons=(5,), **options):
+    candidates = gaps.parse_list(text, task.robot)
+    options = {"windows": 60, "threads": 1, "time_limits": 24} | options
+    return audit.audit(task, candidates, log, horizons=horizons, **options)
+
+
+@functools.cache
+def several():
+    text = "gravity:2,joint_noise,none,broken_thigh:0.3"
+    return audited(text, log_of())
+
+
+def by_name(found):
+    return {x.name: x for x in found.candidates}
+
+
+# --- candidates ------------------------------------------------------------------
+
+
+def test_the_logs_system_is_first_and_named():
+    found = several()
+    assert found.best.name == "none"
+    assert found.best.verdict[::2] == ("same", "as it is")
+    assert found.best.errors.below_largest[0] == 1.0
+    assert found.best.errors.reward < 1e-4
+    assert found.warnings == ()
+    assert (found.rows, found.used, found.sequences) == (960, 960, 24)
+    assert found.windows == {5: 24 * 36}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "route"),
+    [
+        ("gravity:2", "uniform", "identify"),
+        ("broken_thigh:0.3", "local", "weight"),
+        ("joint_noise:1", "noise", "as it is"),
+    ],
+)
+def test_each_kind_of_gap_is_told(name, kind, route):
+    verdict = by_name(several())[name].verdict
+    assert (verdict.kind, verdict.route) == (kind, route)
+
+
+def test_noise_of_the_log_is_noise():
+    log = log_of()
+    unit = (log.s_t - log.s_tm1).std(axis=0)
+    noise = 0.3 * unit * np.random.default_rng(0).standard_normal(log.s_t.shape)
+    noisy = log._replace(s_t=(log.s_t + noise).astype(np.float32))
+    verdict = audited("none", noisy, horizons=()).best.verdict
+    assert (verdict.kind, verdict.route) == ("noise", "as it is")
+
+
+def test_errors_by_hand():
+    """Changes of 1 and -1 in the first dimension (std 1), 2 and -2 in the second."""
+    s_tm1 = np.zeros((2, 2))
+    s_t = np.array([[1.0, 2.0], [-1.0, -2.0]])
+    log = Transition(s_tm1, np.zeros((2, 1)), np.zeros(2), np.ones(2), s_t)
+    off = np.array([[0.1, 0.0], [0.0, 1.0]])
+    prediction = measures.Prediction(
+        (s_t + off)[:, None], np.zeros((2, 1)), np.zeros((2, 1), bool),
+        np.ones(2, bool), np.zeros((2, 1), bool),
+    )  # fmt: skip
+    errors, usable = measures.normalised(log, np.arange(2), prediction)
+    np.testing.assert_allclose(errors, [[0.1, 0.0], [0.0, 0.5]], atol=1e-12)
+    assert usable.all()
+    inexact = prediction._replace(exact=np.array([True, False]))
+    assert measures.normalised(log, np.arange(2), inexact)[1].tolist() == [True, False]
+    # A terminal row that is its own successor tells no state.
+    fallen = log._replace(s_t=np.array([[0.0, 0.0], [-1.0, -2.0]]),
+                          discount_t=np.array([0.0, 1.0]))  # fmt: skip
+    assert measures.normalised(log=fallen, first=np.arange(2), prediction=prediction)[
+        1
+    ].tolist() == [False, True]
+
+
+def test_the_place_of_an_error():
+    rng = np.random.default_rng(0)
+    s = rng.normal(size=(2000, 3))
+    size = np.where(s[:, 1] > np.quantile(s[:, 1], 0.75), 1.0, 0.1)
+    # A quarter has 1, the others .1: mean .325, 1 / .325 = 3.08
+    place = measures.place({"s": s, "a": rng.normal(size=(2000, 1))}, size)
+    assert (place.name, place.above) == ("s[1]", True)
+    assert str(place).startswith("most where s[1] > ")
+    assert place.times == pytest.approx(3.08, abs=0.01)
+    assert measures.place({"s": s}, np.ones(2000)) is None
+
+
+def test_a_smooth_error_is_explained_and_noise_is_not():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 4))
+    smooth = np.stack([np.sin(x[:, 0]), 0.5 + 0 * x[:, 1]], axis=1)
+    assert measures.explained(x, smooth) > 0.95
+    assert measures.explained(x, rng.normal(size=(3000, 2))) < 0.05
+
+
+# --- rules -----------------------------------------------------------------------
+
+EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "route"),
+    [
+        ({}, "uniform", "identify"),
+        ({"fitted": True}, "uniform", "residual"),
+        ({"rows": 499}, "few", "none"),
+        ({"exact": 0.95}, "same", "as it is"),
+        ({"worst": 0.005, "exact": 0.5}, "same", "as it is"),
+        ({"worst": 0.02, "exact": 0.5}, "close", "as it is"),
+        ({"typical": 0.9, "own_noise": 1.0}, "foreign", "log only"),
+        ({"own_noise": 0.5}, "noise", "as it is"),
+        ({"exact": 0.3, "explained": 0.0}, "local", "weight"),
+        ({"explained": 0.05}, "noise", "as it is"),
+    ],
+)
+def test_the_table_of_rules(changes, kind, route):
+    verdict = rules.judge(EVIDENCE._replace(**changes))
+    assert (verdict.kind, verdict.route) == (kind, route)
+
+
+def test_every_kind_has_a_route():
+    assert {rule.kind for rule in rules.KINDS} == {*rules.ROUTES}
+
+
+# --- what is wrong with the log ----------------------------------------------------
+
+
+def test_shifted_actions_are_told():
+    log = log_of()
+    late = log._replace(a_tm1=np.roll(log.a_tm1, 1, axis=0))
+    found = audited("none", late, horizons=())
+    assert min(found.lags, key=found.lags.get) == 1
+    assert "a state fits the action of 1 row after better" in found.warnings[0]
+
+
+def test_other_units_of_actions_are_told():
+    log = log_of()
+    found = audited("none", log._replace(a_tm1=log.a_tm1 / 2), horizons=())
+    assert "actions times 2 fit better" in found.warnings[0]
+
+
+def test_rows_out_of_order_are_told():
+    log, order = log_of(), np.random.default_rng(0).permutation(960)
+    found = audited("none", Transition(*(x[order] for x in log[:5])), time_limits=0)
+    assert "the log is out of order" in found.warnings[0]
+    assert found.windows == {5: 0} and len(found.best.errors.horizons) == 1
+    assert found.best.verdict.kind == "same"
+    some = np.arange(960) % 10 > 0
+    found = audited("none", Transition(*(x[some] for x in log[:5])))
+    assert "there are gaps in time" in found.warnings[0]
+
+
+def test_a_log_of_another_robot_is_told():
+    found = audited("none,gravity:2", log_of(name="walker2d", n=32), time_limits=0)
+    assert found.best.verdict[::2] == ("foreign", "log only")
+    assert "the log fits the task walker2d" in found.warnings[-1]
+
+
+def test_rewards_of_another_task_are_told():
+    log = log_of()
+    found = audited("none", log._replace(r_t=2 * log.r_t), horizons=())
+    assert found.best.verdict.kind == "same"
+    assert "but not the rewards" in found.warnings[0]
+
+
+def test_a_short_log_has_no_verdict():
+    short = Transition(*(x[:200] for x in log_of()[:5]))
+    assert audited("none,gravity:2", short).best.verdict[::2] == ("few", "none")
+
+
+def test_what_cannot_be_audited_is_one_line():
+    log = log_of()
+    with pytest.raises(ConfigError, match="gap gravity:2 is given twice"):
+        audited("gravity:2,none,gravity", log)
+    task = CHEETAH.__class__(**{**vars(CHEETAH), "pose": None})
+    with pytest.raises(ConfigError, match="--task=halfcheetah: its simulator cannot"):
+        audited("none", log, task=task)
+    walker = log_of(name="walker2d", n=32)
+    clipped = walker._replace(s_tm1=np.full_like(walker.s_tm1, 10.0))
+    with pytest.raises(DatasetError, match="no row of the log tells its state"):
+        audited("none", clipped, task=tasks.get("walker2d"))
+
+
+def test_samples_are_fixed():
+    rows = np.arange(100)
+    assert len(checks.measures.spread(rows, 10)) == 10
+    np.testing.assert_array_equal(measures.spread(rows, 10), measures.spread(rows, 10))
+    np.testing.assert_array_equal(measures.spread(rows, 100), rows)
