@@ -20,7 +20,7 @@ import h2o_jax
 from experiments import build, loop, robots, run_folder, saving, simulate
 from experiments.build import State, Training
 from experiments.cli import console, interrupts
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Correcting, Experiment, Run
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
 from h2o_jax import numpy_policy, packing
@@ -68,7 +68,7 @@ class Collecting:
     )
     cache_dir: str = setting(
         "",
-        "Collected data; empty: h2o_jax in the user's cache folder.",
+        "Collected logs and residuals; empty: h2o_jax in the user's cache folder.",
         tags=[PLACE],
     )
 
@@ -88,7 +88,13 @@ class Recipe:
     @property
     def key(self) -> str:
         """Digest of all that the log depends on, our version included."""
-        return _digest(dataclasses.astuple(self))
+        # Simulators are mended for whoever learns from the log, not for its collector.
+        mending = {field.name for field in dataclasses.fields(Correcting)}
+        names = [field.name for field in dataclasses.fields(self.experiment)]
+        settings, *rest = dataclasses.astuple(self)
+        own = [x for name, x in zip(names, settings, strict=True)
+               if name not in mending]  # fmt: skip
+        return _digest((tuple(own), *rest))
 
 
 def ensure(
@@ -126,9 +132,13 @@ def place(
     else:
         recipe = _recipe(experiment, how)
         kind, key = recipe.kind, recipe.key
+    return cache_folder(how) / f"{experiment.task}-{kind}-{key}.hdf5"
+
+
+def cache_folder(how: Collecting) -> pathlib.Path:
+    """Where what is made once is kept."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    folder = pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
-    return folder / f"{experiment.task}-{kind}-{key}.hdf5"
+    return pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
 
 
 def _session(

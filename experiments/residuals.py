@@ -18,10 +18,10 @@ import numpy as np
 
 import h2o_jax
 from experiments import run_folder
+from experiments.experiment import Correcting
 from h2o_jax import ensemble
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.settings import at_least, setting
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log, residual
 from h2o_jax.sim.gaps import Gaps
@@ -43,26 +43,6 @@ _PIECE = 0.1
 """Longest part of a log, as a share of it, that is held out in one piece."""
 _CHUNK = 8192
 """Rows that the finished ensemble answers for at once."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Learning what a simulator misses (--simulator=residual)."""
-
-    residual_rows: int = setting(
-        140_000, "Most rows of the log that are replayed, chosen at random.",
-        at_least(MIN_ROWS),
-    )  # fmt: skip
-    residual_updates: int = setting(
-        8000, "Updates of each network; 8000 take about a minute.", at_least(1)
-    )
-    residual_hidden: tuple[int, ...] = setting(
-        (200, 200), "Widths of each network.", at_least(1)
-    )
-    residual_members: int = setting(4, "Networks of the ensemble.", at_least(2))
-    residual_seed: int = setting(
-        0, "Of the rows, the episodes held out and the networks.", at_least(0)
-    )
 
 
 class Errors(NamedTuple):
@@ -110,7 +90,7 @@ class Rows(NamedTuple):
 
 
 def about(
-    task: Task, gaps: Gaps, inertia: Inertia, dataset: Dataset, settings: Settings
+    task: Task, gaps: Gaps, inertia: Inertia, dataset: Dataset, settings: Correcting
 ) -> dict[str, Any]:
     """All that a residual depends on, to be kept with it."""
     return {
@@ -121,7 +101,7 @@ def about(
         # How a log is read changes its rows, too.
         "rows": _digest(dataset.transition),
         "version": h2o_jax.__version__,
-        **{k: v for k, v in vars(settings).items() if k in _names()},
+        **{k: v for k, v in vars(settings).items() if k.startswith("residual_")},
     }
 
 
@@ -129,7 +109,7 @@ def learn(
     task: Task,
     gaps: Gaps,
     dataset: Dataset,
-    settings: Settings = Settings(),
+    settings: Correcting = Correcting(),
     inertia: Inertia = "modern",
     threads: int = 0,
 ) -> Learned:
@@ -139,7 +119,7 @@ def learn(
         task: of the log.
         gaps: of the simulator.
         dataset: log of the real system.
-        settings: of the ensemble.
+        settings: its `residual_*`; an `Experiment` has them.
         inertia: see `models.compile_model`.
         threads: threads of the physics; 0 for one per core.
 
@@ -186,28 +166,41 @@ def obtain(
     task: Task,
     gaps: Gaps,
     dataset: Dataset,
-    settings: Settings = Settings(),
+    settings: Correcting = Correcting(),
     inertia: Inertia = "modern",
     threads: int = 0,
-) -> tuple[Residual, str, pathlib.Path]:
+) -> tuple[Residual, str]:
     """A residual from a cache folder; learned, and kept there, if it is absent.
 
     Returns:
-        The residual, what is known of it in one line, and its file.
+        The residual, and what is known of it in one line.
 
     Raises:
         CheckpointError: what lies there is damaged, or another one.
         DatasetError: see `learn`.
     """
     wanted = about(task, gaps, inertia, dataset, settings)
-    path = folder / f"{task.name}-residual-{_digest(wanted)[:12]}.npz"
+    path = place(folder, task, gaps, dataset, settings, inertia)
     if path.is_file():
         found = residual.load(path, wanted)
-        return found, f"found {path}", path
+        return found, _found(found, path)
     learned = learn(task, gaps, dataset, settings, inertia, threads)
     with run_folder.writing("cache_dir", folder):
         residual.save(path, learned.residual)
-    return learned.residual, line(learned), path
+    return learned.residual, line(learned)
+
+
+def place(
+    folder: pathlib.Path,
+    task: Task,
+    gaps: Gaps,
+    dataset: Dataset,
+    settings: Correcting,
+    inertia: Inertia,
+) -> pathlib.Path:
+    """Where a residual is kept, under a name that all it depends on decides."""
+    wanted = about(task, gaps, inertia, dataset, settings)
+    return folder / f"{task.name}-residual-{_digest(wanted)[:12]}.npz"
 
 
 def line(learned: Learned) -> str:
@@ -217,14 +210,19 @@ def line(learned: Learned) -> str:
     seconds = sum(learned.seconds)
     if not learned.residual.useful:
         return (
-            f"not used: on held-out rows it does not beat the simulator, whose rms error "
-            f"is {before:.4f} of a step's change ({seconds:.0f} s)"
+            "not used: on held-out rows it does not beat the simulator, whose rms "
+            f"error is {before:.4f} of a step's change ({seconds:.0f} s)"
         )
     return (
         f"held-out rms error {before:.4f} -> {after:.4f} of a step's change; corrects "
         f"{int(used[:-1].sum())} of {len(used) - 1} observations and "
         f"{'the reward' if used[-1] else 'not the reward'} ({seconds:.0f} s)"
     )
+
+
+def _found(stored: Residual, path: pathlib.Path) -> str:
+    used = "" if stored.useful else "not used, as it does not beat the simulator; "
+    return f"{used}from {path}"
 
 
 def table(learned: Learned) -> str:
@@ -238,7 +236,7 @@ def table(learned: Learned) -> str:
     return "\n".join(lines)
 
 
-def _choose(task: Task, dataset: Dataset, settings: Settings) -> tuple[Array, int]:
+def _choose(task: Task, dataset: Dataset, settings: Correcting) -> tuple[Array, int]:
     """Rows `[n]` to use, in order, and how many the log has that cannot be set.
 
     Raises:
@@ -275,7 +273,9 @@ def _split(log: Transition, rows: Array, seed: int) -> tuple[Array, Array]:
     begins = np.flatnonzero(np.diff(sequence, prepend=-1))
     age = np.arange(len(sequence)) - begins[sequence]
     longest = max(1, int(_PIECE * len(sequence)))
-    pieces = np.unique(np.stack([sequence, age // longest]), axis=1, return_inverse=True)
+    pieces = np.unique(
+        np.stack([sequence, age // longest]), axis=1, return_inverse=True
+    )
     piece = pieces[1].reshape(-1)[rows]
     rng = np.random.default_rng([seed, 1])
     order = rng.permutation(np.unique(piece))
@@ -286,7 +286,12 @@ def _split(log: Transition, rows: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _replayed(
-    task: Task, gaps: Gaps, log: Transition, inertia: Inertia, threads: int, first: Array
+    task: Task,
+    gaps: Gaps,
+    log: Transition,
+    inertia: Inertia,
+    threads: int,
+    first: Array,
 ) -> Rows:
     """The rows `first [n]` of a log beside what the simulator does in them."""
     step = replay_log.replay(task, gaps, log, first, 1, inertia, threads)
@@ -327,7 +332,11 @@ def _answers(learned: Residual, rows: Rows) -> tuple[Array, Array]:
 
 def _chunks(rows: Rows) -> list[tuple[Array, Array, Array]]:
     return [
-        (rows.s_tm1[i : i + _CHUNK], rows.a_tm1[i : i + _CHUNK], rows.s_sim[i : i + _CHUNK])
+        (
+            rows.s_tm1[i : i + _CHUNK],
+            rows.a_tm1[i : i + _CHUNK],
+            rows.s_sim[i : i + _CHUNK],
+        )
         for i in range(0, len(rows.target), _CHUNK)
     ]
 
@@ -354,10 +363,6 @@ def _change(log: Transition) -> Array:
 
 def _rms(x: Array) -> Array:
     return np.sqrt(np.mean(np.square(x), axis=0))
-
-
-def _names() -> set[str]:
-    return {field.name for field in dataclasses.fields(Settings)}
 
 
 def _digest(what: object) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from experiments import (
     build,
+    collecting,
     data,
     devices,
     footprint,
@@ -19,6 +20,7 @@ from experiments import (
     loop,
     reports,
     robots,
+    routes,
     run_folder,
     saving,
 )
@@ -78,9 +80,14 @@ def _run(command: Command) -> StoppedError | None:
         dataset = data.load(mine, command.reading, command.collecting, machine.threads)
     if hosts.leads():
         print(_plan(mine, dataset))
+    with hosts.one_first():
+        cache = collecting.cache_folder(command.collecting)
+        simulators = routes.prepare(mine, dataset, cache, machine.threads)
     record = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
-        training = build.training(mine, dataset, machine.threads, whole.runs)
+        training = build.training(
+            mine, dataset, machine.threads, whole.runs, simulators
+        )
         return _train(command, training, record)
     finally:
         record.close()

@@ -2,6 +2,7 @@
 
 from experiments.cli.flags import Flags
 from experiments.experiment import (
+    Correcting,
     Experiment,
     Grid,
     Method,
@@ -15,7 +16,7 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.types import Hyper
 
-EXPERIMENT = (Source, Grid, Method, Hyper, Schedule)
+EXPERIMENT = (Source, Grid, Method, Hyper, Schedule, Correcting)
 """The records that make an experiment, in the order in which `--help` shows them."""
 
 
@@ -34,8 +35,10 @@ def experiment(flags: Flags) -> Experiment:
     if len(set(choice.seed)) < len(choice.seed):
         raise ConfigError(f"--seed={choice.seed}: a seed is given twice")
     runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
-    method = flags.values(Method)
-    return Experiment(runs=_shard(runs, choice.shard), **source, **method, **schedule)
+    method, mending = flags.values(Method), flags.values(Correcting)
+    return Experiment(
+        runs=_shard(runs, choice.shard), **source, **method, **schedule, **mending
+    )
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:

@@ -193,8 +193,9 @@ def save(path: pathlib.Path, residual: Residual) -> None:
         "digest": residual.digest,
         "layers": len(residual.weights),
     }
-    with files.replacing(path) as part, open(part, "wb") as file:
-        np.savez(file, **{_ABOUT: np.array(_text(header))}, **residual.arrays())
+    arrays: dict[str, Any] = {_ABOUT: np.array(_text(header)), **residual.arrays()}
+    with files.replacing(path) as part:
+        np.savez(part, **arrays)
 
 
 def load(path: pathlib.Path, about: Mapping[str, Any] | None = None) -> Residual:
