@@ -54,7 +54,8 @@ class Corrections:
         digests = ["0" * 64 if x is None else x.digest for x in residuals]
         self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
         self.settable = task.pose is not None
-        self._maps = _maps(task, model) if self.settable else None
+        self._sizes = model.nq, model.nq + model.nv
+        self._map = _map(task, model) if self.settable else None
 
     def of(self, s_tm1: Array, a_tm1: Array, s_t: Array, ids: Array) -> Correction:
         """Corrections of the environments `ids [k]`; see `Residual.correct`."""
@@ -70,9 +71,11 @@ class Corrections:
 
     def shift(self, change: Array) -> Shift:
         """Where a change `[k, O]` of the observations moves the simulators."""
-        assert self._maps is not None
+        assert self._map is not None
         # Not a matrix product, whose last bits depend on the number of rows.
-        return Shift(*(np.einsum("ko,oq->kq", change, x) for x in self._maps))
+        moved = np.einsum("ko,oq->kq", change, self._map)
+        nq, end = self._sizes
+        return Shift(moved[:, :nq], moved[:, nq:end], moved[:, end:])
 
     def strayed(self, s_t: Array, ids: Array) -> Array:
         """Which environments `ids [k]` left the range of their logs by far."""
@@ -105,8 +108,8 @@ class Corrections:
         return [(residual, rows) for residual, rows in pairs if len(rows)]
 
 
-def _maps(task: Task, model: mujoco.MjModel) -> Shift:
-    """What one unit of each observation moves: `[O, nq]`, `[O, nv]`, `[O, m]`.
+def _map(task: Task, model: mujoco.MjModel) -> Array:
+    """What one unit of each observation moves, `[O, nq + nv + m]`.
 
     `Task.pose` is affine, so that differences need not ask it at every step; and as
     only differences count, what no observation tells stays as it is.
@@ -114,4 +117,5 @@ def _maps(task: Task, model: mujoco.MjModel) -> Shift:
     assert task.pose is not None
     units = np.concatenate([np.zeros((1, task.obs_dim)), np.eye(task.obs_dim)])
     pose = task.pose(model, units)
-    return Shift(*(x[1:] - x[0] for x in (pose.qpos, pose.qvel, pose.memory)))
+    moved = np.concatenate((pose.qpos, pose.qvel, pose.memory), axis=1)
+    return moved[1:] - moved[0]

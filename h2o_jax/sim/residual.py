@@ -210,7 +210,8 @@ def load(path: pathlib.Path, about: Mapping[str, Any] | None = None) -> Residual
             from something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # NumPy leaves a file that it opened open where it fails.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         header = json.loads(str(arrays.pop(_ABOUT)))
         residual = _from(header, arrays)
