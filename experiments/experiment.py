@@ -167,7 +167,9 @@ class Correcting:
         140_000, "Most rows of the log that a residual learns from.", at_least(500)
     )
     residual_updates: int = setting(
-        8000, "Updates of each of a residual's networks.", at_least(1)
+        8000,
+        "Most updates of each of a residual's networks; a small log gets fewer.",
+        at_least(1),
     )
     residual_hidden: tuple[int, ...] = setting(
         (200, 200), "Widths of a residual's networks.", at_least(1)

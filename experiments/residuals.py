@@ -39,6 +39,9 @@ QUANTILE = 0.99
 """Of the disagreement on training rows: up to there a correction counts in full."""
 RIGHT = 1e-3
 """Error, in units of the one-step change, below which a number needs no correction."""
+_PASSES, _FEWEST = 60, 250
+"""Passes over the rows, and updates, after which a small log is learned by heart: of
+1,000 rows of HalfCheetah, four times as many updates were worse than nothing."""
 _PIECE = 0.1
 """Longest part of a log, as a share of it, that is held out in one piece."""
 _CHUNK = 8192
@@ -141,7 +144,7 @@ def learn(
         _standardised(y, *scales[2:], residual.OUTPUT_LIMIT),
         hidden=settings.residual_hidden,
         members=settings.residual_members,
-        updates=settings.residual_updates,
+        updates=min(settings.residual_updates, _enough(len(x))),
     )
     change = _change(dataset.transition)
     seen = np.concatenate([dataset.transition.s_tm1, dataset.transition.s_t])
@@ -339,6 +342,11 @@ def _chunks(rows: Rows) -> list[tuple[Array, Array, Array]]:
         )
         for i in range(0, len(rows.target), _CHUNK)
     ]
+
+
+def _enough(rows: int) -> int:
+    """Updates of each network that so many rows are good for."""
+    return max(_FEWEST, _PASSES * rows // ensemble.BATCH)
 
 
 def _inputs(rows: Rows) -> Array:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+BATCH = 256
+"""Rows of an update."""
 _STEP, _DECAY, _NORM = 1e-3, 1e-4, 10.0
 """First step size, weight decay and largest gradient norm."""
 _LAST = 0.1
@@ -28,7 +30,7 @@ def fit(
     hidden: Sequence[int],
     members: int,
     updates: int,
-    batch: int = 256,
+    batch: int = BATCH,
 ) -> Layers:
     r"""Fits `y` by `members` networks that differ in their start and their batches.
 
