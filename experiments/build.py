@@ -15,6 +15,8 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.replay import Replay
 from h2o_jax.sim import worlds as sim_worlds
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.world import World
 from h2o_jax.types import (
     Actor,
@@ -25,8 +27,20 @@ from h2o_jax.types import (
     unit_scales,
 )
 
+CORRECTED = ("sim/strayed", "sim/trust")
+"""Share of the episodes that were cut because their simulator went astray; mean share
+of the corrections that counted."""
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
+
+
+class Simulator(NamedTuple):
+    """What a run learns in."""
+
+    gap: Gaps
+    """How the model differs from the stock one."""
+    residual: Residual | None = None
+    """What corrects it after every control step."""
 
 
 class Worlds(NamedTuple):
@@ -45,6 +59,8 @@ class Block(NamedTuple):
     """`[R, n, D]` packed transitions."""
     returns: np.ndarray
     """`[R]` mean return of the episodes that ended, nan where none did."""
+    corrected: dict[str, np.ndarray] | None = None
+    """`[R]` metrics of corrected simulators, by name; None where there are none."""
 
 
 @dataclasses.dataclass
@@ -84,6 +100,7 @@ def training(
     dataset: Dataset | None = None,
     threads: int = 0,
     grid: Sequence[Run] | None = None,
+    simulators: Sequence[Simulator] | None = None,
 ) -> Training:
     """Everything that an experiment needs, ready for its first epoch.
 
@@ -92,6 +109,8 @@ def training(
         dataset: log of the real system, for methods that read one.
         threads: threads of the physics; 0 for one per core.
         grid: all runs, where others train the rest; by default the experiment's.
+        simulators: what each run learns in, from `routes.prepare`; by default the
+            simulators as they are.
 
     Raises:
         ConfigError: a setting that the method or the task does not have, or a gap
@@ -102,7 +121,7 @@ def training(
     return Training(
         experiment,
         compiled,
-        worlds(experiment, method, threads, grid),
+        worlds(experiment, method, threads, grid, simulators),
         dataset,
         state(experiment, method, compiled, dataset),
     )
@@ -138,6 +157,11 @@ def algorithm(experiment: Experiment) -> Algorithm:
     )
     if experiment.overlap and "sim" not in method.domains:
         raise ConfigError(f"--overlap: {experiment.algorithm} steps no simulator")
+    if experiment.simulator != "as_is" and "sim" not in method.domains:
+        raise ConfigError(
+            f"--simulator={experiment.simulator}: {experiment.algorithm} steps no "
+            "simulator; drop the flag"
+        )
     return method
 
 
@@ -154,6 +178,7 @@ def worlds(
     method: Algorithm,
     threads: int,
     grid: Sequence[Run] | None = None,
+    simulators: Sequence[Simulator] | None = None,
 ) -> Worlds:
     """Compiles every model and checks that each gap does something.
 
@@ -162,7 +187,17 @@ def worlds(
         method: its method.
         threads: threads of the physics; 0 for one per core.
         grid: all runs, where others simulate the rest; by default the experiment's.
+        simulators: of each run; by default as they are.
+
+    Raises:
+        ConfigError: the experiment asks for mended simulators, and none are given.
     """
+    if simulators is None:
+        if experiment.simulator != "as_is":
+            raise ConfigError(
+                f"--simulator={experiment.simulator}: give what routes.prepare makes"
+            )
+        simulators = [Simulator(run.gap) for run in experiment.runs]
     task, inertia = experiment.model, experiment.inertia
     for settings in {run.gap for run in experiment.runs} | {experiment.real}:
         sim_worlds.check_effect(task, settings, inertia)
@@ -170,15 +205,21 @@ def worlds(
     if "sim" in method.domains:
         sim = sim_worlds.make(
             task,
-            [run.gap for run in experiment.runs],
+            [simulator.gap for simulator in simulators],
             [run.seed for run in experiment.runs],
             inertia,
             threads,
             [run.gap for run in grid or experiment.runs],
+            [x.residual for x in simulators] if corrects(experiment) else (),
         )
     n = len(experiment.runs) * experiment.episodes
     real = sim_worlds.make(task, [experiment.real] * n, [0] * n, inertia, threads)
     return Worlds(sim, real)
+
+
+def corrects(experiment: Experiment) -> bool:
+    """Whether a residual may correct the simulators."""
+    return experiment.simulator in ("residual", "both", "auto")
 
 
 def program(experiment: Experiment, method: Algorithm) -> Program:
@@ -215,7 +256,12 @@ def state(
         replay = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
             shape = (runs, experiment.steps, replay.rows.shape[-1])
-            ahead = Block(np.zeros(shape, np.float32), np.zeros(runs))
+            corrected = corrects(experiment) or None
+            ahead = Block(
+                np.zeros(shape, np.float32),
+                np.zeros(runs),
+                corrected and {name: np.zeros(runs) for name in CORRECTED},
+            )
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
     return State(0, learner, replay, best, np.full(runs, -np.inf), ahead)
 

@@ -18,7 +18,7 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Grid, Method, Schedule, Source
+from experiments.experiment import Correcting, Grid, Method, Schedule, Source
 from experiments.jobs import Launch
 from experiments.run_folder import Output
 from h2o_jax.data import datasets, files, hdf5
@@ -40,7 +40,7 @@ class Out:
 
 SETTINGS = (Source, Collecting, Out, Reading, Machine)
 HIDDEN = (
-    *(Grid, Method, Hyper, Schedule, Output, Launch),
+    *(Grid, Correcting, Method, Hyper, Schedule, Output, Launch),
     *("dataset", "columns", "action_bounds", "max_episode_steps", "download"),
     *("distributed", "coordinator", "hosts", "host"),
 )

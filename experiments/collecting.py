@@ -15,9 +15,10 @@ from typing import Literal
 import h2o_jax
 from experiments import collector, robots, run_folder
 from experiments.collector import Recipe
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Correcting, Experiment, Run
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
+from h2o_jax import settings
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import PLACE, at_least, setting
@@ -58,7 +59,7 @@ class Collecting:
     )
     cache_dir: str = setting(
         "",
-        "Collected data; empty: h2o_jax in the user's cache folder.",
+        "Collected logs and residuals; empty: h2o_jax in the user's cache folder.",
         tags=[PLACE],
     )
 
@@ -97,10 +98,14 @@ def place(
         kind, key = recorder.kind, _digest(settings)
     else:
         recipe = _recipe(experiment, how)
-        kind, key = recipe.kind, _digest(dataclasses.astuple(recipe))
+        kind, key = recipe.kind, _key(recipe)
+    return cache_folder(how) / f"{experiment.task}-{kind}-{key}.hdf5"
+
+
+def cache_folder(how: Collecting) -> pathlib.Path:
+    """Where logs and residuals are kept that are made once."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    folder = pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
-    return folder / f"{experiment.task}-{kind}-{key}.hdf5"
+    return pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
 
 
 def _session(
@@ -139,9 +144,19 @@ def _learn(path: pathlib.Path, recipe: Recipe, threads: int) -> None:
     shutil.rmtree(work)
 
 
-def _digest(settings: object) -> str:
+def _key(recipe: Recipe) -> str:
+    """Names a log by its recipe.
+
+    Simulators are corrected for those who learn from a log, not for its collector.
+    """
+    apart = {field.name for field, _ in settings.of(Correcting)}
+    chosen = {k: v for k, v in vars(recipe.experiment).items() if k not in apart}
+    return _digest((chosen, recipe.kind, recipe.target, recipe.rows))
+
+
+def _digest(content: object) -> str:
     """Digest of all that a log depends on, our version included."""
-    text = repr((settings, h2o_jax.__version__))
+    text = repr((content, h2o_jax.__version__))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -49,9 +49,10 @@ def needed(experiment: Experiment, method: Algorithm) -> bool:
     """Whether a log is read.
 
     A method that learns from the simulator alone reads one only for `--normalise`, so
-    that all methods see the same observations.
+    that all methods see the same observations, and to mend the simulator.
     """
-    return "real" in method.domains or experiment.normalise
+    mends = experiment.simulator != "as_is"
+    return "real" in method.domains or experiment.normalise or mends
 
 
 def load(

@@ -162,6 +162,33 @@ class Schedule:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Correcting:
+    """Mending the simulator with the log."""
+
+    simulator: Literal["as_is", "identified", "residual", "both", "auto"] = setting(
+        "as_is",
+        "Simulator that a run learns in: as --gap has it; with parameters identified "
+        "from the log; with what it misses learned from the log and added after every "
+        "step (residual); both; or as the audit of the log advises (auto).",
+    )
+    residual_rows: int = setting(
+        140_000, "Most rows of the log that a residual learns from.", at_least(500)
+    )
+    residual_updates: int = setting(
+        8000,
+        "Most updates of each of a residual's networks; a small log gets fewer.",
+        at_least(1),
+    )
+    residual_hidden: tuple[int, ...] = setting(
+        (200, 200), "Widths of a residual's networks.", at_least(1)
+    )
+    residual_members: int = setting(4, "Networks of a residual.", at_least(2))
+    residual_seed: int = setting(
+        0, "Of a residual: rows, held-out episodes, networks.", at_least(0)
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Grid:
     """Runs: every gap with every hyperparameter of a list and every seed."""
 
@@ -196,7 +223,7 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment(Source, Method, Schedule):
+class Experiment(Source, Method, Schedule, Correcting):
     """Everything that training needs to know."""
 
     runs: tuple[Run, ...]

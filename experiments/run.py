@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from experiments import (
     build,
+    collecting,
     data,
     devices,
     footprint,
@@ -19,6 +20,7 @@ from experiments import (
     loop,
     reports,
     robots,
+    routes,
     run_folder,
     saving,
 )
@@ -28,7 +30,14 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Experiment, Grid, Method, Schedule, Source
+from experiments.experiment import (
+    Correcting,
+    Experiment,
+    Grid,
+    Method,
+    Schedule,
+    Source,
+)
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from h2o_jax.data import datasets
@@ -37,7 +46,7 @@ from h2o_jax.errors import StoppedError
 from h2o_jax.types import Hyper
 
 SETTINGS = (
-    *(Source, Reading, Collecting, Grid),
+    *(Source, Reading, Collecting, Grid, Correcting),
     *(Method, Hyper, Schedule, Machine, Output),
 )
 
@@ -59,8 +68,8 @@ def main(flags: Flags) -> None:
     """The command."""
     experiment = parsing.experiment(flags)
     machine, output = flags.of(Machine), flags.of(Output)
-    reading, collecting = flags.of(Reading), flags.of(Collecting)
-    command = Command(experiment, machine, output, reading, collecting, flags)
+    reading, how = flags.of(Reading), flags.of(Collecting)
+    command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))
     devices.prepare(machine, own, experiment.matmul_precision)
     hosts.join(machine)
@@ -85,9 +94,14 @@ def _run(command: Command) -> StoppedError | None:
         )
     if hosts.leads():
         print(_plan(mine, dataset))
+    with hosts.one_first():
+        cache = collecting.cache_folder(command.collecting)
+        simulators = routes.prepare(mine, dataset, cache, machine.threads)
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
-        training = build.training(mine, dataset, machine.threads, whole.runs)
+        training = build.training(
+            mine, dataset, machine.threads, whole.runs, simulators
+        )
         return _train(command, training, where)
     finally:
         where.close()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from experiments.build import Block, State, Training
+from experiments.build import CORRECTED, Block, State, Training
 from experiments.experiment import Experiment
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
@@ -107,11 +107,18 @@ def prepare(
     normals = noise(experiment, epoch)
 
     def collect() -> Block:
+        strayed, trust = world.strayed.copy(), world.trust.copy()
         collected = rollout.collect(
             world, lambda obs, t: act(obs, normals[:, t]), experiment.steps
         )
         returns = _mean_by_run(collected.episodes, runs)
-        return Block(packing.pack(collected.transitions), returns)
+        corrected = None
+        if world.corrected:
+            ended = np.bincount(collected.episodes.environment, minlength=runs)
+            share = (world.strayed - strayed) / np.maximum(ended, 1)
+            mean_trust = (world.trust - trust) / experiment.steps
+            corrected = dict(zip(CORRECTED, (share, mean_trust), strict=True))
+        return Block(packing.pack(collected.transitions), returns, corrected)
 
     return collect
 
@@ -121,7 +128,8 @@ def place(program: Program, collected: Block) -> Experience:
     missing = program.runs - len(collected.rows)
     padding = np.repeat(collected.rows[-1:], missing, axis=0)
     rows = program.place(np.concatenate([collected.rows, padding]))
-    return Experience(rows, {"sim/return": collected.returns})
+    metrics = {"sim/return": collected.returns} | (collected.corrected or {})
+    return Experience(rows, metrics)
 
 
 def actors(state: State, runs: int) -> Actor:

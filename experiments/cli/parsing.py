@@ -3,6 +3,7 @@
 from experiments.cli import values
 from experiments.cli.flags import Flags
 from experiments.experiment import (
+    Correcting,
     Experiment,
     Grid,
     Method,
@@ -17,7 +18,7 @@ from h2o_jax.settings import at_least
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.types import Hyper
 
-EXPERIMENT = (Source, Grid, Method, Hyper, Schedule)
+EXPERIMENT = (Source, Grid, Method, Hyper, Schedule, Correcting)
 """The groups of settings that make an experiment."""
 
 
@@ -34,9 +35,9 @@ def experiment(flags: Flags) -> Experiment:
     _check(hyper, schedule["epochs"] * schedule["updates"])
     choice = flags.of(Grid)
     runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
-    method = flags.values(Method)
     runs = _shard(_only(runs, choice.only), choice.shard)
-    return Experiment(runs=runs, **source, **method, **schedule)
+    method, mending = flags.values(Method), flags.values(Correcting)
+    return Experiment(runs=runs, **source, **method, **schedule, **mending)
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:

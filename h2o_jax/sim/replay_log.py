@@ -55,9 +55,14 @@ def starts(log: Transition, steps: int, before: int = 0) -> Array:
         before: rows that lead up to it without a break, such as those whose actions
             still wait in the queue of a simulator with latency.
     """
-    breaks = np.append(0, np.cumsum(~joined(log)))  # `[N]`, equal within a sequence
-    first = np.arange(before, len(log.r_t) - steps + 1)
-    return first[breaks[first - before] == breaks[first + steps - 1]]
+    sequence = sequences(log)
+    first = np.arange(before, len(sequence) - steps + 1)
+    return first[sequence[first - before] == sequence[first + steps - 1]]
+
+
+def sequences(log: Transition) -> Array:
+    """Which unbroken sequence of rows a row belongs to, `[N]` from 0 on."""
+    return np.append(0, np.cumsum(~joined(log)))
 
 
 def replay(

@@ -73,8 +73,9 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
 
     Episodes go on from where the last call left them. One that reaches a terminal
     state or the time limit starts anew; only the former stores `discount_t = 0`, and
-    both store the true successor, not the new episode's first observation. Where the
-    physics diverges the episode is dropped and the row is taken from the next one.
+    both store the true successor, not the new episode's first observation. One whose
+    corrected simulator went astray is cut as at the time limit. Where the physics
+    diverges the episode is dropped and the row is taken from the next one.
 
     Args:
         world: `n` environments.
@@ -95,7 +96,7 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
     columns = s_tm1, a_tm1, r_t, discount_t, s_t
     for t, row in enumerate(itertools.starmap(Transition, zip(*columns, strict=True))):
         _collect_row(world, act, t, row)
-        over = (row.discount_t == 0) | (world.age >= task.horizon)
+        over = (row.discount_t == 0) | (world.age >= task.horizon) | world.astray
         if np.count_nonzero(over):
             ids = np.flatnonzero(over)
             ended.append((ids, world.returns[ids], world.age[ids]))
@@ -114,7 +115,7 @@ def evaluate(
 
     Episode `e` starts as Gymnasium's `env.reset(seed=seed + e)` for every policy and
     at every call, so that differences in returns are the policies'. An episode whose
-    physics diverges ends there.
+    physics diverges, or whose corrected simulator goes astray, ends there.
 
     Args:
         world: `P * E` environments, those of one policy next to each other.
@@ -140,7 +141,7 @@ def evaluate(
         if watch is not None:
             watch(alive, actions)
         step = world.step(actions, alive)
-        fell[alive] = step.terminated | step.unstable
+        fell[alive] = step.terminated | step.unstable | world.astray[alive]
         alive = alive[~(fell[alive] | _time_is_up(world, alive))]
     totals = (world.returns.copy(), world.age.copy(), world.time, fell)
     return Evaluation(*(x.reshape(shape) for x in totals))

@@ -9,7 +9,9 @@ import numpy as np
 from mujoco import batch
 
 from h2o_jax.errors import CheckpointError, ConfigError, DivergenceError
+from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.interface import Channel, Draws, Interface
+from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Array, Motion, Task
 
 # MuJoCo answers these by putting the robot back to its initial pose and going on.
@@ -19,6 +21,8 @@ _FATAL = [
     int(mujoco.mjtWarning.mjWARN_BADQACC),
     int(mujoco.mjtWarning.mjWARN_BADCTRL),
 ]
+_RESIDUAL = "residual"
+"""In a state, what corrected each environment."""
 
 
 class Step(NamedTuple):
@@ -46,6 +50,10 @@ class World:
         age: `[n]` control steps since the reset.
         returns: `[n]` sum of rewards since the reset.
         unstable: `[n]` episodes that ended by diverging.
+        astray: `[n]` bool, a corrected simulator has gone far beyond its log: end the
+            episode, which is no terminal state.
+        strayed: `[n]` episodes that ended so.
+        trust: `[n]` sum over all steps of the share of its correction that each got.
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class World:
         seeds: Sequence[int],
         nthread: int = 0,
         queue: int = 0,
+        residuals: Sequence[Residual | None] = (),
     ):
         """Builds the batch and resets every environment.
 
@@ -67,6 +76,8 @@ class World:
             nthread: threads of the physics; 0 for one per core.
             queue: least number of commands that `state()` stores, so that a part of a
                 larger batch has the same layout as the whole; see `queue_length`.
+            residuals: `n`, what corrects each environment after every control step,
+                None for nothing; empty where none is ever corrected.
         """
         if not len(models) == len(interfaces) == len(seeds) > 0:
             raise ValueError(
@@ -91,6 +102,9 @@ class World:
             [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
         )
         self._channel = _channel(task, interfaces, queue)
+        self._corrections = None
+        if residuals:
+            self._corrections = Corrections(task, models[0], residuals)
         self._memory = np.zeros((n, task.memory_dim))
         self._episode = np.full(n, -1)
         self._episode_seed = np.zeros(n, np.uint64)
@@ -98,7 +112,15 @@ class World:
         self.age = np.zeros(n, int)
         self.returns = np.zeros(n)
         self.unstable = np.zeros(n, int)
+        self.astray = np.zeros(n, bool)
+        self.strayed = np.zeros(n, int)
+        self.trust = np.zeros(n)
         self.reset()
+
+    @property
+    def corrected(self) -> bool:
+        """Whether environments may be corrected after their steps."""
+        return self._corrections is not None
 
     @property
     def latency(self) -> int:
@@ -142,6 +164,7 @@ class World:
         self._batch.forward(ids)
         self.age[ids] = 0
         self.returns[ids] = 0.0
+        self.astray[ids] = False
         self._memory[ids] = 0.0
         draws = None
         if self._channel is not None:
@@ -175,7 +198,7 @@ class World:
         self._qpos[:], self._qvel[:] = pose.qpos, pose.qvel
         self._memory[:] = pose.memory
         self.observations[:] = observations
-        self.age[:], self.returns[:] = 0, 0.0
+        self.age[:], self.returns[:], self.astray[:] = 0, 0.0, False
         if self._channel is not None:
             self._channel.queue[:] = 0.0
             for ago, actions in enumerate(reversed(waiting), start=1):
@@ -214,9 +237,39 @@ class World:
         s_tm1 = self.observations[rows]
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
         unstable = self._void_diverged(rows, reward)
-        self.observations[rows] = s_t
-        self.returns[rows] += reward
-        return Step(s_t, reward, terminated, unstable)
+        step = Step(s_t, reward, terminated, unstable)
+        if self._corrections is not None:
+            step = self._correct(self._corrections, s_tm1, actions, step, rows)
+        self.observations[rows] = step.s_t
+        self.returns[rows] += step.reward
+        return step
+
+    def _correct(
+        self,
+        corrections: Corrections,
+        s_tm1: Array,
+        actions: Array,
+        step: Step,
+        rows: Array | slice,
+    ) -> Step:
+        """What the step would have been in the real system; goes on from there."""
+        ids = self._all[rows]
+        s_t, unstable = step.s_t, step.unstable
+        change = corrections.of(s_tm1, _clip(actions), s_t, ids)
+        change.s_t[unstable], change.r_t[unstable] = 0.0, 0.0
+        terminated = step.terminated
+        if corrections.settable:
+            shift = corrections.shift(change.s_t)
+            self._qpos[rows] += shift.qpos
+            self._qvel[rows] += shift.qvel
+            self._memory[rows] += shift.memory
+            terminated = self.task.terminated(self._qpos[rows], self._qvel[rows])
+        s_t = s_t + change.s_t
+        astray = corrections.strayed(s_t, ids) & ~unstable
+        self.strayed[rows] += astray & ~self.astray[rows]
+        self.astray[rows] = astray
+        self.trust[rows] += change.trust
+        return Step(s_t, step.reward + change.r_t, terminated, unstable)
 
     def _move(
         self, channel: Channel, actions: Array, ids: Array
@@ -254,15 +307,22 @@ class World:
 
     def state(self) -> dict[str, Array]:
         """Everything that the future depends on, as copies of arrays."""
-        return {name: array.copy() for name, array in self._arrays().items()}
+        state = {name: array.copy() for name, array in self._arrays().items()}
+        if self._corrections is not None:
+            state[_RESIDUAL] = self._corrections.digests.copy()
+        return state
 
     def restore(self, state: dict[str, Array]) -> None:
         """Continues where `state()` was taken, bit for bit.
 
         Raises:
-            CheckpointError: the state belongs to a world of another kind.
+            CheckpointError: the state belongs to a world of another kind, or to one
+                that another residual corrected.
         """
         arrays = self._arrays()
+        state = dict(state)
+        if self._corrections is not None:
+            self._corrections.check(state.pop(_RESIDUAL, None))
         if {k: v.shape for k, v in arrays.items()} != {
             k: np.shape(v) for k, v in state.items()
         }:
@@ -288,6 +348,9 @@ class World:
         }
         if self._channel is not None:
             arrays["queue"] = self._channel.queue
+        if self._corrections is not None:
+            arrays |= {"astray": self.astray, "strayed": self.strayed}
+            arrays["trust"] = self.trust
         return arrays
 
 

@@ -9,6 +9,7 @@ from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gap_table import GAPS
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia, compile_model
+from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.world import World, queue_length
 
@@ -20,6 +21,7 @@ def make(
     inertia: Inertia = "modern",
     threads: int = 0,
     grid: Sequence[Gaps] = (),
+    residuals: Sequence[Residual | None] = (),
 ) -> World:
     """`n` environments of a task in one batch; each distinct model is compiled once.
 
@@ -31,6 +33,7 @@ def make(
         threads: threads of the physics; 0 for one per core.
         grid: gaps of all environments of an experiment, if other processes simulate
             some of them; arrays of state then have the same shape in all processes.
+        residuals: `n`, what corrects each environment; empty for nothing.
 
     Raises:
         ConfigError: the robot does not have a gap, or does not compile with it.
@@ -45,6 +48,7 @@ def make(
         seeds,
         threads,
         queue_length([gaps_lib.interface(x, task.interface) for x in grid]),
+        residuals,
     )
 
 

@@ -1,0 +1,121 @@
+"""Residuals at work: the corrections of many environments, and where they lead."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.sim.residual import Correction, Residual
+from h2o_jax.sim.tasks.task import Array, Task
+
+
+class Shift(NamedTuple):
+    """What moves a simulator by a change of its observations."""
+
+    qpos: Array
+    """`[k, nq]`; zero for positions that no observation tells."""
+    qvel: Array
+    """`[k, nv]`."""
+    memory: Array
+    """`[k, m]`."""
+
+
+class Corrections:
+    """The residuals of `n` environments; nothing here ever changes.
+
+    Attributes:
+        settable: whether the simulator can go on from a corrected observation; where
+            it cannot, the stored row alone is corrected.
+        digests: `[n, 32]` uint8, what corrects each environment; zeros for nothing.
+    """
+
+    def __init__(
+        self, task: Task, model: mujoco.MjModel, residuals: Sequence[Residual | None]
+    ):
+        """Groups the environments by residual.
+
+        Raises:
+            ConfigError: a residual is of another task.
+        """
+        used = {x.digest: x for x in residuals if x is not None}
+        for residual in used.values():
+            if residual.about.get("task") != task.name:
+                raise ConfigError(
+                    f"a residual of {residual.about.get('task')} cannot correct "
+                    f"{task.name}"
+                )
+        self._distinct = list(used.values())
+        names = list(used)
+        self._group = np.array([-1 if x is None else names.index(x.digest)
+                                for x in residuals])  # fmt: skip
+        self._one = len(names) == 1 and bool((self._group == 0).all())
+        digests = ["0" * 64 if x is None else x.digest for x in residuals]
+        self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
+        self.settable = task.pose is not None
+        self._sizes = model.nq, model.nq + model.nv
+        self._map = _map(task, model) if self.settable else None
+
+    def of(self, s_tm1: Array, a_tm1: Array, s_t: Array, ids: Array) -> Correction:
+        """Corrections of the environments `ids [k]`; see `Residual.correct`."""
+        if self._one:
+            return self._distinct[0].correct(s_tm1, a_tm1, s_t)
+        k = len(ids)
+        whole = Correction(np.zeros_like(s_t), np.zeros(k), np.zeros(k))
+        for residual, rows in self._rows(ids):
+            part = residual.correct(s_tm1[rows], a_tm1[rows], s_t[rows])
+            for column, values in zip(whole, part, strict=True):
+                column[rows] = values
+        return whole
+
+    def shift(self, change: Array) -> Shift:
+        """Where a change `[k, O]` of the observations moves the simulators."""
+        assert self._map is not None
+        # Not a matrix product, whose last bits depend on the number of rows.
+        moved = np.einsum("ko,oq->kq", change, self._map)
+        nq, end = self._sizes
+        return Shift(moved[:, :nq], moved[:, nq:end], moved[:, end:])
+
+    def strayed(self, s_t: Array, ids: Array) -> Array:
+        """Which environments `ids [k]` left the range of their logs by far."""
+        if self._one:
+            return self._distinct[0].strayed(s_t)
+        strayed = np.zeros(len(ids), bool)
+        for residual, rows in self._rows(ids):
+            strayed[rows] = residual.strayed(s_t[rows])
+        return strayed
+
+    def check(self, digests: Array | None) -> None:
+        """Makes sure that a saved state was corrected by the same residuals.
+
+        Raises:
+            CheckpointError: it was not.
+        """
+        if digests is None or not np.array_equal(digests, self.digests):
+            raise CheckpointError(
+                "the saved simulators were corrected by another residual than the one "
+                "that is learned or cached now; start a fresh run"
+            )
+
+    def _rows(self, ids: Array) -> list[tuple[Residual, Array]]:
+        """Each residual and which of `ids` it corrects, as positions in `ids`."""
+        group = self._group[ids]
+        pairs = [
+            (residual, np.flatnonzero(group == i))
+            for i, residual in enumerate(self._distinct)
+        ]
+        return [(residual, rows) for residual, rows in pairs if len(rows)]
+
+
+def _map(task: Task, model: mujoco.MjModel) -> Array:
+    """What one unit of each observation moves, `[O, nq + nv + m]`.
+
+    `Task.pose` is affine, so that differences need not ask it at every step; and as
+    only differences count, what no observation tells stays as it is.
+    """
+    assert task.pose is not None
+    units = np.concatenate([np.zeros((1, task.obs_dim)), np.eye(task.obs_dim)])
+    pose = task.pose(model, units)
+    moved = np.concatenate((pose.qpos, pose.qvel, pose.memory), axis=1)
+    return moved[1:] - moved[0]

@@ -1,0 +1,160 @@
+"""The command, and runs whose simulators are corrected."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import build, checkpoints, correct, run, run_folder
+from experiments.cli import parsing
+from experiments.experiment import Correcting, defaults
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
+from h2o_jax.sim import residual
+from tests.commands import TINY, call, experiment_of, parsed, write_log
+
+pytestmark = pytest.mark.usefixtures("fast_compile")
+SMALL = ("--residual_updates=60", "--residual_hidden=8", "--residual_members=2")
+MENDED = (
+    *TINY,
+    "--discriminate_rows=0:16",
+    "--gap=gravity:2,friction:0.3",
+    "--simulator=residual",
+    *SMALL,
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("correct")
+    write_log(folder / "log.hdf5", rows=900)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def given(place):
+    return f"--dataset={place / 'log.hdf5'}", f"--cache_dir={place / 'cache'}"
+
+
+@pytest.fixture(scope="module")
+def whole(place, given):
+    with pytest.MonkeyPatch.context() as patch:
+        arguments = (*MENDED, *given, "--epochs=4", f"--run_dir={place / 'whole'}")
+        call(run.main, patch, *arguments, f"--results_dir={place / 'cells'}")
+    return place / "whole"
+
+
+def test_the_command_says_what_it_learned(place, given, monkeypatch, capsys):
+    out = place / "residual.npz"
+    arguments = ("--task=hopper", "--gap=gravity:2", *given, *SMALL, f"--out={out}")
+    call(correct.main, monkeypatch, *arguments)
+    printed = capsys.readouterr().out
+    assert "gravity:2: learned from" in printed and "reward" in printed
+    assert residual.load(out, {"gap": "gravity:2"}).about["task"] == "hopper"
+    for bad in ("--out=a.hdf5", f"--out={out}", "--gap=gravity:2,friction:0.3"):
+        with pytest.raises(
+            ConfigError, match=r"give a path ending in \.npz, and one gap"
+        ):
+            both = (*arguments[:4], "--gap=gravity:2,friction:0.3", f"--out={out}", bad)
+            call(correct.main, monkeypatch, *both)
+
+
+def test_a_run_learns_in_corrected_simulators(place, whole):
+    names = [path.name for path in (place / "cache").iterdir()]
+    assert len([x for x in names if x.startswith("hopper-residual-")]) >= 2
+    lines = [x for x in run_folder.metrics(whole) if x["epoch"] > 0]
+    assert all(0 <= x["sim/strayed"] <= 1 for x in lines)
+    assert all(0 <= x["sim/trust"] <= 1 for x in lines)
+    for path in (place / "cells").rglob("*.json"):
+        assert json.loads(path.read_text())["setting"]["simulator"] == "residual"
+
+
+@pytest.mark.parametrize(
+    "overlap",
+    [(), pytest.param(("--overlap",), marks=pytest.mark.slow)],
+    ids=["in turn", "ahead"],
+)
+def test_resume_continues_bit_for_bit(overlap, whole, given, tmp_path, monkeypatch):
+    if overlap:
+        whole = tmp_path / "whole"
+        arguments = (*MENDED, *given, *overlap, "--epochs=4", f"--run_dir={whole}")
+        call(run.main, monkeypatch, *arguments)
+    half = tmp_path / "half"
+    arguments = (*MENDED, *given, *overlap, "--epochs=2", f"--run_dir={half}")
+    call(run.main, monkeypatch, *arguments)
+    call(run.main, monkeypatch, f"--resume={half}", "--epochs=4")
+    wanted = checkpoints.read(whole / "checkpoint").arrays
+    found = checkpoints.read(half / "checkpoint").arrays
+    assert wanted.keys() == found.keys()
+    assert any("residual" in name for name in wanted)
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(array, found[name], err_msg=name)
+
+
+def test_another_residual_is_refused_at_resume(place, whole, monkeypatch):
+    [path, *_] = sorted((place / "cache").iterdir())
+    learned, content = residual.load(path), path.read_bytes()
+    again = (f"--resume={whole}", "--epochs=5")
+    try:
+        residual.save(path, dataclasses.replace(learned, limit=2 * learned.limit))
+        with pytest.raises(CheckpointError, match="corrected by another residual"):
+            call(run.main, monkeypatch, *again)
+        path.write_bytes(content[:-100])
+        with pytest.raises(CheckpointError, match="no residual, or damaged; remove it"):
+            call(run.main, monkeypatch, *again)
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_simulator_only_method_reads_the_log_too(place, given, tmp_path, monkeypatch):
+    arguments = (*MENDED, *given, "--algorithm=sac", "--learn_rows=0:16", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={tmp_path / 'run'}")
+    lines = run_folder.metrics(tmp_path / "run")
+    assert "sim/trust" in lines[-1]
+
+
+def test_what_cannot_be_is_one_line_and_leaves_nothing(given, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+
+    def refused(error, match, *arguments):
+        with pytest.raises(error, match=match):
+            call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+        assert not folder.exists()
+
+    for route in ("identified", "both", "auto"):
+        refused(
+            ConfigError,
+            f"--simulator={route}: not in this version",
+            *MENDED,
+            *given,
+            f"--simulator={route}",
+        )
+    refused(
+        ConfigError,
+        "--simulator=residual: iql steps no simulator",
+        *MENDED,
+        *given,
+        "--algorithm=iql",
+    )
+    small = write_log(tmp_path / "small.hdf5", rows=200)
+    refused(
+        DatasetError,
+        "a residual needs 500 at least",
+        *MENDED,
+        given[1],
+        f"--dataset={small}",
+    )
+    refused(DatasetError, "observations", *MENDED, *given, "--task=halfcheetah")
+
+
+def test_a_mended_experiment_needs_its_simulators():
+    experiment = experiment_of(*MENDED)
+    with pytest.raises(ConfigError, match=r"give what routes\.prepare makes"):
+        build.worlds(experiment, build.algorithm(experiment), 1)
+
+
+def test_settings_have_flags_and_defaults():
+    names = parsed().names(Correcting)
+    assert names[0] == "simulator" and all(x.startswith("residual_") for x in names[1:])
+    assert defaults()["simulator"] == "as_is"
+    assert parsing.experiment(parsed()).simulator == "as_is"
