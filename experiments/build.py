@@ -136,8 +136,9 @@ def algorithm(experiment: Experiment) -> Algorithm:
         discriminator_hidden=experiment.discriminator_hidden,
         **given,
     )
-    if experiment.overlap and "sim" not in method.domains:
-        raise ConfigError(f"--overlap: {experiment.algorithm} steps no simulator")
+    for name in ("overlap", "randomise"):
+        if getattr(experiment, name) and "sim" not in method.domains:
+            raise ConfigError(f"--{name}: {experiment.algorithm} steps no simulator")
     return method
 
 
@@ -175,6 +176,7 @@ def worlds(
             inertia,
             threads,
             [run.gap for run in grid or experiment.runs],
+            experiment.randomise,
         )
     n = len(experiment.runs) * experiment.episodes
     real = sim_worlds.make(task, [experiment.real] * n, [0] * n, inertia, threads)

@@ -104,11 +104,13 @@ def _train(
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the record of all."""
     whole, folder = command.experiment, record.path
+    facts = reports.data_facts(whole, training.dataset)
+    about = reports.run_facts(whole, facts)
     if command.output.resume:
+        run_folder.check_runs(folder, about["runs"])
         saving.restore(folder, training, hosts.shared())
         record.keep_until(training.state.epoch)
-    facts = reports.data_facts(whole, training.dataset)
-    record.begin(command.flags.text(), reports.run_facts(whole, facts))
+    record.begin(command.flags.text(), about)
     clock = Clock()
     epochs = loop.train(training, clock.over(steps_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())

@@ -41,12 +41,16 @@ def starts(log: Transition, steps: int) -> Array:
         log: rows `[N, ...]` in the order in which they were recorded.
         steps: rows of a window.
     """
-    rows = len(log.r_t)
+    sequence = sequences(log)
+    first = np.arange(len(sequence) - steps + 1)
+    return first[sequence[first] == sequence[first + steps - 1]]
+
+
+def sequences(log: Transition) -> Array:
+    """The sequence `[N]` that each row belongs to: rows that follow each other."""
     joined = (np.asarray(log.s_t[:-1]) == np.asarray(log.s_tm1[1:])).all(axis=1)
     joined &= np.asarray(log.discount_t[:-1]) > 0
-    breaks = np.append(0, np.cumsum(~joined))  # `[N]`, equal within a sequence
-    first = np.arange(rows - steps + 1)
-    return first[breaks[first] == breaks[first + steps - 1]]
+    return np.append(0, np.cumsum(~joined))
 
 
 def replay(
