@@ -14,6 +14,7 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import at_least, setting
 from h2o_jax.sim.robot.log import Pairing
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm
 
 
@@ -75,18 +76,22 @@ def load(
     source, rows = experiment.dataset, method.batch_size
     if not source:
         source = str(collecting.ensure(experiment, reading.pairing, how, threads))
-    dataset = _read(source, experiment, reading, rows)
+    dataset = read(source, experiment.model, reading, rows)
     if method.needs_next_action:
         return _with_next_action(dataset, experiment.algorithm)
     return dataset
 
 
-def _read(source: str, experiment: Experiment, reading: Reading, rows: int) -> Dataset:
-    """A log with at least `rows` rows."""
-    task = experiment.model
-    read = robots.of(task).readers.get(pathlib.PurePath(source).suffix)
-    if read is not None:
-        return read(source, task, reading.pairing or "official", rows)
+def read(source: str, task: Task, reading: Reading, rows: int = 1) -> Dataset:
+    """A log of a task with at least `rows` rows, in a robot's own format or any other.
+
+    Raises:
+        ConfigError: `--pairing` names another pairing than the log's.
+        DatasetError: in one line, the file, the finding and the fix.
+    """
+    own = robots.of(task).readers.get(pathlib.PurePath(source).suffix)
+    if own is not None:
+        return own(source, task, reading.pairing or "official", rows)
     dataset = datasets.load(
         source,
         obs_dim=task.obs_dim,
@@ -97,8 +102,7 @@ def _read(source: str, experiment: Experiment, reading: Reading, rows: int) -> D
         min_rows=rows,
         download=reading.download,
     )
-    if experiment.dataset:
-        _check_pairing(source, reading.pairing)
+    _check_pairing(source, reading.pairing)
     return dataset
 
 

@@ -102,7 +102,11 @@ def residuals(
 
 
 def jacobian(
-    predict: Predictor, windows: Windows, names: Sequence[str], z: Array, others: Mapping
+    predict: Predictor,
+    windows: Windows,
+    names: Sequence[str],
+    z: Array,
+    others: Mapping,
 ) -> Array:
     """`[n h O, p]` derivatives of the residuals by log scales `z [p]`."""
 
@@ -142,6 +146,7 @@ def fit(
     bounds: tuple[float, float],
     evaluations: int,
     others: Mapping[str, float] | None = None,
+    tolerance: float = 1e-6,
 ) -> Fit:
     """Least squares from one start.
 
@@ -152,6 +157,8 @@ def fit(
         bounds: of all scales.
         evaluations: most evaluations but for derivatives.
         others: fields that stay as they are.
+        tolerance: relative gain of the cost at which it ends. A standard error of a
+            field changes the cost by no more than one part in the number of residuals.
     """
     names, fixed = tuple(start), others or {}
     low, high = np.log(bounds)
@@ -166,7 +173,7 @@ def fit(
         lambda z: jacobian(predict, windows, names, z, fixed),
         (low, high),
         xtol=1e-3,
-        ftol=1e-4,
+        ftol=tolerance,
         max_nfev=evaluations,
     )
     near = (found.x > high - 5e-3) * 1 - (found.x < low + 5e-3) * 1

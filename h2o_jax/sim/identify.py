@@ -38,15 +38,17 @@ class Fitting:
 
     fields: tuple[str, ...] = setting(
         ("gravity", "friction", "body_mass", "joint_damping"),
-        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one body, "
-        "joint, geom or actuator. Fields: " + ", ".join(fields.FIELDS) + ".",
+        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
+        "body, joint, geom or actuator. Fields: " + ", ".join(fields.FIELDS) + ".",
     )
     bounds: tuple[float, float] = setting(
         (0.1, 5.0), "LOW:HIGH of every scale, relative to --gap."
     )
     windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
     long_windows: int = setting(
-        400, "Windows of --long_steps, which the values come from; 0: none.", at_least(0)
+        400,
+        "Windows of --long_steps, which the values come from; 0: none.",
+        at_least(0),
     )
     long_steps: int = setting(5, "Steps of the long windows.", at_least(2))
     starts: int = setting(
@@ -225,14 +227,17 @@ def check(
     Returns:
         Field -> sensitivity; the condition number of those left; field -> why not.
     """
-    names, left = list(scales), {}
+    names: list[str] = list(scales)
+    left: dict[str, str] = {}
     if not names:
         return {}, 1.0, left
     chosen = rows.pick(how.windows, 1, how.fit_seed, lead=lead)
     z = np.log([max(x, 1e-6) for x in scales.values()])
     jac = fitting.jacobian(predict, chosen, names, z, others)
     size = dict(zip(names, np.sqrt(np.square(jac).mean(axis=0)).tolist(), strict=True))
-    left |= {name: "it changes nothing in this log" for name in names if size[name] < _SILENT}
+    left |= {
+        name: "it changes nothing in this log" for name in names if size[name] < _SILENT
+    }
     while True:
         kept = [name for name in names if name not in left]
         if not kept:
@@ -240,7 +245,9 @@ def check(
         number, mixture = fitting.condition(jac[:, [names.index(n) for n in kept]])
         if number <= _CONDITION or len(kept) == 1:
             return size, number, left
-        mixed = [n for n, x in zip(kept, mixture, strict=True) if x > 0.3 * mixture.max()]
+        mixed = [
+            n for n, x in zip(kept, mixture, strict=True) if x > 0.3 * mixture.max()
+        ]
         rest = ", ".join(mixed[:-1])
         left[mixed[-1]] = f"the log tells it only relative to {rest}"
 
@@ -259,7 +266,8 @@ def _fits(
     long = rows.pick(how.long_windows, how.long_steps, how.fit_seed, lead=lead)
     rest = (how.bounds, how.evaluations, others)
     ended = tuple(
-        fitting.fit(predict, few, begin, *rest) for begin in _starts(scales, how)
+        fitting.fit(predict, few, begin, *rest, tolerance=1e-4)
+        for begin in _starts(scales, how)
     )
     best = min(ended, key=lambda fit: fit.cost)
     fit = fitting.fit(predict, many, best.values, *rest)
@@ -287,7 +295,9 @@ def profile(
     predict: Predictor, rows: Rows, scales: Mapping[str, float], how: Fitting
 ) -> Latency:
     """The error with each latency, as steps have no derivative."""
-    chosen = rows.pick(max(how.windows // 2, windows.LEAST), 1, how.fit_seed, lead=max(LAGS))
+    chosen = rows.pick(
+        max(how.windows // 2, windows.LEAST), 1, how.fit_seed, lead=max(LAGS)
+    )
     squares = []
     for lag in LAGS:
         f = fitting.residuals(predict, chosen, {**scales, "latency": float(lag)})

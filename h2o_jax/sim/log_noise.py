@@ -116,7 +116,7 @@ def of_actions(
     inside = np.abs(actions) < _INSIDE
     if inside.sum() < _PAIRS // 8:
         return None
-    # Medians, as contacts make outliers; a normal's mean square is 2.2 times its median.
+    # Medians, as contacts make outliers; a normal's mean square is 2.2 medians.
     total, rest = (2.198 * np.median(x[inside]) for x in (np.square(pushed), other))
     return float(np.sqrt(total - rest)) if total > 4 * rest and total > 1e-6 else None
 

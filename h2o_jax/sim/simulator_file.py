@@ -102,7 +102,9 @@ def write(path: str, content: SimulatorFile, comment: str = "") -> None:
     lines += [f"gap = {_text(content.gap)}", "", "[fields]"]
     for name, value, low, high in content.fields:
         exact = low == value == high
-        entry = {"value": value} if exact else {"value": value, "low": low, "high": high}
+        entry = (
+            {"value": value} if exact else {"value": value, "low": low, "high": high}
+        )
         lines.append(f"{_key(name)} = {_text(value if exact else entry)}")
     if content.provenance:
         lines += ["", "[provenance]"]

@@ -160,7 +160,7 @@ class World:
         self.observations[ids] = s_t
 
     def use(self, models: Sequence[mujoco.MjModel]) -> None:
-        """Swaps the models `[n]` for others of the same layout; `put` or `reset` next."""
+        """Swaps the models `[n]` for others of the same layout; `put` comes next."""
         self._models = list(models)
         self._batch.set_models(self._models)
 

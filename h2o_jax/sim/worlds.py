@@ -75,8 +75,8 @@ def _variation(task: Task, gaps: Gaps, inertia: Inertia) -> Variation:
     values = gaps_lib.from_file(gaps)
     if all(x.low == x.high for x in values):
         raise ConfigError(
-            f"--randomise: {gaps_lib.to_text(gaps)} has no intervals to draw from; give "
-            "--gap=@FILE with low and high"
+            f"--randomise: {gaps_lib.to_text(gaps)} has no intervals to draw from; "
+            "give --gap=@FILE with low and high"
         )
     model = compile_model(task, gaps_lib.without_fields(gaps), inertia)
     base = gaps_lib.interface(gaps, task.interface)
