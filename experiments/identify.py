@@ -183,7 +183,7 @@ def notes(found: Identified) -> list[str]:
         lines.append(f"{names} at a bound: that taints all values; widen --bounds")
     if found.disagreeing:
         names = ", ".join(found.disagreeing)
-        lines.append(f"starts that fit as well disagree on {names}: do not trust it")
+        lines.append(f"starts that fit as well disagree on {names}; trust none of it")
     if found.stuck:
         lines.append(
             f"{found.stuck} of {len(found.starts)} starts ended at a worse fit"

@@ -103,7 +103,9 @@ def test_a_file_reads_as_it_was_written(tmp_path):
 
 
 def test_a_file_by_hand_needs_fields_alone(tmp_path):
-    text = written(tmp_path / "mine.toml", "[fields]\ngravity = 2\naction_noise = 0.1\n")
+    text = written(
+        tmp_path / "mine.toml", "[fields]\ngravity = 2\naction_noise = 0.1\n"
+    )
     settings = gaps.parse(text, "halfcheetah")
     model = models.compile_model(CHEETAH, settings)
     np.testing.assert_allclose(model.opt.gravity, [0, 0, -19.62])
@@ -163,7 +165,7 @@ def test_wrong_files_are_one_line_errors(text, message, tmp_path):
 
 
 def test_a_missing_file_and_two_files(tmp_path):
-    with pytest.raises(ConfigError, match="none.toml: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         gaps.parse(f"@{tmp_path}/none.toml")
     one = written(tmp_path / "a.toml", "[fields]\ngravity = 2\n")
     two = written(tmp_path / "b.toml", "[fields]\ngravity = 2\n")
@@ -227,5 +229,5 @@ def test_a_restored_world_has_the_models_of_its_episodes(random_gap):
 def test_nothing_to_draw_from_is_an_error(tmp_path):
     exact = gaps.parse(written(tmp_path / "e.toml", "[fields]\ngravity = 2\n"))
     for settings in (exact, gaps.parse("gravity:2")):
-        with pytest.raises(ConfigError, match="--randomise: .* has no intervals"):
+        with pytest.raises(ConfigError, match=r"--randomise: .* has no intervals"):
             make([settings], [0])

@@ -131,6 +131,9 @@ class Fit(NamedTuple):
     cost: float
     """Root mean square of the residuals."""
     condition: float
+    """See `condition`."""
+    mixture: Array
+    """`[p]`, see `condition`."""
     converged: bool
 
     @property
@@ -167,6 +170,9 @@ def fit(
         values = dict(zip(names, np.exp(z), strict=True))
         return residuals(predict, windows, {**fixed, **values}).ravel()
 
+    if not names:
+        cost, none = np.square(f(np.zeros(0))).mean(), np.zeros(0)
+        return Fit((), none, none, none, float(np.sqrt(cost)), 1.0, none, True)
     found = scipy.optimize.least_squares(
         f,
         np.clip(np.log(list(start.values())), low, high),
@@ -183,7 +189,7 @@ def fit(
         _half_intervals(found.fun, found.jac, len(windows.first)),
         near,
         float(np.sqrt(np.square(found.fun).mean())),
-        condition(found.jac)[0],
+        *condition(found.jac),
         found.status > 0,
     )
 
