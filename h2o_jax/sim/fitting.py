@@ -106,7 +106,8 @@ def jacobian(
     windows: Windows,
     names: Sequence[str],
     z: Array,
-    others: Mapping,
+    others: Mapping[str, float],
+    step: float = _STEP,
 ) -> Array:
     """`[n h O, p]` derivatives of the residuals by log scales `z [p]`."""
 
@@ -114,8 +115,8 @@ def jacobian(
         values = dict(zip(names, np.exp(z), strict=True))
         return residuals(predict, windows, {**others, **values}).ravel()
 
-    columns = [f(z + d) - f(z - d) for d in _STEP * np.eye(len(z))]
-    return np.stack(columns, axis=1) / (2 * _STEP)
+    columns = [f(z + d) - f(z - d) for d in step * np.eye(len(z))]
+    return np.stack(columns, axis=1) / (2 * step)
 
 
 class Fit(NamedTuple):
@@ -130,10 +131,6 @@ class Fit(NamedTuple):
     """`[p]` -1 or 1 at the lower or upper bound, else 0."""
     cost: float
     """Root mean square of the residuals."""
-    condition: float
-    """See `condition`."""
-    mixture: Array
-    """`[p]`, see `condition`."""
     converged: bool
 
     @property
@@ -172,7 +169,7 @@ def fit(
 
     if not names:
         cost, none = np.square(f(np.zeros(0))).mean(), np.zeros(0)
-        return Fit((), none, none, none, float(np.sqrt(cost)), 1.0, none, True)
+        return Fit((), none, none, none, float(np.sqrt(cost)), True)
     found = scipy.optimize.least_squares(
         f,
         np.clip(np.log(list(start.values())), low, high),
@@ -189,7 +186,6 @@ def fit(
         _half_intervals(found.fun, found.jac, len(windows.first)),
         near,
         float(np.sqrt(np.square(found.fun).mean())),
-        *condition(found.jac),
         found.status > 0,
     )
 

@@ -30,6 +30,9 @@ _CONDITION = 30.0
 """Above it, fields only change the units of each other."""
 _COARSE = 1e-4
 """Tolerance of the fits that only choose a start."""
+_FINE = 0.005
+"""Step of the derivatives that tell what the log can tell: proportional columns look
+less so at larger steps."""
 _SILENT = 1e-4
 """Change of the prediction per e-fold, in std of the log's, below which is none."""
 
@@ -126,15 +129,17 @@ class _Search(NamedTuple):
         if "latency" in asked:
             latency = self.profile(scales)
             others = {"latency": float(latency.best)}
-        sensitivity, left = self.tellable(scales, others)
-        first, ended, fit = self.fits(scales, others, left)
+        sensitivity, condition, left = self.tellable(scales, others)
+        ended, fit = self.fits(
+            {name: x for name, x in scales.items() if name not in left}, others
+        )
         if latency is not None:
             latency = self.profile(fit.values)
             # Where none is clearly best, the simulator keeps its own.
             best = {"latency": float(latency.best)} if latency.certain else {}
             if best != others:
                 others = best
-                first, ended, fit = self.fits(fit.values, others, left)
+                ended, fit = self.fits(fit.values, others)
             if not latency.certain:
                 left["latency"] = "no number of steps is clearly best"
         known = {**fit.values, **others}
@@ -149,7 +154,7 @@ class _Search(NamedTuple):
             fit=fit,
             starts=ended,
             sensitivity=sensitivity,
-            condition=first.condition,
+            condition=condition,
             left_alone=left,
             latency=latency,
             action_noise=action,
@@ -163,61 +168,61 @@ class _Search(NamedTuple):
 
     def tellable(
         self, scales: Mapping[str, float], others: Mapping[str, float]
-    ) -> tuple[dict[str, float], dict[str, str]]:
-        """Field -> sensitivity where the fit begins; silent field -> why not."""
-        names = list(scales)
-        if not names:
-            return {}, {}
-        chosen = self.pick(self.how.windows, 1)
-        z = np.log(list(scales.values()))
-        jac = fitting.jacobian(self.predict, chosen, names, z, others)
-        size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
-        sensitivity = dict(zip(names, size, strict=True))
-        silent = [name for name in names if sensitivity[name] < _SILENT]
-        if len(silent) == len(self.how.fields):
-            raise ConfigError(
-                f"--fields={','.join(silent)}: changes nothing in this log; name others"
-            )
-        return sensitivity, {x: "it changes nothing in this log" for x in silent}
+    ) -> tuple[dict[str, float], float, dict[str, str]]:
+        """What the log can tell, from derivatives where the fit begins.
 
-    def fits(
-        self,
-        scales: Mapping[str, float],
-        others: Mapping[str, float],
-        left: dict[str, str],
-    ) -> tuple[Fit, tuple[Fit, ...], Fit]:
-        """Few windows from every start, then all from the best, then long windows.
-
-        Where some mixture of fields has nearly no effect, the last of its fields is
-        left alone and named in `left`.
+        Fields without an effect are left alone; then, while some mixture of fields has
+        nearly none, the last that it needs.
 
         Returns:
-            The first fit, the fits from all starts, the last fit.
+            Field -> sensitivity; the condition number of those fitted; field -> why
+            it is not.
         """
-        how, predict = self.how, self.predict
+        names, left = list(scales), dict[str, str]()
+        if not names:
+            return {}, 1.0, left
+        chosen, z = self.few(), np.log(list(scales.values()))
+        jac = fitting.jacobian(self.predict, chosen, names, z, others, _FINE)
+        size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
+        sensitivity = dict(zip(names, size, strict=True))
+        kept = [name for name in names if sensitivity[name] >= _SILENT]
+        left = {x: "it changes nothing in this log" for x in names if x not in kept}
+        if len(left) == len(self.how.fields):
+            raise ConfigError(
+                f"--fields={','.join(left)}: changes nothing in this log; name others"
+            )
+        while kept:
+            columns = jac[:, [names.index(name) for name in kept]]
+            condition, weights = fitting.condition(columns)
+            if condition <= _CONDITION:
+                return sensitivity, condition, left
+            pairs = zip(kept, weights, strict=True)
+            *others_of_it, last = [x for x, w in pairs if w > 0.3 * weights.max()]
+            left[last] = f"the log tells it only relative to {', '.join(others_of_it)}"
+            kept.remove(last)
+        return sensitivity, 1.0, left
+
+    def fits(
+        self, scales: Mapping[str, float], others: Mapping[str, float]
+    ) -> tuple[tuple[Fit, ...], Fit]:
+        """Few windows from every start, then all from the best, then long windows."""
+        how, predict, few = self.how, self.predict, self.few()
         rest = (how.bounds, how.evaluations, others)
-        few = self.pick(max(how.windows // 5, windows.LEAST), 1)
-        free = {name: x for name, x in scales.items() if name not in left}
-        first = fitting.fit(predict, few, free, *rest, _COARSE)
-        while first.condition > _CONDITION and len(free) > 1:
-            name, others_of_it = _last_of(first)
-            left[name] = f"the log tells it only relative to {', '.join(others_of_it)}"
-            del free[name]
-            first = fitting.fit(predict, few, free, *rest, _COARSE)
-        ended = [first]
-        for begin in _random_starts(free, how) if free else ():
-            ended.append(fitting.fit(predict, few, begin, *rest, _COARSE))
+        ended = tuple(
+            fitting.fit(predict, few, begin, *rest, _COARSE)
+            for begin in _starts(scales, how)
+        )
         best = min(ended, key=lambda fit: fit.cost)
         fit = fitting.fit(predict, self.pick(how.windows, 1, 1), best.values, *rest)
         long = self.pick(how.long_windows, how.long_steps)
         if len(long.first) >= windows.LEAST // 2:
             last = fitting.fit(predict, long, fit.values, *rest)
             fit = last._replace(converged=last.converged and fit.converged)
-        return first, tuple(ended), fit
+        return ended, fit
 
     def profile(self, scales: Mapping[str, float]) -> Latency:
         """The error with each latency, as steps have no derivative."""
-        chosen = self.pick(max(self.how.windows // 2, windows.LEAST), 1)
+        chosen = self.few()
         squares = []
         for lag in LAGS:
             values = {**scales, "latency": float(lag)}
@@ -260,6 +265,10 @@ class _Search(NamedTuple):
                 after[steps] = error(chosen, self.predict(chosen, known))
         return Judged(before, after)
 
+    def few(self) -> windows.Windows:
+        """Fewer windows of one step."""
+        return self.pick(max(self.how.windows // 5, 2 * windows.LEAST), 1)
+
     def pick(
         self, count: int, steps: int, seed: int = 0, held_out: bool = False
     ) -> windows.Windows:
@@ -268,24 +277,15 @@ class _Search(NamedTuple):
         return self.rows.pick(count, steps, seed, held_out, self.lead)
 
 
-def _last_of(fit: Fit) -> tuple[str, list[str]]:
-    """The last field of the mixture that the log tells least, and its others."""
-    weights = zip(fit.names, fit.mixture, strict=True)
-    mixed = [name for name, x in weights if x > 0.3 * fit.mixture.max()]
-    return mixed[-1], mixed[:-1]
-
-
-def _random_starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]:
-    """Random scales within a factor of 4 of those given, and the bounds."""
-    low, high = np.log(how.bounds)
+def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]:
+    """The scales as given, then random ones within a factor of 4 and the bounds."""
+    if not scales:
+        return [{}]
     given = np.log(list(scales.values()))
     rng = np.random.default_rng(how.fit_seed)
-    starts = []
-    for _ in range(how.starts - 1):
-        z = given + rng.uniform(-1, 1, len(given)) * math.log(4.0)
-        z = np.clip(z, low, high)
-        starts.append(dict(zip(scales, np.exp(z).tolist(), strict=True)))
-    return starts
+    spread = rng.uniform(-1, 1, (how.starts - 1, len(given))) * math.log(4.0)
+    every = np.clip(given + np.vstack([0 * given, spread]), *np.log(how.bounds))
+    return [dict(zip(scales, np.exp(z).tolist(), strict=True)) for z in every]
 
 
 def error(chosen: windows.Windows, predicted: Array) -> float:
