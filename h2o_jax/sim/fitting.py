@@ -212,9 +212,11 @@ def condition(jac: Array) -> tuple[float, Array]:
     """How far from proportional the columns are: 1 at best; and the worst mixture.
 
     Returns:
-        The condition number of the columns at unit length, and `[p]` weights of the
-        mixture of fields that the residuals tell least.
+        The condition number of the columns at unit length, and `[p]` by how many
+        e-folds each field moves, the most being 1, in the mixture that the residuals
+        tell least.
     """
     norm = np.maximum(np.linalg.norm(jac, axis=0), 1e-12)
     _, s, v = np.linalg.svd(jac / norm, full_matrices=False)
-    return float(s[0] / max(s[-1], 1e-12)), np.abs(v[-1])
+    mixture = np.abs(v[-1]) / norm
+    return float(s[0] / max(s[-1], 1e-12)), mixture / mixture.max()

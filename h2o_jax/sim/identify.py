@@ -193,11 +193,11 @@ class _Search(NamedTuple):
             )
         while kept:
             columns = jac[:, [names.index(name) for name in kept]]
-            condition, weights = fitting.condition(columns)
+            condition, mixture = fitting.condition(columns)
             if condition <= _CONDITION:
                 return sensitivity, condition, left
-            pairs = zip(kept, weights, strict=True)
-            *others_of_it, last = [x for x, w in pairs if w > 0.3 * weights.max()]
+            pairs = zip(kept, mixture, strict=True)
+            *others_of_it, last = [name for name, share in pairs if share > 0.3]
             left[last] = f"the log tells it only relative to {', '.join(others_of_it)}"
             kept.remove(last)
         return sensitivity, 1.0, left
