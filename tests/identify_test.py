@@ -208,7 +208,7 @@ def test_a_short_log_is_refused(log, tmp_path, monkeypatch):
     path = tmp_path / "log.hdf5"
     short = jax.tree.map(lambda x: x[:200], log)
     datasets.write_d4rl(path, short, np.zeros(200, bool))
-    with pytest.raises(DatasetError, match="200 rows, of which .* give a longer log"):
+    with pytest.raises(DatasetError, match=r"200 rows, of which .* give a longer log"):
         call(command.main, monkeypatch, f"--dataset={path}", *TINY)
 
 

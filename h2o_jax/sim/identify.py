@@ -121,7 +121,7 @@ class _Search(NamedTuple):
         """All stages in order."""
         predict, asked = self.predict, self.how.fields
         scales = {
-            name: predict.given.get(name, 1.0)
+            name: max(predict.given.get(name, 1.0), self.how.bounds[0])
             for name in asked
             if fields.find(name).arrays
         }
