@@ -155,8 +155,9 @@ def algorithm(experiment: Experiment) -> Algorithm:
         discriminator_hidden=experiment.discriminator_hidden,
         **given,
     )
-    if experiment.overlap and "sim" not in method.domains:
-        raise ConfigError(f"--overlap: {experiment.algorithm} steps no simulator")
+    for name in ("overlap", "randomise"):
+        if getattr(experiment, name) and "sim" not in method.domains:
+            raise ConfigError(f"--{name}: {experiment.algorithm} steps no simulator")
     if experiment.simulator != "as_is" and "sim" not in method.domains:
         raise ConfigError(
             f"--simulator={experiment.simulator}: {experiment.algorithm} steps no "
@@ -211,6 +212,7 @@ def worlds(
             threads,
             [run.gap for run in grid or experiment.runs],
             [x.residual for x in simulators] if corrects(experiment) else (),
+            experiment.randomise,
         )
     n = len(experiment.runs) * experiment.episodes
     real = sim_worlds.make(task, [experiment.real] * n, [0] * n, inertia, threads)

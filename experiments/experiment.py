@@ -144,6 +144,10 @@ class Schedule:
         "Step the simulators while the device learns, by the policy of one block "
         "earlier.",
     )
+    randomise: bool = setting(
+        False,
+        "Draw the fields of each simulated episode from the intervals of --gap=@FILE.",
+    )
     replay_rows: int | None = setting(
         None,
         "Simulated rows that a run keeps, at least --steps; default: ten times the "

@@ -4,17 +4,24 @@ The only place that turns `--simulator` into simulators; all that follows takes 
 they come.
 """
 
-import importlib
+import hashlib
 import pathlib
-from types import ModuleType
+import time
 
-from experiments import residuals
+import h2o_jax
+from experiments import identify as command
+from experiments import residuals, run_folder
 from experiments.build import Simulator
 from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import ConfigError
+from h2o_jax.sim import audit, identify, simulator_file
 from h2o_jax.sim import gaps as gaps_lib
+from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import Fitting
+
+_HORIZONS, _ROWS, _WINDOWS = (5, 10), 20_000, 500
+"""Of an audit on the way to a training: a sample tells the kind of a gap."""
 
 
 def prepare(
@@ -49,14 +56,90 @@ def _mend(
     threads: int,
 ) -> Simulator:
     """One simulator by the experiment's route, which is said in a line."""
-    route = experiment.simulator
+    route, given = experiment.simulator, (dataset, cache, threads)
     if route == "auto":
-        _module("audit", route)
-        raise _unfinished(route)
+        return _advised(experiment, gap, *given)
     if route in ("identified", "both"):
-        _module("identify", route)
-        raise _unfinished(route)
-    return _corrected(experiment, gap, dataset, cache, threads)
+        gap = _identified(experiment, gap, *given)
+    if route in ("residual", "both"):
+        return _corrected(experiment, gap, *given)
+    return Simulator(gap)
+
+
+def _advised(
+    experiment: Experiment,
+    gap: Gaps,
+    dataset: Dataset,
+    cache: pathlib.Path,
+    threads: int,
+) -> Simulator:
+    """The simulator that the audit leads to: identified first, then corrected.
+
+    Where weights or the log alone are advised, the simulator stays as it is: those are
+    settings of the method.
+    """
+    given = (dataset, cache, threads)
+    verdict = _audited(experiment, gap, dataset, threads)
+    if verdict.route == "identify":
+        gap = _identified(experiment, gap, *given)
+        verdict = _audited(experiment, gap, dataset, threads)
+    if verdict.route in ("identify", "residual"):
+        return _corrected(experiment, gap, *given)
+    return Simulator(gap)
+
+
+def _audited(
+    experiment: Experiment, gap: Gaps, dataset: Dataset, threads: int
+) -> Verdict:
+    """What the audit says of one simulator."""
+    audited = audit.audit(
+        experiment.model,
+        [gap],
+        dataset.transition,
+        horizons=_HORIZONS,
+        rows=_ROWS,
+        windows=_WINDOWS,
+        time_limits=dataset.time_limits,
+        inertia=experiment.inertia,
+        threads=threads,
+    )
+    verdict = audited.best.verdict
+    print(
+        f"audit     {gaps_lib.to_text(gap)}: {verdict.route}, {verdict.why}", flush=True
+    )
+    return verdict
+
+
+def _identified(
+    experiment: Experiment,
+    gap: Gaps,
+    dataset: Dataset,
+    cache: pathlib.Path,
+    threads: int,
+) -> Gaps:
+    """The simulator with fields fitted to the log; itself, where that does not help.
+
+    The simulator file lies in the cache, under a name that all it depends on decides.
+    """
+    task, inertia, how = experiment.model, experiment.inertia, Fitting()
+    text = gaps_lib.to_text(gap)
+    content = repr((task.name, text, inertia, dataset.sha256, how, h2o_jax.__version__))
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    path = cache / f"{task.name}-identified-{digest}.toml"
+    if not path.is_file():
+        began = time.perf_counter()
+        fitted = identify.identify(task, gap, dataset.transition, how, inertia, threads)
+        seconds = time.perf_counter() - began
+        before, after = fitted.judged
+        if any(after[steps] >= before[steps] for steps in before):
+            print(f"identify  {text}: no better on held-out episodes, not used")
+            return gap
+        with run_folder.writing("cache_dir", cache):
+            file = command.content(fitted, gap, dataset, seconds)
+            simulator_file.write(str(path), file)
+    (mended,) = gaps_lib.parse_list(f"@{path}", task.robot)
+    print(f"identify  {text}: {gaps_lib.to_text(mended)}, see {path}", flush=True)
+    return mended
 
 
 def _corrected(
@@ -78,21 +161,3 @@ def _corrected(
     )
     print(f"residual  {gaps_lib.to_text(gap)}: {line}", flush=True)
     return Simulator(gap, learned if learned.useful else None)
-
-
-def _module(name: str, route: str) -> ModuleType:
-    """The part of `h2o_jax.sim` that a route needs.
-
-    Raises:
-        ConfigError: this version does not have it.
-    """
-    try:
-        return importlib.import_module(f"h2o_jax.sim.{name}")
-    except ModuleNotFoundError:
-        raise _unfinished(route) from None
-
-
-def _unfinished(route: str) -> ConfigError:
-    return ConfigError(
-        f"--simulator={route}: not in this version; choose as_is or residual"
-    )

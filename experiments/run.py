@@ -125,11 +125,13 @@ def _train(
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the run folder of all."""
     whole, folder = command.experiment, where.path
+    facts = reports.data_facts(whole, training.dataset)
+    about = reports.run_facts(whole, facts)
     if command.output.resume:
+        run_folder.check_runs(folder, about["runs"])
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
-    facts = reports.data_facts(whole, training.dataset)
-    where.begin(command.flags.text(), reports.run_facts(whole, facts))
+    where.begin(command.flags.text(), about)
     clock = Clock()
     epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())

@@ -17,7 +17,7 @@ import fcntl
 import json
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from experiments import environment
@@ -194,6 +194,20 @@ def versions(path: pathlib.Path) -> dict[str, Any]:
     """
     content: dict[str, Any] = json.loads(_read(path, VERSIONS))
     return content
+
+
+def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Makes sure that a resumed folder is of these runs, simulator files included.
+
+    Raises:
+        CheckpointError: it is of others.
+    """
+    for former, now in zip(versions(path)["runs"], runs, strict=True):
+        if former["label"] != now["label"]:
+            raise CheckpointError(
+                f"--resume={path}: a run was {former['label']} there, is "
+                f"{now['label']} now; restore the simulator file, or start a fresh run"
+            )
 
 
 @contextlib.contextmanager

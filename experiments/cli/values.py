@@ -62,7 +62,7 @@ def text(value: Any, of_kind: str) -> Any:
     """A default as the command line would give it; numbers stay as they are."""
     if value is None or of_kind in ("bool", "int", "float"):
         return value
-    if of_kind == ROWS:
+    if of_kind in (ROWS, BOUNDS):
         return ":".join(map(str, value))
     if of_kind in (WHOLE_NUMBERS, RANGES, NUMBERS, NAMES):
         return ",".join(map(str, value if isinstance(value, tuple) else (value,)))

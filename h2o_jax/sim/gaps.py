@@ -3,7 +3,8 @@
 A gap edits a model (`MjSpec`, in memory: no file is touched) or the interface
 between policy and physics. `gravity:2` is a gap with its factor, `gravity` the same
 with the published factor, `gravity:2+friction:0.3` both in one simulator, and
-`gravity:2,friction:0.3` two simulators.
+`gravity:2,friction:0.3` two simulators. `@simulator.toml` is a simulator file, see
+`simulator_file`, whose gaps come with scaled fields.
 
 References:
     Niu et al., H2O+ (arXiv 2309.12716), Table I; its code's text edits of the XML
@@ -12,11 +13,13 @@ References:
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
 
 import mujoco
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import fields, simulator_file
 from h2o_jax.sim.gap_table import ANY, GAPS, Gap
 from h2o_jax.sim.interface import Interface
 
@@ -36,6 +39,23 @@ Gaps = tuple[GapSetting, ...]
 """The gaps of one simulator."""
 
 
+@dataclasses.dataclass(frozen=True)
+class FileSetting(GapSetting):
+    """A simulator file as one gap: its own gaps, and fields that scale the result.
+
+    Its name, such as `@mine-3fa92b1c`, tells the content and not the place, so that
+    results carry it; it is not what `parse` reads.
+    """
+
+    base: Gaps = ()
+    """The gaps that the file names."""
+    values: tuple[fields.Value, ...] = ()
+    """Fields and intervals."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def names(robot: str | None = None) -> list[str]:
     """Names of the gaps that this robot has, or of all."""
     return [g.name for g in GAPS.values() if robot is None or g.supports(robot)]
@@ -48,17 +68,18 @@ def parse(text: str, robot: str | None = None) -> Gaps:
     """Reads the gaps of one simulator, such as `gravity:2+friction:0.3`.
 
     Args:
-        text: gaps joined by `+`; empty or `none` for an unmodified simulator.
+        text: gaps joined by `+`; empty or `none` for an unmodified simulator. One may
+            be `@` and the path of a simulator file.
         robot: only gaps of this robot are accepted.
 
     Returns:
         The settings in the order given, except that a variant such as `idealised`,
         which would overwrite what other gaps changed, comes first. `to_text` is the
-        inverse.
+        inverse, but for files.
 
     Raises:
-        ConfigError: an unknown or repeated gap, one the robot does not have, or a
-            factor that is no number or out of range.
+        ConfigError: an unknown or repeated gap, one the robot does not have, a factor
+            that is no number or out of range, or a file that is none.
     """
     if text.strip() in ("", "none"):
         return ()
@@ -66,7 +87,9 @@ def parse(text: str, robot: str | None = None) -> Gaps:
     for setting in settings:
         if sum(setting.name == other.name for other in settings) > 1:
             raise ConfigError(f"gap {setting.name} is given twice in {text!r}")
-    return tuple(sorted(settings, key=lambda setting: not GAPS[setting.name].variant))
+    if sum(isinstance(setting, FileSetting) for setting in settings) > 1:
+        raise ConfigError(f"gap {text!r} names two simulator files; give one")
+    return tuple(sorted(settings, key=lambda setting: not _is_variant(setting)))
 
 
 def parse_list(text: str, robot: str | None = None) -> tuple[Gaps, ...]:
@@ -82,7 +105,19 @@ def to_text(settings: Sequence[GapSetting]) -> str:
     return "+".join(map(str, settings)) or "none"
 
 
+def _is_variant(setting: GapSetting) -> bool:
+    return setting.name in GAPS and GAPS[setting.name].variant
+
+
+def _parse_file(path: str, robot: str | None) -> FileSetting:
+    content = simulator_file.read(path)
+    name = f"@{pathlib.PurePath(path).stem}-{content.digest()}"
+    return FileSetting(name, 1.0, parse(content.gap, robot), content.fields)
+
+
 def _parse_one(text: str, robot: str | None) -> GapSetting:
+    if text.strip().startswith("@"):
+        return _parse_file(text.strip()[1:], robot)
     name, colon, number = text.strip().partition(":")
     gap = _find(name, robot)
     if not colon:
@@ -126,7 +161,7 @@ def edit(spec: mujoco.MjSpec, robot: str, settings: Iterable[GapSetting]) -> Non
     Raises:
         ConfigError: the robot does not have one of the gaps.
     """
-    for setting in settings:
+    for setting in _unfold(settings):
         gap = _find(setting.name, robot)
         _check_factor(setting)
         if gap.edits and setting.factor != gap.neutral:
@@ -139,7 +174,28 @@ def interface(
 ) -> Interface:
     """The interface `base` with the gaps that edit one."""
     for setting in settings:
+        if isinstance(setting, FileSetting):
+            values = [(x.name, x.value) for x in setting.values]
+            base = fields.interface(interface(setting.base, base), values)
+            continue
         change = GAPS[setting.name].interface
         if change is not None:
             base = change(base, setting.factor)
     return base
+
+
+def from_file(settings: Iterable[GapSetting]) -> tuple[fields.Value, ...]:
+    """The fields of the simulator file among these gaps; none without one."""
+    files = [setting for setting in settings if isinstance(setting, FileSetting)]
+    return files[0].values if files else ()
+
+
+def without_fields(settings: Iterable[GapSetting]) -> Gaps:
+    """The same gaps with the fields of a simulator file left out."""
+    return tuple(_unfold(settings))
+
+
+def _unfold(settings: Iterable[GapSetting]) -> Iterator[GapSetting]:
+    """The gaps of a simulator file in place of the file."""
+    for setting in settings:
+        yield from setting.base if isinstance(setting, FileSetting) else (setting,)

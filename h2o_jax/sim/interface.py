@@ -132,6 +132,13 @@ class Channel:
         self._drawn_seed = np.zeros(n, np.uint64)
         self._drawn_block = np.full(n, -1)
 
+    def change(self, i: int, interface: Interface) -> None:
+        """Gives an environment another latency and action noise."""
+        self._latency[i], self._action_noise[i] = (
+            interface.latency,
+            interface.action_noise,
+        )
+
     def draws(self, ids: Array, seeds: Array, step: Array) -> Draws:
         """Random numbers of the control steps that end at `step`.
 

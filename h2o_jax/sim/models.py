@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import fields
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
@@ -21,7 +22,8 @@ def compile_model(
 
     A model whose XML fixes the total mass (HalfCheetah: 14 kg) keeps it, as that rule
     came after the text edits of the published gaps: a thicker thigh takes mass from
-    the other limbs. Without gaps the model is Gymnasium's, bit for bit.
+    the other limbs. Without gaps the model is Gymnasium's, bit for bit. The fields of a
+    simulator file scale what comes out.
 
     Args:
         task: the robot.
@@ -30,7 +32,8 @@ def compile_model(
             with which the D4RL and ODRL logs were recorded.
 
     Raises:
-        ConfigError: the robot does not have a gap, or does not compile with it.
+        ConfigError: the robot does not have a gap or a field, or does not compile
+            with it.
     """
     spec = task.spec()
     total_mass = spec.compiler.settotalmass
@@ -48,19 +51,11 @@ def compile_model(
         text = gaps_lib.to_text(gaps)
         raise ConfigError(f"{task.name} with {text} is no model: {message}") from error
     if total_mass > 0:
-        _set_total_mass(model, total_mass)
-    return model
-
-
-def _set_total_mass(model: mujoco.MjModel, total: float) -> None:
-    """Rescales all masses and inertias, and whatever follows from them."""
-    mujoco.mj_setTotalmass(model, total)
-    mujoco.mj_setConst(model, mujoco.MjData(model))
-    # The compiler's statistics are not among those constants, yet the constraint
-    # solver stops by the mean inertia. Summed one by one, as NumPy's running sums are
-    # and Python's own `sum` is no longer since 3.12, they round as the compiler's do.
-    model.stat.meaninertia = np.cumsum(model.dof_M0)[-1] / model.nv
-    model.stat.meanmass = np.cumsum(model.body_mass[1:])[-1] / (model.nbody - 1)
+        mujoco.mj_setTotalmass(model, total_mass)
+        fields.refresh(model)
+    values = [(x.name, x.value) for x in gaps_lib.from_file(gaps)]
+    fields.check_model(model, [name for name, _ in values])
+    return fields.scaled(model, values)
 
 
 def _lengthen_capsules(spec: mujoco.MjSpec) -> None:

@@ -1,7 +1,7 @@
 """Many environments of one task, each with its own model and interface, as a batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import mujoco
@@ -23,6 +23,10 @@ _FATAL = [
 ]
 _RESIDUAL = "residual"
 """In a state, what corrected each environment."""
+
+
+Variation = Callable[[np.random.Generator], tuple[mujoco.MjModel, Interface]]
+"""Draws the model and the interface of an environment's next episode."""
 
 
 class Step(NamedTuple):
@@ -65,6 +69,7 @@ class World:
         nthread: int = 0,
         queue: int = 0,
         residuals: Sequence[Residual | None] = (),
+        variations: Sequence[Variation | None] = (),
     ):
         """Builds the batch and resets every environment.
 
@@ -78,6 +83,8 @@ class World:
                 larger batch has the same layout as the whole; see `queue_length`.
             residuals: `n`, what corrects each environment after every control step,
                 None for nothing; empty where none is ever corrected.
+            variations: `n`; environments with one draw a model of the same layout at
+                each reset, as a function of the episode's seed. Empty for none.
         """
         if not len(models) == len(interfaces) == len(seeds) > 0:
             raise ValueError(
@@ -89,6 +96,7 @@ class World:
         self.task = task
         self.n = n
         self._models = list(models)
+        self._variations = list(variations) or [None] * n
         self._seeds = list(seeds)
         self._batch = batch.Batch(models[0], n, nthread)
         if any(model is not models[0] for model in models):
@@ -156,6 +164,7 @@ class World:
         if seeds is None:
             self._episode[ids] += 1
             seeds = [_episode_seed(self._seeds[i], self._episode[i]) for i in ids]
+        self._vary(ids, seeds)
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
         for i, seed in zip(ids, seeds, strict=True):
             rng = np.random.default_rng(int(seed))
@@ -172,6 +181,25 @@ class World:
             draws = self._channel.draws(ids, self._episode_seed[ids], self.age[ids])
         s_t = self._sense(self._qpos[ids], self._qvel[ids], draws, ids)
         self.observations[ids] = s_t
+
+    def use(self, models: Sequence[mujoco.MjModel]) -> None:
+        """Swaps the models `[n]` for others of the same layout; `put` comes next."""
+        self._models = list(models)
+        self._batch.set_models(self._models)
+
+    def _vary(self, ids: Array, seeds: Sequence[int] | Array) -> None:
+        """Draws the models of episodes where they vary, by the episodes' seeds."""
+        models = self._models.copy()
+        for i, seed in zip(ids, seeds, strict=True):
+            draw = self._variations[i]
+            if draw is not None:
+                # Apart from the numbers of the reset and of the interface.
+                rng = np.random.default_rng([int(seed), 0, 1])
+                models[i], interface = draw(rng)
+                if self._channel is not None:
+                    self._channel.change(i, interface)
+        if any(new is not old for new, old in zip(models, self._models, strict=True)):
+            self.use(models)
 
     def put(self, observations: Array, waiting: Sequence[Array] = ()) -> Array:
         """Puts every environment into the state behind an observation.
@@ -330,6 +358,7 @@ class World:
                 f"the saved simulator state is not one of {self.n} {self.task.name} "
                 "environments with these interfaces"
             )
+        self._vary(self._all, state["episode_seed"])
         self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE)
         for name, array in arrays.items():
             array[...] = state[name]

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import fields
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gap_table import GAPS
-from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.gaps import FileSetting, Gaps
+from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Task
-from h2o_jax.sim.world import World, queue_length
+from h2o_jax.sim.world import Variation, World, queue_length
 
 
 def make(
@@ -22,6 +25,7 @@ def make(
     threads: int = 0,
     grid: Sequence[Gaps] = (),
     residuals: Sequence[Residual | None] = (),
+    randomise: bool = False,
 ) -> World:
     """`n` environments of a task in one batch; each distinct model is compiled once.
 
@@ -34,22 +38,58 @@ def make(
         grid: gaps of all environments of an experiment, if other processes simulate
             some of them; arrays of state then have the same shape in all processes.
         residuals: `n`, what corrects each environment; empty for nothing.
+        randomise: draw the fields of each episode from the intervals of the simulator
+            file among the gaps.
 
     Raises:
-        ConfigError: the robot does not have a gap, or does not compile with it.
+        ConfigError: the robot does not have a gap, or does not compile with it; or
+            there is nothing to draw from.
     """
     models = {
         settings: compile_model(task, settings, inertia) for settings in set(gaps)
     }
+    every = [_widest(x, task, randomise) for x in grid]
+    interfaces = [_widest(x, task, randomise) for x in gaps]
     return World(
         task,
         [models[settings] for settings in gaps],
-        [gaps_lib.interface(settings, task.interface) for settings in gaps],
+        interfaces,
         seeds,
         threads,
-        queue_length([gaps_lib.interface(x, task.interface) for x in grid]),
+        queue_length([*every, *interfaces]),
         residuals,
+        [_variation(task, settings, inertia) for settings in gaps] if randomise else (),
     )
+
+
+def _widest(gaps: Gaps, task: Task, randomise: bool) -> Interface:
+    """The interface of an environment; where it is drawn, the one that needs most."""
+    base = gaps_lib.interface(gaps, task.interface)
+    if not randomise:
+        return base
+    return fields.interface(base, [(x.name, x.high) for x in gaps_lib.from_file(gaps)])
+
+
+def _variation(task: Task, gaps: Gaps, inertia: Inertia) -> Variation:
+    """Draws fields of a simulator file: a model and an interface per episode.
+
+    Raises:
+        ConfigError: there is no interval.
+    """
+    values = gaps_lib.from_file(gaps)
+    if all(x.low == x.high for x in values):
+        raise ConfigError(
+            f"--randomise: {gaps_lib.to_text(gaps)} has no intervals to draw from; "
+            "give --gap=@FILE with low and high"
+        )
+    model = compile_model(task, gaps_lib.without_fields(gaps), inertia)
+    base = gaps_lib.interface(gaps, task.interface)
+
+    def draw(rng: np.random.Generator) -> tuple[mujoco.MjModel, Interface]:
+        chosen = fields.drawn(values, rng).items()
+        return fields.scaled(model, chosen), fields.interface(base, chosen)
+
+    return draw
 
 
 def check_effect(
@@ -61,13 +101,16 @@ def check_effect(
     gap may change nothing without any error, as lower friction does where the other
     surface's coefficient is larger and therefore counts; an experiment with such a
     gap would compare a simulator with itself. A gap that pushes the robot now and
-    then is given more than `steps`: ten times the mean interval between pushes.
+    then is given more than `steps`: ten times the mean interval between pushes. A
+    simulator file is exempt: at its best it undoes what its own gaps do.
 
     Raises:
         ConfigError: a gap whose factor is not neutral left every observation as it
             was.
     """
     for gap in gaps:
+        if isinstance(gap, FileSetting):
+            continue
         rare = gaps_lib.interface([gap], task.interface).push_probability
         window = max(steps, round(10 / rare)) if rare else steps
         actions = np.random.default_rng(0).uniform(-1, 1, (window, task.action_dim))

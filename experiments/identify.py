@@ -1,0 +1,228 @@
+"""Fits a wrong simulator to a log, and writes it as a simulator file.
+
+Scales named fields of the simulator --gap (gravity, masses, damping, friction, ...)
+until it does what the log says, and reports what the log can tell of them, with
+intervals and with errors on episodes that no fit has seen. The file --out is what
+--gap=@FILE takes wherever a gap is given; see docs/identify.md.
+"""
+
+import dataclasses
+import datetime
+import pathlib
+import sys
+import time
+from typing import Any
+
+from experiments import data, environment, run_folder
+from experiments.cli import console
+from experiments.cli.flags import Flags
+from experiments.data import Reading
+from experiments.experiment import Source
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import MACHINE, PLACE, at_least, setting
+from h2o_jax.sim import gaps, identify, simulator_file
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import Fitting, Identified
+from h2o_jax.sim.simulator_file import SimulatorFile
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Identification:
+    """Identifying the simulator."""
+
+    gap: str = setting(
+        "none",
+        "The simulator that is wrong, as in experiments.run; @FILE goes on from a "
+        "simulator file.",
+    )
+    out: str = setting("", "The .toml file to write; empty: none.", tags=[PLACE])
+    threads: int = setting(0, "CPU cores to use; 0: all.", at_least(0), [MACHINE])
+
+
+SETTINGS = (Source, Identification, Fitting, Reading)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    source, choice, how = flags.of(Source), flags.of(Identification), flags.of(Fitting)
+    _check_out(choice.out)
+    task = source.model
+    start = gaps.parse(choice.gap, task.robot)
+    if not source.dataset:
+        raise ConfigError("--dataset: no log to identify from; name a file")
+    if not flags.is_default("real"):
+        raise ConfigError(
+            f"--real={source.real}: the real system is only known by its log; drop it"
+        )
+    log = data.read(source.dataset, source, flags.of(Reading))
+    began = time.perf_counter()
+    found = identify.identify(
+        task, start, log.transition, how, source.inertia, choice.threads
+    )
+    seconds = time.perf_counter() - began
+    print(report(found, choice, how, log, seconds))
+    if choice.out:
+        with run_folder.writing("out", choice.out):
+            simulator_file.write(
+                choice.out, content(found, start, log, seconds), _COMMENT
+            )
+        print(f"\nwrote    {choice.out}; use it as --gap=@{choice.out}")
+
+
+_COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
+Fields are scales of the simulator `gap`, apart from latency (control steps) and
+action_noise (std)."""
+
+_SOFTWARE = ("h2o_jax", "commit", "python", "mujoco", "numpy")
+
+
+def _check_out(out: str) -> None:
+    """Refuses, before any work, a file that `--gap` could not name."""
+    path = pathlib.Path(out)
+    if out and (path.suffix != ".toml" or set(",+ ") & set(out)):
+        raise ConfigError(
+            f"--out={out}: give a path that ends in .toml, without commas, + and blanks"
+        )
+    if out and (path.is_dir() or (path.parent.exists() and not path.parent.is_dir())):
+        raise ConfigError(f"--out={out}: no place for a file")
+
+
+def content(
+    found: Identified, start: Gaps, log: Dataset, seconds: float
+) -> SimulatorFile:
+    """The simulator file of a result."""
+    judged, software = found.judged, environment.describe()
+    provenance: dict[str, Any] = {
+        "log": pathlib.PurePath(log.source).name,
+        "sha256": log.sha256,
+        "rows": len(log.transition.r_t),
+        "episodes_fitted": found.episodes[0],
+        "episodes_held_out": found.episodes[1],
+        "date": datetime.date.today().isoformat(),
+        "command": " ".join(["python -m experiments.identify", *sys.argv[1:]]),
+        "seconds": round(seconds, 1),
+        "converged": found.fit.converged,
+        "at_bound": found.at_bound,
+        "starts_disagree": found.disagreeing,
+        "left_alone": list(found.left_alone),
+        "sensor_noise": round(found.sensor_noise, 4),
+        "versions": {k: str(software[k]) for k in _SOFTWARE},
+    }
+    for steps in judged.before:
+        provenance[f"error_{steps}_before"] = round(judged.before[steps], 5)
+        provenance[f"error_{steps}_after"] = round(judged.after[steps], 5)
+    return SimulatorFile(
+        gaps.to_text(gaps.without_fields(start)), found.values, provenance
+    )
+
+
+def report(
+    found: Identified,
+    choice: Identification,
+    how: Fitting,
+    log: Dataset,
+    seconds: float,
+) -> str:
+    """What was found, and how far it can be trusted."""
+    fitted, held_out = found.episodes
+    name = pathlib.PurePath(log.source).name
+    count = f"{len(log.transition.r_t):,} rows"
+    lines = [
+        f"log      {name}, {count}; {fitted} episodes fitted, {held_out} held out",
+        f"start    {choice.gap} ({how.starts} starts, bounds {how.bounds[0]:g}.."
+        f"{how.bounds[1]:g}), {seconds:.0f} s",
+        "",
+        *_table(found),
+        "",
+        *_errors(found.judged),
+        "",
+        *(f"note     {x}" for x in notes(found)),
+    ]
+    return "\n".join(lines).rstrip()
+
+
+def _table(found: Identified) -> list[str]:
+    """One line per field."""
+    lines = [f"{'field':<22}{'value':>9}  {'95 % interval':<19}{'tells':>8}"]
+    for name, value, low, high in found.values:
+        interval = f"{low:.4f} .. {high:.4f}" if low < high else "-"
+        tells = found.sensitivity.get(name)
+        told = "-" if tells is None else f"{tells:.3f}"
+        lines.append(f"{name:<22}{value:>9.4f}  {interval:<19}{told:>8}")
+    for name, reason in found.left_alone.items():
+        lines.append(f"{name:<22}{'left':>9}  {reason}")
+    lines.append(
+        "tells: change of one step's prediction per e-fold, in std of the log's; "
+        f"condition {found.condition:.1f}"
+    )
+    return lines
+
+
+def _errors(judged: identify.Judged) -> list[str]:
+    lines = [f"{'held-out error':<22}{'before':>9}{'after':>9}"]
+    for steps in judged.before:
+        name = f"{steps} step{'s' * (steps > 1)}"
+        before, after = judged.before[steps], judged.after[steps]
+        lines.append(f"{name:<22}{before:>9.4f}{after:>9.4f}")
+    lines.append("rms of the predicted change's error, in std of the log's change")
+    return lines
+
+
+def notes(found: Identified) -> list[str]:
+    """What a reader must know before trusting the values; one line each."""
+    lines = []
+    if not found.fit.converged:
+        lines.append("the fit did not converge: these are its best values so far")
+    if found.at_bound:
+        names = ", ".join(found.at_bound)
+        lines.append(f"{names} at a bound: that taints all values; widen --bounds")
+    if found.disagreeing:
+        names = ", ".join(found.disagreeing)
+        lines.append(f"starts that fit as well disagree on {names}; trust none of it")
+    if found.stuck:
+        lines.append(
+            f"{found.stuck} of {len(found.starts)} starts ended at a worse fit"
+        )
+    if found.latency is not None:
+        profile = ", ".join(f"{k}: {x:.4f}" for k, x in found.latency.errors.items())
+        lines.append(f"error by latency {profile}")
+    lines += _noise(found)
+    lines += _gain(found.judged)
+    return lines
+
+
+def _noise(found: Identified) -> list[str]:
+    if not found.sensor_noise:
+        return []
+    lines = [
+        f"sensor noise is about {found.sensor_noise:.1%} of each observation's std: "
+        "intervals are too narrow, as noise also biases values, friction most"
+    ]
+    moved = [f"{k} {x:+.1%}" for k, x in found.shift.items() if abs(x) > 0.01]
+    if moved:
+        lines.append(
+            f"as much noise again moves {', '.join(moved)}; intervals reach twice as "
+            "far the other way"
+        )
+    return lines
+
+
+def _gain(judged: identify.Judged) -> list[str]:
+    before, after = judged.before, judged.after
+    if not before:
+        return ["no window in the held-out episodes: the result is not judged"]
+    worse = [f"{k}" for k in before if after[k] >= before[k] and after[k] > 1e-3]
+    if worse:
+        return [f"no better than before at {', '.join(worse)} steps: do not use it"]
+    rest = after.get(1, 0.0) / before.get(1, 1.0)
+    if rest > 0.2 and after[1] > 0.02:
+        return [
+            f"{rest:.0%} of the one-step error is left: noise, or a gap that no scale "
+            "of these fields is"
+        ]
+    return []
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS)

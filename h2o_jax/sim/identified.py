@@ -1,0 +1,99 @@
+"""What the fit of a simulator's fields to a log found."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from h2o_jax.sim import fields
+from h2o_jax.sim.fields import Value
+from h2o_jax.sim.fitting import Fit
+
+
+class Latency(NamedTuple):
+    """The simulator's error with each latency."""
+
+    errors: dict[int, float]
+    """Control steps -> root mean square of the residuals."""
+    best: int
+    certain: bool
+    """Whether the best is better than the next in nearly all blocks of rows."""
+
+
+class Judged(NamedTuple):
+    """Error on held-out episodes, in std of the log's change."""
+
+    before: dict[int, float]
+    """Steps -> error of the simulator that was given."""
+    after: dict[int, float]
+
+
+class Identified(NamedTuple):
+    """What was found."""
+
+    values: tuple[Value, ...]
+    """Every field that is known now, those of a simulator file of --gap included."""
+    fit: Fit
+    starts: tuple[Fit, ...]
+    """Where each start ended on one step, that of --gap first."""
+    sensitivity: dict[str, float]
+    """Field -> change of one step's prediction per e-fold, in std of the log's."""
+    condition: float
+    """Of the fields that were fitted, where the fit began."""
+    left_alone: dict[str, str]
+    """Field -> why it was not fitted."""
+    latency: Latency | None
+    action_noise: float | None
+    sensor_noise: float
+    """Share of the observations' std; 0 where none is found."""
+    shift: dict[str, float]
+    """Field -> log scale by which as much noise again moves it."""
+    judged: Judged
+    episodes: tuple[int, int]
+    """Fitted, and held out."""
+
+    @property
+    def at_bound(self) -> list[str]:
+        """Fields that ended at a bound, which taints the values of all."""
+        ended = zip(self.fit.names, self.fit.bound, strict=True)
+        return [name for name, bound in ended if bound]
+
+    @property
+    def disagreeing(self) -> list[str]:
+        """Fields for which a start that fits as well ended elsewhere."""
+        best = min(self.starts, key=lambda fit: fit.cost)
+        good = [fit for fit in self.starts if fit.cost < 1.02 * best.cost + 1e-4]
+        apart = [np.abs(x.z - best.z) > 0.02 + 2 * best.half for x in good]
+        return [n for i, n in enumerate(best.names) if any(x[i] for x in apart)]
+
+    @property
+    def stuck(self) -> int:
+        """Starts that ended at a worse fit."""
+        least = min(fit.cost for fit in self.starts)
+        return sum(fit.cost >= 1.02 * least + 1e-4 for fit in self.starts)
+
+
+def values(
+    given: Mapping[str, float], found: Identified, latency: float | None
+) -> tuple[Value, ...]:
+    """Every known field with its interval, those given first.
+
+    An interval reaches, beyond the fit's own, twice as far as the noise moved the
+    field, the other way.
+
+    Args:
+        given: field -> value, of a simulator file that was fitted further.
+        found: the rest.
+        latency: where it is known.
+    """
+    known = {name: Value.exactly(name, x) for name, x in given.items()}
+    for name, z, half in zip(found.fit.names, found.fit.z, found.fit.half, strict=True):
+        back = -2 * found.shift.get(name, 0.0)
+        low, high = z - half + min(back, 0), z + half + max(back, 0)
+        low, high = np.exp(low), min(np.exp(high), fields.LARGEST)
+        known[name] = Value(name, float(np.exp(z)), float(low), float(high))
+    if latency is not None:
+        known["latency"] = Value.exactly("latency", latency)
+    if found.action_noise is not None:
+        known["action_noise"] = Value.exactly("action_noise", found.action_noise)
+    return tuple(known.values())

@@ -1,0 +1,297 @@
+"""Fits fields of a wrong simulator to a log, and says how far that can be trusted.
+
+One step first, from several starts; then windows of several steps from the best. What
+the log cannot tell is left alone and named; see `fields`, `fitting` and `log_noise`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import OPEN_UNIT, at_least, setting
+from h2o_jax.sim import fields, fitting, identified, log_noise, windows
+from h2o_jax.sim.fitting import Fit, Predictor
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identified import Identified, Judged, Latency
+from h2o_jax.sim.models import Inertia
+from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.windows import Rows
+from h2o_jax.types import Transition
+
+LAGS = tuple(range(6))
+"""Latencies that are tried."""
+HORIZONS = (1, 10)
+"""Steps at which simulators are judged."""
+_CONDITION = 30.0
+"""Above it, fields only change the units of each other."""
+_COARSE = 1e-4
+"""Tolerance of the fits that only choose a start."""
+_FINE = 0.005
+"""Step of the derivatives that tell what the log can tell: proportional columns look
+less so at larger steps."""
+_SILENT = 1e-4
+"""Change of the prediction per e-fold, in std of the log's, below which is none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How fields are fitted."""
+
+    fields: tuple[str, ...] = setting(
+        ("gravity", "friction", "body_mass", "joint_damping"),
+        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
+        "body, joint, geom or actuator. Fields: " + ", ".join(fields.FIELDS) + ".",
+    )
+    bounds: tuple[float, float] = setting(
+        (0.1, 5.0), "LOW:HIGH of every scale, relative to --gap."
+    )
+    windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
+    long_windows: int = setting(
+        400,
+        "Windows of --long_steps, which the values come from; 0: none.",
+        at_least(0),
+    )
+    long_steps: int = setting(5, "Steps of the long windows.", at_least(2))
+    starts: int = setting(
+        3, "Starts: the simulator of --gap, then random ones.", at_least(1)
+    )
+    evaluations: int = setting(
+        20, "Most evaluations of each fit, derivatives apart.", at_least(1)
+    )
+    held_out: float = setting(
+        0.1, "Share of the episodes that only judge the result.", OPEN_UNIT
+    )
+    fit_seed: int = setting(0, "Seed of windows, episodes and starts.", at_least(0))
+
+
+def identify(
+    task: Task,
+    start: Gaps,
+    log: Transition,
+    how: Fitting,
+    inertia: Inertia = "modern",
+    threads: int = 0,
+) -> Identified:
+    """Fits fields of the simulator with gaps `start` to a log.
+
+    Args:
+        task: of the log.
+        start: the simulator that is wrong.
+        log: rows in the order in which they were recorded.
+        how: what is fitted, and how.
+        inertia: see `models.compile_model`.
+        threads: threads of the physics; 0 for one per core.
+
+    Raises:
+        ConfigError: the simulator does not have a field, or all of them are silent.
+        DatasetError: the log has too few rows.
+    """
+    _check(how)
+    predict = Predictor(task, start, inertia, threads)
+    fields.check_model(predict.model, how.fields)
+    rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
+    lead = max(LAGS) if "latency" in how.fields else predict.latency
+    return _Search(predict, rows, how, lead).run()
+
+
+def _check(how: Fitting) -> None:
+    low, high = how.bounds
+    if not (0 < low < 1 < high <= fields.LARGEST):
+        raise ConfigError(
+            f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {fields.LARGEST:g}"
+        )
+    if not how.fields or len(set(how.fields)) < len(how.fields):
+        raise ConfigError(f"--fields={','.join(how.fields)}: give each field once")
+
+
+class _Search(NamedTuple):
+    """The stages of one identification."""
+
+    predict: Predictor
+    rows: Rows
+    how: Fitting
+    lead: int
+    """Rows before each window."""
+
+    def run(self) -> Identified:
+        """All stages in order."""
+        predict, asked = self.predict, self.how.fields
+        scales = {
+            name: max(predict.given.get(name, 1.0), self.how.bounds[0])
+            for name in asked
+            if fields.find(name).arrays
+        }
+        latency, others = None, {}
+        if "latency" in asked:
+            latency = self.profile(scales)
+            others = {"latency": float(latency.best)}
+        sensitivity, condition, left = self.tellable(scales, others)
+        ended, fit = self.fits(
+            {name: x for name, x in scales.items() if name not in left}, others
+        )
+        if latency is not None:
+            latency = self.profile(fit.values)
+            # Where none is clearly best, the simulator keeps its own.
+            best = {"latency": float(latency.best)} if latency.certain else {}
+            if best != others:
+                others = best
+                ended, fit = self.fits(fit.values, others)
+            if not latency.certain:
+                left["latency"] = "no number of steps is clearly best"
+        known = {**fit.values, **others}
+        sensor = log_noise.of_sensors(predict, self.rows, known)
+        action = None
+        if "action_noise" in asked:
+            action = log_noise.of_actions(predict, self.rows, known)
+            if action is None:
+                left["action_noise"] = "it drowns in what else the simulator gets wrong"
+        result = Identified(
+            values=(),
+            fit=fit,
+            starts=ended,
+            sensitivity=sensitivity,
+            condition=condition,
+            left_alone=left,
+            latency=latency,
+            action_noise=action,
+            sensor_noise=sensor,
+            shift=self.shift(fit, others, sensor),
+            judged=self.judge(known),
+            episodes=self.rows.episodes,
+        )
+        values = identified.values(predict.given, result, others.get("latency"))
+        return result._replace(values=values)
+
+    def tellable(
+        self, scales: Mapping[str, float], others: Mapping[str, float]
+    ) -> tuple[dict[str, float], float, dict[str, str]]:
+        """What the log can tell, from derivatives where the fit begins.
+
+        Fields without an effect are left alone; then, while some mixture of fields has
+        nearly none, the last that it needs.
+
+        Returns:
+            Field -> sensitivity; the condition number of those fitted; field -> why
+            it is not.
+        """
+        names, left = list(scales), dict[str, str]()
+        if not names:
+            return {}, 1.0, left
+        chosen, z = self.few(), np.log(list(scales.values()))
+        jac = fitting.jacobian(self.predict, chosen, names, z, others, _FINE)
+        size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
+        sensitivity = dict(zip(names, size, strict=True))
+        kept = [name for name in names if sensitivity[name] >= _SILENT]
+        left = {x: "it changes nothing in this log" for x in names if x not in kept}
+        if len(left) == len(self.how.fields):
+            raise ConfigError(
+                f"--fields={','.join(left)}: changes nothing in this log; name others"
+            )
+        while kept:
+            columns = jac[:, [names.index(name) for name in kept]]
+            condition, mixture = fitting.condition(columns)
+            if condition <= _CONDITION:
+                return sensitivity, condition, left
+            pairs = zip(kept, mixture, strict=True)
+            *others_of_it, last = [name for name, share in pairs if share > 0.3]
+            left[last] = f"the log tells it only relative to {', '.join(others_of_it)}"
+            kept.remove(last)
+        return sensitivity, 1.0, left
+
+    def fits(
+        self, scales: Mapping[str, float], others: Mapping[str, float]
+    ) -> tuple[tuple[Fit, ...], Fit]:
+        """Few windows from every start, then all from the best, then long windows."""
+        how, predict, few = self.how, self.predict, self.few()
+        rest = (how.bounds, how.evaluations, others)
+        ended = tuple(
+            fitting.fit(predict, few, begin, *rest, _COARSE)
+            for begin in _starts(scales, how)
+        )
+        best = min(ended, key=lambda fit: fit.cost)
+        fit = fitting.fit(predict, self.pick(how.windows, 1, 1), best.values, *rest)
+        long = self.pick(how.long_windows, how.long_steps)
+        if len(long.first) >= windows.LEAST // 2:
+            last = fitting.fit(predict, long, fit.values, *rest)
+            fit = last._replace(converged=last.converged and fit.converged)
+        return ended, fit
+
+    def profile(self, scales: Mapping[str, float]) -> Latency:
+        """The error with each latency, as steps have no derivative."""
+        chosen = self.few()
+        squares = []
+        for lag in LAGS:
+            values = {**scales, "latency": float(lag)}
+            f = fitting.residuals(self.predict, chosen, values)
+            squares.append(np.square(f).mean(axis=(1, 2)))
+        mean = [float(x.mean()) for x in squares]
+        best, second = np.argsort(mean)[:2]
+        apart = np.array_split(squares[second] - squares[best], fitting.BLOCKS)
+        wins = sum(block.mean() > 0 for block in apart)
+        errors = {lag: math.sqrt(x) for lag, x in zip(LAGS, mean, strict=True)}
+        return Latency(errors, LAGS[best], wins >= 0.9 * fitting.BLOCKS)
+
+    def shift(
+        self, fit: Fit, others: Mapping[str, float], noise: float
+    ) -> dict[str, float]:
+        """How far as much sensor noise again moves each field: no interval shows it."""
+        if not noise or not fit.names:
+            return {}
+        how, log = self.how, self.rows.log
+        std = noise * np.asarray(log.s_tm1, np.float64).std(axis=0)
+        noisier = self.rows._replace(log=log_noise.added(log, std, how.fit_seed))
+        count, steps = how.long_windows or how.windows, how.long_steps
+        again = fitting.fit(
+            self.predict,
+            self._replace(rows=noisier).pick(count, steps if how.long_windows else 1),
+            fit.values,
+            how.bounds,
+            how.evaluations,
+            others,
+        )
+        return dict(zip(fit.names, (again.z - fit.z).tolist(), strict=True))
+
+    def judge(self, known: Mapping[str, float]) -> Judged:
+        """One and ten steps in held-out episodes, before and after."""
+        before, after = {}, {}
+        for steps in HORIZONS:
+            chosen = self.pick(self.how.windows, steps, held_out=True)
+            if len(chosen.first):
+                before[steps] = error(chosen, self.predict(chosen, {}))
+                after[steps] = error(chosen, self.predict(chosen, known))
+        return Judged(before, after)
+
+    def few(self) -> windows.Windows:
+        """Fewer windows of one step."""
+        return self.pick(max(self.how.windows // 5, 2 * windows.LEAST), 1)
+
+    def pick(
+        self, count: int, steps: int, seed: int = 0, held_out: bool = False
+    ) -> windows.Windows:
+        """Windows, by the seed of the command."""
+        seed += self.how.fit_seed
+        return self.rows.pick(count, steps, seed, held_out, self.lead)
+
+
+def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]:
+    """The scales as given, then random ones within a factor of 4 and the bounds."""
+    if not scales:
+        return [{}]
+    given = np.log(list(scales.values()))
+    rng = np.random.default_rng(how.fit_seed)
+    spread = rng.uniform(-1, 1, (how.starts - 1, len(given))) * math.log(4.0)
+    every = np.clip(given + np.vstack([0 * given, spread]), *np.log(how.bounds))
+    return [dict(zip(scales, np.exp(z).tolist(), strict=True)) for z in every]
+
+
+def error(chosen: windows.Windows, predicted: Array) -> float:
+    """Root mean square error of the last step in std of the log's change till then."""
+    logged = chosen.logged[:, -1]
+    spread = (logged - chosen.start).std(axis=0)
+    moving = spread > 1e-9
+    wrong = (predicted[:, -1] - logged)[:, moving] / spread[moving]
+    return float(np.sqrt(np.square(wrong).mean()))

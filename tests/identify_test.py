@@ -1,0 +1,218 @@
+"""A wrong simulator is fitted to a log of a right one, and says what it cannot tell."""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import identify as command
+from experiments.cli.flags import Flags
+from h2o_jax.data import datasets
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import (
+    fitting,
+    gaps,
+    identify,
+    log_noise,
+    replay_log,
+    rollout,
+    simulator_file,
+    windows,
+    worlds,
+)
+from tests.commands import call
+from tests.worlds import CHEETAH, WALKER
+
+FEW = identify.Fitting(
+    fields=("gravity", "friction"), windows=200, long_windows=100, starts=2
+)
+
+
+def recorded(text, rows=900, task=CHEETAH):
+    """A log of smooth random actions."""
+    world = worlds.make(task, [gaps.parse(text)], [3], threads=1)
+    noise = np.random.default_rng(3).standard_normal((rows, 1, 6))
+    actions = np.zeros_like(noise)
+    for i in range(1, rows):
+        actions[i] = np.clip(0.8 * actions[i - 1] + 0.4 * noise[i], -1, 1)
+    collected = rollout.collect(world, lambda obs, t: actions[t], rows)
+    return jax.tree.map(lambda x: np.asarray(x)[0], collected.transitions)
+
+
+@pytest.fixture(scope="module")
+def log():
+    return recorded("none")
+
+
+def found(gap, log, **how):
+    how = dataclasses.replace(FEW, **how)
+    return identify.identify(CHEETAH, gaps.parse(gap), log, how, threads=1)
+
+
+def values(result):
+    return {x.name: x.value for x in result.values}
+
+
+# --- what is recovered ----------------------------------------------------------
+
+
+def test_gravity_and_friction_come_back(log):
+    result = found("gravity:2+friction:0.3", log)
+    assert values(result)["gravity"] == pytest.approx(0.5, rel=1e-3)
+    assert values(result)["friction"] == pytest.approx(1 / 0.3, rel=1e-2)
+    assert result.judged.after[1] < 0.01 < 0.1 < result.judged.before[1]
+    assert result.judged.after[10] < 0.1 * result.judged.before[10]
+    assert result.fit.converged and not result.at_bound and not result.left_alone
+    assert not result.disagreeing and result.sensor_noise == 0
+
+
+def test_fields_that_only_change_units_are_named_and_one_is_held(log):
+    names = ("body_mass", "joint_damping", "joint_stiffness", "joint_armature")
+    predict = fitting.Predictor(CHEETAH, (), "modern", 1)
+    rows = windows.sort(CHEETAH, predict.model, log, 0.1, 0)
+    how = dataclasses.replace(FEW, fields=(*names, "actuator_gear"))
+    search = identify._Search(predict, rows, how, 0)
+    _, condition, left = search.tellable(dict.fromkeys(how.fields, 1.0), {})
+    assert list(left) == ["actuator_gear"] and condition < 10
+    assert all(name in left["actuator_gear"] for name in names)
+
+
+def test_a_silent_field_is_left_alone(log):
+    floating = log._replace(s_tm1=log.s_tm1 + 0, s_t=log.s_t + 0)
+    floating.s_tm1[:, 0] += 5.0  # far above the floor
+    floating.s_t[:, 0] += 5.0
+    with pytest.raises(ConfigError, match="friction: changes nothing in this log"):
+        found("friction:0.3", floating, fields=("friction",))
+
+
+def test_a_bound_is_said(log):
+    result = found("gravity:2", log, fields=("gravity",), bounds=(0.8, 2.0), starts=1)
+    assert result.at_bound == ["gravity"]
+    assert any("at a bound" in line for line in command.notes(result))
+
+
+def test_too_few_evaluations_keep_the_best_and_say_so(log):
+    result = found("gravity:2", log, fields=("gravity",), evaluations=1, starts=1)
+    assert not result.fit.converged
+    assert "did not converge" in command.notes(result)[0]
+
+
+def test_a_latency_is_profiled():
+    result = found("gravity:2", recorded("latency:2"), fields=("gravity", "latency"))
+    assert values(result)["latency"] == 2 and result.latency.certain
+    assert values(result)["gravity"] == pytest.approx(0.5, rel=1e-2)
+    errors = result.latency.errors
+    assert min(errors, key=errors.get) == 2 and len(errors) == 6
+
+
+def test_noise_on_actions_is_told_from_none(log):
+    how = {"fields": ("gravity", "action_noise"), "starts": 1, "long_windows": 0}
+    noisy = found("none", recorded("joint_noise:0.1"), **how)
+    assert noisy.action_noise == pytest.approx(0.1, rel=0.2)
+    assert "action_noise" in found("none", log, **how).left_alone
+
+
+def test_noise_of_sensors_is_measured(log):
+    std = log.s_tm1.std(axis=0)
+    noisy = log_noise.added(log, 0.05 * std, seed=1)
+    predict = fitting.Predictor(CHEETAH, (), "modern", 1)
+    rows = windows.sort(CHEETAH, predict.model, noisy, 0.1, 0)
+    assert log_noise.of_sensors(predict, rows, {}) == pytest.approx(0.05, rel=0.3)
+
+
+def test_a_file_is_fitted_further(log, tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('gap = "friction:0.3"\n[fields]\ngravity = 2\nfriction = 3.3333\n')
+    result = found(f"@{path}", log, fields=("gravity",), starts=1)
+    assert values(result) == pytest.approx({"gravity": 1, "friction": 3.3333}, rel=1e-3)
+
+
+# --- rows -----------------------------------------------------------------------
+
+
+def test_added_noise_is_one_number_per_observation(log):
+    noisy = log_noise.added(log, 0.1, seed=0)
+    assert np.array_equal(replay_log.sequences(noisy), replay_log.sequences(log))
+    assert np.std(noisy.s_t - log.s_t) == pytest.approx(0.1, rel=0.05)
+
+
+def test_clipped_rows_and_ends_of_episodes_are_never_used():
+    log = recorded("none", 4000, WALKER)
+    log.s_tm1[100, 10] = 10.0
+    model = fitting.Predictor(WALKER, (), "modern", 1).model
+    rows = windows.sort(WALKER, model, log, 0.2, 0)
+    assert not rows.usable[100]
+    assert not rows.usable[log.discount_t == 0].any()
+    for held_out in (False, True):
+        picked = rows.pick(10_000, 3, 0, held_out, lead=2)
+        covered = picked.first[:, None] + np.arange(3)
+        assert rows.usable[covered].all()
+        assert (rows.held_out[covered] == held_out).all()
+        assert (rows.age[picked.first] >= 2).all()
+        sequence = replay_log.sequences(log)
+        assert (sequence[covered] == sequence[picked.first][:, None]).all()
+
+
+# --- the command ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def file(log, tmp_path_factory):
+    path = tmp_path_factory.mktemp("log") / "log.hdf5"
+    datasets.write_d4rl(path, log, np.zeros(len(log.r_t), bool))
+    return path
+
+
+TINY = ("--windows=200", "--long_windows=0", "--starts=1", "--threads=1")
+
+
+def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "found.toml"
+    arguments = ("--gap=gravity:2", "--fields=gravity", f"--out={out}")
+    call(command.main, monkeypatch, f"--dataset={file}", *arguments, *TINY)
+    said = capsys.readouterr().out
+    assert "held-out error" in said and f"--gap=@{out}" in said
+    content = simulator_file.read(str(out))
+    assert content.gap == "gravity:2" and content.provenance["rows"] == 900
+    assert content.provenance["converged"] is True
+    world = worlds.make(CHEETAH, [gaps.parse(f"@{out}", "halfcheetah")], [0])
+    assert world._models[0].opt.gravity[2] == pytest.approx(-9.81, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fields=gravty"], "'gravty' is unknown; choose from gravity"),
+        (["--fields=body_mass:tail"], "no body of that name; choose from"),
+        (["--fields=gravity,gravity"], "give each field once"),
+        (["--bounds=2:5"], "--bounds=2:5: give 0 < LOW < 1 < HIGH"),
+        (["--gap=@none.toml"], r"none\.toml: No such file"),
+        (["--out=a.json"], r"--out=a\.json: give a path that ends in \.toml"),
+        (["--out=a,b.toml"], "without commas"),
+        (["--dataset="], "--dataset: no log"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments, message, file, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    given = (f"--dataset={file}", "--out=x.toml", *TINY, *arguments)
+    with pytest.raises(ConfigError, match=message) as error:
+        call(command.main, monkeypatch, *given)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_a_short_log_is_refused(log, tmp_path, monkeypatch):
+    path = tmp_path / "log.hdf5"
+    short = jax.tree.map(lambda x: x[:200], log)
+    datasets.write_d4rl(path, short, np.zeros(200, bool))
+    with pytest.raises(DatasetError, match=r"200 rows, of which .* give a longer log"):
+        call(command.main, monkeypatch, f"--dataset={path}", *TINY)
+
+
+def test_the_flags_are_those_of_its_records():
+    flags = Flags(*sys.modules[command.main.__module__].SETTINGS)
+    flags.parse(["prog"])
+    assert flags.of(identify.Fitting) == identify.Fitting()
