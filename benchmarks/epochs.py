@@ -14,8 +14,9 @@ import numpy as np
 from benchmarks import updates
 from benchmarks.timing import Measure
 from experiments import build, loop
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
+from experiments.runs import Run
 from h2o_jax import packing
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps

@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.timing import Measure
 from experiments import build, simulate
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment
+from experiments.runs import Run
 from h2o_jax.sim import models
 from h2o_jax.sim.tasks import Task
 from h2o_jax.sim.world import World

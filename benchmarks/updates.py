@@ -13,7 +13,8 @@ import numpy as np
 from benchmarks import floor
 from benchmarks.timing import Measure
 from experiments import build
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment
+from experiments.runs import Run
 from h2o_jax import packing, replay
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.program import make_program

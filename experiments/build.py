@@ -1,28 +1,23 @@
 """From an experiment to its parts: method, simulators, program, first state."""
 
-import dataclasses
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment
+from experiments.runs import Run
+from experiments.training import Block, Simulator, State, Training, Worlds
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
-from h2o_jax.replay import Replay
 from h2o_jax.sim import worlds as sim_worlds
-from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.residual import Residual
-from h2o_jax.sim.world import World
 from h2o_jax.types import (
-    Actor,
     Algorithm,
     Hyper,
-    LearnerState,
     Scales,
     unit_scales,
 )
@@ -32,67 +27,6 @@ CORRECTED = ("sim/strayed", "sim/trust")
 of the corrections that counted."""
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
-
-
-class Simulator(NamedTuple):
-    """What a run learns in."""
-
-    gap: Gaps
-    """How the model differs from the stock one."""
-    residual: Residual | None = None
-    """What corrects it after every control step."""
-
-
-class Worlds(NamedTuple):
-    """The environments of all runs."""
-
-    sim: World | None
-    """One per run; None for a method that learns from data alone."""
-    real: World
-    """`episodes` per run."""
-
-
-class Block(NamedTuple):
-    """One epoch of every run's simulator."""
-
-    rows: np.ndarray
-    """`[R, n, D]` packed transitions."""
-    returns: np.ndarray
-    """`[R]` mean return of the episodes that ended, nan where none did."""
-    corrected: dict[str, np.ndarray] | None = None
-    """`[R]` metrics of corrected simulators, by name; None where there are none."""
-
-
-@dataclasses.dataclass
-class State:
-    """All that training changes. Arrays are `[R', ...]`, the padded runs."""
-
-    epoch: int
-    learner: LearnerState
-    replay: Replay | None
-    best: Actor
-    """Each run's actor at its best evaluation."""
-    best_return: np.ndarray
-    """`[R]` that evaluation's mean return."""
-    ahead: Block | None = None
-    """With `--overlap`, the rows of the epoch to come; of no meaning at epoch 0."""
-
-    @property
-    def untrained(self) -> bool:
-        """Whether nothing was done yet, not even the first evaluation."""
-        return self.epoch == 0 and not np.isfinite(self.best_return).any()
-
-
-class Training(NamedTuple):
-    """All that takes part in a training."""
-
-    experiment: Experiment
-    program: Program
-    worlds: Worlds
-    dataset: Dataset | None
-    """Log of the real system, or None if the method needs none."""
-    state: State
-    """Before the first epoch, or restored."""
 
 
 def training(

@@ -15,9 +15,10 @@ from typing import Literal
 import h2o_jax
 from experiments import collector, robots, run_folder
 from experiments.collector import Recipe
-from experiments.experiment import Correcting, Experiment, Run
+from experiments.experiment import Correcting, Experiment
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
+from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from experiments import build, loop, run_folder, saving, simulate
-from experiments.build import State, Training
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
+from experiments.training import State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import rollout, worlds

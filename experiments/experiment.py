@@ -5,16 +5,14 @@ help texts are generated from them.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NewType
 
 import jax
 import jax.numpy as jnp
 
+from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
-from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.gaps import GapSetting
@@ -24,25 +22,6 @@ from h2o_jax.value_losses import BACKBONES
 
 Ranges = NewType("Ranges", tuple[int, ...])
 """Different whole numbers; a command line may give them as ranges."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One cell of the grid."""
-
-    seed: int
-    gap: tuple[GapSetting, ...]
-    """How the simulator differs from the unmodified model."""
-    hyper: tuple[tuple[str, float], ...] = ()
-    """Float hyperparameters of this run that are not the default."""
-    swept: tuple[tuple[str, float], ...] = ()
-    """Those that differ between the runs of the grid."""
-
-    @property
-    def label(self) -> str:
-        """What sets this run apart from others of its grid, but for its seed."""
-        swept = [f"{name}={value!r}".removesuffix(".0") for name, value in self.swept]
-        return " ".join([gaps.to_text(self.gap), *swept])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,8 +120,8 @@ class Schedule:
     updates: int = setting(1000, "Updates per epoch and run.", at_least(1))
     overlap: bool = setting(
         False,
-        "Step the simulators while the device learns, by the policy of one block "
-        "earlier.",
+        "Step the simulators while the device learns, by the policy of two "
+        "epochs before.",
     )
     randomise: bool = setting(
         False,
@@ -257,55 +236,3 @@ def defaults() -> dict[str, Any]:
     for name in ("task", "algorithm", "dataset"):
         del own[name]
     return own | dataclasses.asdict(Hyper())
-
-
-def grid(
-    seeds: Sequence[int],
-    gap_list: Sequence[tuple[GapSetting, ...]],
-    hyper: Mapping[str, Sequence[float]],
-) -> tuple[Run, ...]:
-    """Every combination; seeds vary fastest, so that one setting's seeds are adjacent.
-
-    Args:
-        seeds: base seeds.
-        gap_list: simulators.
-        hyper: field of `Hyper` -> its values; names joined by `,` vary together.
-
-    Raises:
-        ConfigError: a combination occurs twice.
-    """
-    combinations = [
-        [
-            (name, value, len(axis) > 1)
-            for (names, axis), value in zip(hyper.items(), values, strict=True)
-            for name in names.split(",")
-        ]
-        for values in itertools.product(*hyper.values())
-    ]
-    runs = tuple(
-        Run(
-            seed,
-            gap,
-            tuple((k, x) for k, x, _ in combination if x != getattr(Hyper(), k)),
-            tuple((k, x) for k, x, swept in combination if swept),
-        )
-        for gap in gap_list
-        for combination in combinations
-        for seed in seeds
-    )
-    for run in runs:
-        if runs.count(run) > 1:
-            raise ConfigError(f"{run.label}, seed {run.seed} is given twice")
-    return runs
-
-
-def shard(runs: Any, index: int, count: int) -> Any:
-    """One of `count` contiguous shards, whose sizes differ by at most one.
-
-    Args:
-        runs: a tuple of the whole grid, in its order, or an array `[R, ...]` over it.
-        index: of the shard, from 0.
-        count: of all shards, at most as many as runs.
-    """
-    first, end = (len(runs) * i // count for i in (index, index + 1))
-    return runs[first:end]

@@ -21,9 +21,10 @@ from jax.experimental import multihost_utils
 
 from experiments.cli import console, interrupts
 from experiments.devices import Machine
-from experiments.experiment import Experiment, shard
+from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.phases import Scores
+from experiments.runs import shard
 from h2o_jax.errors import ConfigError, H2OError, HostError
 
 _CHUNK = 2**25

@@ -12,7 +12,8 @@ import pathlib
 from typing import Any, NamedTuple
 
 from experiments import environment, reports, run_folder
-from experiments.experiment import Experiment, Run, defaults
+from experiments.experiment import Experiment, defaults
+from experiments.runs import Run
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps

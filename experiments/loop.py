@@ -4,7 +4,8 @@
 From Python, without any flags::
 
     from experiments import build, loop
-    from experiments.experiment import Experiment, grid
+    from experiments.experiment import Experiment
+    from experiments.runs import grid
     from h2o_jax.sim import gaps
 
     runs = grid(seeds=[0, 1], gap_list=[gaps.parse("gravity:2")], hyper={})
@@ -20,9 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.build import Training
 from experiments.experiment import Experiment
 from experiments.phases import Phases, Scores, phases_of
+from experiments.training import Training
 from h2o_jax.errors import DivergenceError
 
 

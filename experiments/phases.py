@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from experiments import simulate
-from experiments.build import State, Training
 from experiments.simulate import Experience
+from experiments.training import State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.sim import rollout
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from experiments import plots, run_folder
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.run_folder import Line
+from experiments.runs import Run
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 

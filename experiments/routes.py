@@ -11,8 +11,8 @@ import time
 import h2o_jax
 from experiments import identify as command
 from experiments import residuals, run_folder
-from experiments.build import Simulator
 from experiments.experiment import Experiment
+from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import audit, identify, simulator_file
 from h2o_jax.sim import gaps as gaps_lib

@@ -24,7 +24,6 @@ from experiments import (
     run_folder,
     saving,
 )
-from experiments.build import Training
 from experiments.cli import console, interrupts, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -40,6 +39,7 @@ from experiments.experiment import (
 )
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import StoppedError

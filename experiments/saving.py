@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import checkpoints, simulate
-from experiments.build import Block, Training
 from experiments.hosts import ALONE, Gathering
 from experiments.run_folder import BEST, CHECKPOINT, POLICY
+from experiments.training import Block, Training
 from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"

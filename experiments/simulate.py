@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from experiments.build import CORRECTED, Block, State, Training
+from experiments.build import CORRECTED
 from experiments.experiment import Experiment
+from experiments.training import Block, State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout

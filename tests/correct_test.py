@@ -121,14 +121,6 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(given, tmp_path, monkeypa
             call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
         assert not folder.exists()
 
-    for route in ("identified", "both", "auto"):
-        refused(
-            ConfigError,
-            f"--simulator={route}: not in this version",
-            *MENDED,
-            *given,
-            f"--simulator={route}",
-        )
     refused(
         ConfigError,
         "--simulator=residual: iql steps no simulator",

@@ -7,7 +7,7 @@ import experiments
 from experiments import build, collect
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
-from experiments.experiment import grid
+from experiments.runs import grid
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, at_least, setting

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from experiments import build, loop
-from experiments.experiment import Experiment, grid
+from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
+from experiments.runs import grid
 from h2o_jax.data import datasets
 from h2o_jax.errors import DivergenceError
 from h2o_jax.sim import gaps

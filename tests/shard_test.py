@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import experiment as experiments
-from experiments.experiment import grid
+from experiments.runs import grid
+from experiments.runs import shard as runs_of
 from h2o_jax.errors import ConfigError
 from tests.commands import experiment_of
 
@@ -14,7 +14,7 @@ from tests.commands import experiment_of
 def test_shards_are_the_grid_each_run_once(runs, data):
     count = data.draw(st.integers(1, runs))
     whole = grid(range(runs), [()], {})
-    shards = [experiments.shard(whole, i, count) for i in range(count)]
+    shards = [runs_of(whole, i, count) for i in range(count)]
     assert sum(shards, ()) == whole
     sizes = {len(shard) for shard in shards}
     assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1

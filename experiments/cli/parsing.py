@@ -7,12 +7,10 @@ from experiments.experiment import (
     Experiment,
     Grid,
     Method,
-    Run,
     Schedule,
     Source,
-    grid,
-    shard,
 )
+from experiments.runs import Run, grid, shard
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import at_least
 from h2o_jax.sim import gaps, tasks
