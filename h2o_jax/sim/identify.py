@@ -148,7 +148,7 @@ class _Search(NamedTuple):
         if "action_noise" in asked:
             action = log_noise.of_actions(predict, self.rows, known)
             if action is None:
-                left["action_noise"] = "it drowns in what else the simulator gets wrong"
+                left["action_noise"] = "none is seen above the simulator's other errors"
         result = Identified(
             values=(),
             fit=fit,
