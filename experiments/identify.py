@@ -199,12 +199,6 @@ def _noise(found: Identified) -> list[str]:
         f"sensor noise is about {found.sensor_noise:.1%} of each observation's std: "
         "intervals are too narrow, as noise also biases values, friction most"
     ]
-    moved = [f"{k} {x:+.1%}" for k, x in found.shift.items() if abs(x) > 0.01]
-    if moved:
-        lines.append(
-            f"as much noise again moves {', '.join(moved)}; intervals reach twice as "
-            "far the other way"
-        )
     return lines
 
 

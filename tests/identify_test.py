@@ -46,6 +46,11 @@ def log():
     return recorded("none")
 
 
+@pytest.fixture(autouse=True)
+def few_pairs(monkeypatch):
+    monkeypatch.setattr(log_noise, "_PAIRS", 200)
+
+
 def found(gap, log, **how):
     how = dataclasses.replace(FEW, **how)
     return identify.identify(CHEETAH, gaps.parse(gap), log, how, threads=1)
@@ -114,7 +119,8 @@ def test_noise_on_actions_is_told_from_none(log):
     assert "action_noise" in found("none", log, **how).left_alone
 
 
-def test_noise_of_sensors_is_measured(log):
+def test_noise_of_sensors_is_measured(log, monkeypatch):
+    monkeypatch.setattr(log_noise, "_PAIRS", 600)
     std = log.s_tm1.std(axis=0)
     noisy = log_noise.added(log, 0.05 * std, seed=1)
     predict = fitting.Predictor(CHEETAH, (), "modern", 1)

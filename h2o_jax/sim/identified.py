@@ -46,8 +46,6 @@ class Identified(NamedTuple):
     action_noise: float | None
     sensor_noise: float
     """Share of the observations' std; 0 where none is found."""
-    shift: dict[str, float]
-    """Field -> log scale by which as much noise again moves it."""
     judged: Judged
     episodes: tuple[int, int]
     """Fitted, and held out."""
@@ -78,9 +76,6 @@ def values(
 ) -> tuple[Value, ...]:
     """Every known field with its interval, those given first.
 
-    An interval reaches, beyond the fit's own, twice as far as the noise moved the
-    field, the other way.
-
     Args:
         given: field -> value, of a simulator file that was fitted further.
         found: the rest.
@@ -88,9 +83,7 @@ def values(
     """
     known = {name: Value.exactly(name, x) for name, x in given.items()}
     for name, z, half in zip(found.fit.names, found.fit.z, found.fit.half, strict=True):
-        back = -2 * found.shift.get(name, 0.0)
-        low, high = z - half + min(back, 0), z + half + max(back, 0)
-        low, high = np.exp(low), min(np.exp(high), fields.LARGEST)
+        low, high = np.exp(z - half), min(np.exp(z + half), fields.LARGEST)
         known[name] = Value(name, float(np.exp(z)), float(low), float(high))
     if latency is not None:
         known["latency"] = Value.exactly("latency", latency)

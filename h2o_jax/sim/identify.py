@@ -13,7 +13,7 @@ import numpy as np
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
-from h2o_jax.sim import fields, fitting, identified, log_noise, windows
+from h2o_jax.sim import fields, fitting, identified, log_noise, settling, windows
 from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identified import Identified, Judged, Latency
@@ -148,7 +148,7 @@ class _Search(NamedTuple):
         if "action_noise" in asked:
             action = log_noise.of_actions(predict, self.rows, known)
             if action is None:
-                left["action_noise"] = "it drowns in what else the simulator gets wrong"
+                left["action_noise"] = "none is seen above the simulator's other errors"
         result = Identified(
             values=(),
             fit=fit,
@@ -159,7 +159,6 @@ class _Search(NamedTuple):
             latency=latency,
             action_noise=action,
             sensor_noise=sensor,
-            shift=self.shift(fit, others, sensor),
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
@@ -213,12 +212,14 @@ class _Search(NamedTuple):
             for begin in _starts(scales, how)
         )
         best = min(ended, key=lambda fit: fit.cost)
-        fit = fitting.fit(predict, self.pick(how.windows, 1, 1), best.values, *rest)
+        chosen = self.pick(how.windows, 1, 1)
+        fit = fitting.fit(predict, chosen, best.values, *rest)
         long = self.pick(how.long_windows, how.long_steps)
         if len(long.first) >= windows.LEAST // 2:
-            last = fitting.fit(predict, long, fit.values, *rest)
-            fit = last._replace(converged=last.converged and fit.converged)
-        return ended, fit
+            chosen, former = long, fit.converged
+            fit = fitting.fit(predict, chosen, fit.values, *rest)
+            fit = fit._replace(converged=fit.converged and former)
+        return ended, settling.settle(predict, chosen, fit, how.bounds, others)
 
     def profile(self, scales: Mapping[str, float]) -> Latency:
         """The error with each latency, as steps have no derivative."""
@@ -234,26 +235,6 @@ class _Search(NamedTuple):
         wins = sum(block.mean() > 0 for block in apart)
         errors = {lag: math.sqrt(x) for lag, x in zip(LAGS, mean, strict=True)}
         return Latency(errors, LAGS[best], wins >= 0.9 * fitting.BLOCKS)
-
-    def shift(
-        self, fit: Fit, others: Mapping[str, float], noise: float
-    ) -> dict[str, float]:
-        """How far as much sensor noise again moves each field: no interval shows it."""
-        if not noise or not fit.names:
-            return {}
-        how, log = self.how, self.rows.log
-        std = noise * np.asarray(log.s_tm1, np.float64).std(axis=0)
-        noisier = self.rows._replace(log=log_noise.added(log, std, how.fit_seed))
-        count, steps = how.long_windows or how.windows, how.long_steps
-        again = fitting.fit(
-            self.predict,
-            self._replace(rows=noisier).pick(count, steps if how.long_windows else 1),
-            fit.values,
-            how.bounds,
-            how.evaluations,
-            others,
-        )
-        return dict(zip(fit.names, (again.z - fit.z).tolist(), strict=True))
 
     def judge(self, known: Mapping[str, float]) -> Judged:
         """One and ten steps in held-out episodes, before and after."""

@@ -1,0 +1,115 @@
+r"""Where a fit really ends, and how sure it is: by the curvature of its cost.
+
+Least squares takes residuals as straight lines of the fields. Under noise those of
+contacts are not: friction then looks far better known than it is, and its fit stops on
+the way. Here steps and intervals come from differences of the cost itself, 10 % apart:
+
+.. math:: H_{ij} = \partial_i \partial_j \tfrac12 |f|^2, \quad
+    z \leftarrow z - H^{-1} \nabla \tfrac12 |f|^2
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from h2o_jax.sim import fitting
+from h2o_jax.sim.fitting import Fit, Predictor
+from h2o_jax.sim.tasks.task import Array
+from h2o_jax.sim.windows import Windows
+
+_STEP = 0.1
+_ROUNDS = 4
+_FLATTEST = 0.02
+"""Least curvature, as a share of that of straight residuals."""
+_LONGEST = 0.5
+"""Largest change of a log scale at once."""
+
+
+def settle(
+    predict: Predictor,
+    windows: Windows,
+    fit: Fit,
+    bounds: tuple[float, float],
+    others: Mapping[str, float],
+) -> Fit:
+    """The fit carried on by Newton steps; intervals from the curvature of the cost.
+
+    Args:
+        predict: the simulator.
+        windows: that the fit belongs to.
+        fit: where least squares ended.
+        bounds: of all scales.
+        others: fields that stay as they are.
+    """
+    if not fit.names:
+        return fit
+    z, n = fit.z, len(windows.first)
+    low, high = np.log(bounds)
+
+    def f(z: Array) -> Array:
+        values = dict(zip(fit.names, np.exp(z), strict=True))
+        return fitting.residuals(predict, windows, {**others, **values}).ravel()
+
+    for last in range(_ROUNDS):
+        here = f(z)
+        slope, jac, curvature = _expand(f, z, here)
+        half = fitting.half_intervals(here, jac, n, curvature)
+        step = np.clip(-np.linalg.solve(curvature, slope), -_LONGEST, _LONGEST)
+        moved = None if last == _ROUNDS - 1 else _downhill(f, z, step, here, low, high)
+        if moved is None:
+            break
+        z = moved
+    near = (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
+    cost = float(np.sqrt(np.square(here).mean()))
+    return fit._replace(z=z, half=half, bound=near, cost=cost)
+
+
+def _expand(
+    f: Callable[[Array], Array], z: Array, here: Array
+) -> tuple[Array, Array, Array]:
+    """Slope `[p]` of half the sum of squares, jacobian of `f`, curvature `[p, p]`."""
+    steps = _STEP * np.eye(len(z))
+    up, down = ([f(z + sign * d) for d in steps] for sign in (1, -1))
+    middle, above, below = _half(here), *([_half(x) for x in y] for y in (up, down))
+    jac = np.stack([a - b for a, b in zip(up, down, strict=True)], 1) / (2 * _STEP)
+    slope = (np.array(above) - np.array(below)) / (2 * _STEP)
+    curvature = np.diag(np.array(above) + np.array(below) - 2 * middle)
+    for i in range(len(z)):
+        for j in range(i):
+            both = _half(f(z + steps[i] + steps[j]))
+            curvature[i, j] = both - above[i] - above[j] + middle
+            curvature[j, i] = curvature[i, j]
+    return slope, jac, _bent(curvature / _STEP**2, jac.T @ jac)
+
+
+def _bent(curvature: Array, straight: Array) -> Array:
+    """The curvature, in no direction below a share of that of straight residuals."""
+    size, axes = np.linalg.eigh(straight)
+    root = axes * np.sqrt(np.maximum(size, 1e-12 * size.max()))
+    inverse = np.linalg.inv(root)
+    size, axes = np.linalg.eigh(inverse @ curvature @ inverse.T)
+    axes = root @ axes
+    bent: Array = axes * np.maximum(size, _FLATTEST) @ axes.T
+    return bent
+
+
+def _downhill(
+    f: Callable[[Array], Array],
+    z: Array,
+    step: Array,
+    here: Array,
+    low: float,
+    high: float,
+) -> Array | None:
+    """Scales at the first of the whole, half and quarter step that fit better."""
+    if np.abs(step).max() < 1e-3:
+        return None
+    for share in (1.0, 0.5, 0.25):
+        moved = np.clip(z + share * step, low, high)
+        if _half(f(moved)) < (1 - 1e-6) * _half(here):
+            return moved
+    return None
+
+
+def _half(f: Array) -> float:
+    return float(f @ f) / 2
