@@ -174,6 +174,6 @@ def setting(
 
 def digest(chosen: dict[str, Any]) -> str:
     """Names a setting by what is not at its default; new settings change nothing."""
-    known = {**defaults(), "pairing": None}
-    apart = {k: v for k, v in chosen.items() if k not in known or v != known[k]}
+    known = _plain({**defaults(), "pairing": None})
+    apart = {k: v for k, v in _plain(chosen).items() if k not in known or v != known[k]}
     return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]

@@ -85,6 +85,7 @@ def _advised(
         verdict = _audited(experiment, gap, dataset, threads)
     if verdict.route in ("identify", "residual"):
         return _corrected(experiment, gap, *given)
+    print(f"simulator {gaps_lib.to_text(gap)}: nothing is learned for it", flush=True)
     return Simulator(gap)
 
 
