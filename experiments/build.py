@@ -75,10 +75,11 @@ def algorithm(experiment: Experiment) -> Algorithm:
         for name in ("learn_rows", "discriminate_rows")
         if name in parameters
     }
-    if experiment.backbone is not None:
-        if "backbone" not in parameters:
-            raise ConfigError(f"--backbone: {experiment.algorithm} has none; drop it")
-        given["backbone"] = experiment.backbone
+    for name in ("backbone", "weighting"):
+        if getattr(experiment, name) is not None:
+            if name not in parameters:
+                raise ConfigError(f"--{name}: {experiment.algorithm} has none; drop it")
+            given[name] = getattr(experiment, name)
     for name in ("critics", "critic_layer_norm"):
         if getattr(experiment, name) is not None:
             given[name] = getattr(experiment, name)

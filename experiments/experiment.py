@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.algorithms.parts import WEIGHTINGS
 from h2o_jax.settings import FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.gaps import GapSetting
@@ -60,6 +61,12 @@ class Method:
     algorithm: str = setting("h2o_plus", "Method.", tuple(ALGORITHMS))
     backbone: str | None = setting(
         None, "Value loss on real data; default: iql.", tuple(BACKBONES)
+    )
+    weighting: str | None = setting(
+        None,
+        "How simulated rows count in h2o_plus: by the dynamics ratio, by that over its "
+        "mean, or all alike, which trains no discriminators; default: ratio.",
+        tuple(WEIGHTINGS),
     )
     hidden: tuple[int, ...] = setting(
         (256, 256), "Widths of policy, critics and state value.", at_least(1)

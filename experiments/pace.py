@@ -35,9 +35,10 @@ def rates(root: pathlib.Path, backend: str) -> dict[str, float]:
     """
     found: dict[str, list[float]] = {}
     for cell in ledger.cells(root):
-        if cell.get("backend") == backend and cell["program"]["seconds"]:
+        timed = cell.get("program", {}).get("seconds")  # the oldest cells have no time
+        if timed and cell.get("backend") == backend:
             runs, epochs = cell["program"]["runs"], cell["setting"]["epochs"]
-            rate = cell["program"]["seconds"] / (runs * epochs)
+            rate = timed / (runs * epochs)
             found.setdefault(kind(cell["setting"]), []).append(rate)
     for program in work.begun(root):
         if program.epoch_seconds:

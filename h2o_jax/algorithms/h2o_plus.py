@@ -5,7 +5,7 @@ from typing import Any
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm, Domains
+from h2o_jax.types import Algorithm, Domains, Stage
 
 
 def h2o_plus(
@@ -13,6 +13,7 @@ def h2o_plus(
     action_dim: int,
     *,
     backbone: str = "iql",
+    weighting: str = "ratio",
     learn_rows: slice = slice(0, 128),
     discriminate_rows: slice = slice(0, 256),
     **network_settings: Any,
@@ -27,6 +28,7 @@ def h2o_plus(
         obs_dim: O, number of observations.
         action_dim: A, number of actions.
         backbone: value loss on real rows, a name in `value_losses.BACKBONES`.
+        weighting: how simulated rows count, a name in `parts.WEIGHTINGS`.
         learn_rows: rows of each batch that train value, critics and policy.
         discriminate_rows: rows of each batch that train the discriminators.
         **network_settings: see `networks.make_networks`.
@@ -36,8 +38,9 @@ def h2o_plus(
     """
     networks = make_networks(obs_dim, action_dim, **network_settings)
     both: Domains = ("real", "sim")
-    weights: parts.Weights = {"real": parts.unit_weight, "sim": parts.dynamics_weight}
-    stages = (
+    chosen = parts.weighting(weighting)
+    weights: parts.Weights = {"real": parts.unit_weight, "sim": chosen.weight}
+    stages: tuple[Stage, ...] = (
         {"discriminator": parts.discriminator(discriminate_rows)},
         {
             "value": parts.value(learn_rows, backbone),
@@ -46,4 +49,6 @@ def h2o_plus(
             "log_alpha": parts.temperature(learn_rows, both),
         },
     )
+    if not chosen.discriminates:
+        stages = stages[1:]
     return learner.make(networks, stages, domains=both)

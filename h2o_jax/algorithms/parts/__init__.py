@@ -27,8 +27,10 @@ from h2o_jax.algorithms.parts.policies import (
     temperature,
 )
 from h2o_jax.algorithms.parts.values import advantage_weight, value
+from h2o_jax.algorithms.parts.weightings import WEIGHTINGS, weighting
 
 __all__ = [
+    "WEIGHTINGS",
     "Weights",
     "advantage_weight",
     "cloned_target",
@@ -50,4 +52,5 @@ __all__ = [
     "total",
     "unit_weight",
     "value",
+    "weighting",
 ]
