@@ -45,7 +45,8 @@ class Auditing:
     threads: int = setting(0, "CPU cores to use; 0: all.", at_least(0), [MACHINE])
     out: str = setting(
         "audit",
-        "Where figure and numbers go: OUT.png and OUT.json; empty: nowhere.",
+        "Where figure and numbers go: OUT.png and OUT.json, either name will do; "
+        "empty: nowhere.",
         tags=[PLACE],
     )
 
@@ -86,6 +87,8 @@ def main(flags: Flags) -> None:
 def _place(out: str) -> pathlib.Path:
     """Where to write, before any time is spent."""
     path = pathlib.Path(out)
+    if path.suffix in (".json", ".png"):
+        path = path.with_suffix("")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

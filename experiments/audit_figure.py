@@ -22,7 +22,7 @@ _LEAST = 1e-5
 def draw(path: pathlib.Path, found: Audit) -> None:
     """Three panels: rows sorted by error, error by dimension, error by horizon."""
     figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(13.0, 4.2), layout="constrained"
+        1, 3, figsize=(13.0, 4.5), layout="constrained"
     )
     _rows(left, found)
     image = _dimensions(middle, found)
@@ -30,6 +30,8 @@ def draw(path: pathlib.Path, found: Audit) -> None:
     _horizons(right, found)
     text = f"{found.task}: errors in units of the log's own change, {found.used:,} rows"
     figure.suptitle(text, fontsize="medium")
+    columns = min(8, len(found.candidates))
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False)
     with files.replacing(path) as part:
         figure.savefig(part, dpi=150)
     plt.close(figure)
@@ -45,7 +47,6 @@ def _rows(axes: plt.Axes, found: Audit) -> None:
         axes.axvline(bar, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xscale="log", xlim=(_LEAST, 10), ylim=(0, 1.02))
     axes.set(xlabel="error of a row's worst dimension, one step", ylabel="rows below")
-    axes.legend(frameon=False, fontsize="small", loc="center left")
 
 
 def _dimensions(axes: plt.Axes, found: Audit) -> matplotlib.image.AxesImage:

@@ -14,7 +14,7 @@ HOPPER = ("--task=hopper", "--horizons=5", "--windows=50", "--threads=1")
 def test_table_figure_and_numbers(tmp_path, monkeypatch, capsys):
     log, out = write_log(tmp_path / "log.hdf5", rows=700), tmp_path / "deep" / "audit"
     call(audit.main, monkeypatch, *HOPPER, f"--dataset={log}",
-         "--gap=gravity:2+friction:0.5,none", f"--out={out}")  # fmt: skip
+         "--gap=gravity:2+friction:0.5,none", f"--out={out}.json")  # fmt: skip
     printed = capsys.readouterr().out
     assert "route    as it is, with --gap=none" in printed
     lines = [line for line in printed.splitlines() if line.startswith(("none", "grav"))]
