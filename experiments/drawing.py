@@ -8,21 +8,35 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import curves, plots, published, statistics
-from experiments.columns import Column
+from experiments.columns import Column, domains
 from experiments.published import Spread
 from experiments.statistics import Interval
 from h2o_jax.sim import tasks
 
 TABLE1, TABLE2, TABLE3, ROBOT = "Table I", "Table II", "Table III", "The robot"
+ROUTES = "Routes"
 TABLES = {
     TABLE1: "Every log and gap of the paper, and every method that has cells there.",
     TABLE2: "Lambda and the dynamics ratio in H2O+: HalfCheetah, gravity x2.",
     TABLE3: "How far off the simulator's gravity is: HalfCheetah.",
+    ROUTES: "What mending the simulator with the log is worth: `--simulator` as it is, "
+    "identified, with a residual, or both. Not in the paper.",
     ROBOT: "The wheel-legged robot. Published, in words: "
     "{standing_still}. {moving_forward}.".format(**published.content()["robot"]),
 }
 _LAMBDAS = re.compile(r"h2o_plus( lambda_real=(?P<mix>\S+))?( ratio_low=(?P<low>1))?")
 _DEFAULT_LAMBDA = 0.1
+_ROUTE = re.compile(r" simulator=(\S+)")
+_NO_SIMULATOR = "log alone"
+_ROUTE_NAMES = {
+    _NO_SIMULATOR: _NO_SIMULATOR,
+    "as_is": "as it is",
+    "identified": "identified",
+    "residual": "residual",
+    "both": "both",
+    "auto": "by the audit",
+}
+"""Columns of the table of routes, in their order."""
 
 
 class Section(NamedTuple):
@@ -41,6 +55,7 @@ def chosen(found: Sequence[Column]) -> dict[str, list[Column]]:
     gravity = [x for x in cheetah if x.gap.startswith("gravity:")]
     mixed = [x for x in gravity if x.gap == "gravity:2" and _mix(x)]
     scaled = [x for x in gravity if not _ablates(x)]
+    routed = any(_ROUTE.search(x.method) for x in found)
     tables = {
         TABLE1: [
             x
@@ -51,6 +66,7 @@ def chosen(found: Sequence[Column]) -> dict[str, list[Column]]:
         ],
         TABLE2: mixed if len({x.method for x in mixed}) > 1 else [],
         TABLE3: scaled if len({x.gap for x in scaled}) > 1 else [],
+        ROUTES: [x for x in found if x.log] if routed else [],
         ROBOT: [x for x in found if x.task.startswith("wheel_legged")],
     }
     unmodified = {k: [x for x in v if _real(x) == "none"] for k, v in tables.items()}
@@ -75,8 +91,17 @@ def _mix(column: Column) -> tuple[float, bool] | None:
 
 
 def _ablates(column: Column) -> bool:
-    """Whether it is H2O+ otherwise than the paper's other tables have it."""
-    return _algorithm(column) == "h2o_plus" and column.method != "h2o_plus"
+    """Whether it is H2O+, or a simulator, otherwise than the paper's tables have it."""
+    ours = _algorithm(column) == "h2o_plus" and column.method != "h2o_plus"
+    return ours or _ROUTE.search(column.method) is not None
+
+
+def _route(method: str) -> tuple[str, str]:
+    """The method without its route, and the route."""
+    if "sim" not in domains(method.partition(" ")[0]):
+        return method, _NO_SIMULATOR
+    found = _ROUTE.search(method)
+    return _ROUTE.sub("", method), found[1] if found else "as_is"
 
 
 def published_value(table: str, column: Column) -> Spread | None:
@@ -104,7 +129,8 @@ def markdown(section: Section, out: pathlib.Path) -> str:
     names, shared = _names(section)
     extra = f"; all with {shared}" if shared else ""
     lines = [f"### {section.steps:,} steps: {section.size}{extra}", ""]
-    lines += _matrix2(section) if section.table == TABLE2 else _matrix(section, names)
+    matrix = {TABLE2: _matrix2, ROUTES: _matrix_of_routes}.get(section.table, _matrix)
+    lines += matrix(section, names)
     if section.table == TABLE1:
         lines += ["", *_summary(section, names)]
     if section.table != TABLE2:
@@ -152,8 +178,25 @@ def _rows(section: Section) -> list[tuple[str, str]]:
     return sorted({(x.log, x.gap) for x in section.columns}, key=place)
 
 
-def _matrix2(section: Section) -> list[str]:
-    """Lambda by whether the ratio is used."""
+def _matrix_of_routes(section: Section, names: dict[str, str]) -> list[str]:
+    """Log, gap and method by route; the routes that have cells."""
+    entries = {(x.log, x.gap, *_route(x.method)): x for x in section.columns}
+    routes = [x for x in _ROUTE_NAMES if any(x == route for *_, route in entries)]
+    plain = {_route(method)[0]: _route(name)[0] for method, name in names.items()}
+    head = ["log", "gap", "method", *(_ROUTE_NAMES[x] for x in routes)]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for log, gap in _rows(section):
+        for method, name in plain.items():
+            found = [entries.get((log, gap, method, route)) for route in routes]
+            if any(found):
+                shown = [_entry(ROUTES, x) for x in found]
+                lines.append(_row([log, gap, name, *shown]))
+    return lines
+
+
+def _matrix2(section: Section, names: dict[str, str]) -> list[str]:
+    """Lambda by whether the ratio is used; the method is always H2O+."""
+    del names
     head = ["log", "lambda", "with the dynamics ratio", "without"]
     lines = [_row(head), _row(["---"] * len(head))]
     entries = {(x.log, _mix(x)): x for x in section.columns}

@@ -180,6 +180,30 @@ def test_tables_two_and_three(tmp_path, monkeypatch):
     ]
 
 
+def test_routes_stand_side_by_side(tmp_path, monkeypatch):
+    """A route has a column; what is no route stays in the method's name."""
+    unit, residual = "--weighting=unit", "--simulator=residual"
+    own = [
+        *cells("h2o_plus", [[0, 1, 11]], unit),
+        *cells("h2o_plus", [[0, 1, 13]], unit, residual),
+        *cells("sac", [[0, 1, 17]], residual),
+        *cells("sac", [[0, 1, 19]], "--simulator=identified", "--randomise"),
+        *cells("iql", [[0, 1, 23]], gap="none"),
+    ]
+    text, _ = drawn(tmp_path, monkeypatch, own)
+    head, *entries = rows(text, "## Routes")
+    assert head[3:] == ["log alone", "as it is", "identified", "residual"]
+    values = {x[2]: [entry.partition(" ±")[0] for entry in x[3:]] for x in entries}
+    assert values == {
+        "sac": ["", "", "", "17"],
+        "sac randomise=True": ["", "", "19", ""],
+        "iql": ["23", "", "", ""],
+        "h2o_plus weighting=unit": ["", "11", "", "13"],
+    }
+    # The paper's table has simulators as they are, and H2O+ as published.
+    assert rows(text, "## Table I\n")[0] == ["log", "gap", "iql"]
+
+
 def test_figures_of_the_robot_and_of_backbones(tmp_path, monkeypatch):
     robot = {"task": "wheel_legged_stand", "gap": "idealised", "log": "operator"}
     own = [
