@@ -22,8 +22,9 @@ from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, at_least, setting
+from h2o_jax.settings import PLACE, POSITIVE, at_least, setting
 from h2o_jax.sim.robot.log import Pairing
+from h2o_jax.types import Hyper
 
 _BLOCK = 1000
 """Steps and updates per epoch of SAC, whatever the later run uses."""
@@ -48,7 +49,9 @@ class Collecting:
     )
     collect_rows: int | None = setting(
         None,
-        "Transitions of a medium log (200000) or of a robot's operator (16588).",
+        "Transitions of a medium log (200000) or of a robot's operator (16588). Of a "
+        "medium-replay log: whole episodes, spread evenly over SAC's way, until there "
+        "are so many; default: all.",
         at_least(1),
     )
     collect_seed: int = setting(0, "Seed of the collecting run.", at_least(0))
@@ -57,6 +60,9 @@ class Collecting:
     )
     collect_batch: int = setting(
         256, "Rows per update of the collecting SAC.", at_least(1)
+    )
+    collect_lr: float = setting(
+        3e-4, "Adam steps of the collecting SAC, of every network.", POSITIVE
     )
     cache_dir: str = setting(
         "",
@@ -170,7 +176,7 @@ def _recipe(experiment: Experiment, how: Collecting) -> Recipe:
     collector = Experiment(
         task=experiment.task,
         algorithm="sac",
-        runs=(Run(how.collect_seed, experiment.real),),
+        runs=(Run(how.collect_seed, experiment.real, _rates(how)),),
         real=experiment.real,
         inertia=experiment.inertia,
         hidden=how.collect_hidden,
@@ -181,8 +187,17 @@ def _recipe(experiment: Experiment, how: Collecting) -> Recipe:
         evaluate_every=5,
         episodes=5,
     )
-    kind, rows = how.collect_kind, how.collect_rows or _MEDIUM_ROWS
-    return Recipe(collector, kind, target, rows if kind == "medium" else 0)
+    kind, rows = how.collect_kind, how.collect_rows
+    if kind == "medium":
+        rows = rows or _MEDIUM_ROWS
+    return Recipe(collector, kind, target, rows or 0)
+
+
+def _rates(how: Collecting) -> tuple[tuple[str, float], ...]:
+    """Hyperparameters of the collecting SAC that are not at their defaults."""
+    if how.collect_lr == Hyper().critic_lr:
+        return ()
+    return tuple((f"{x}_lr", how.collect_lr) for x in ("policy", "critic", "log_alpha"))
 
 
 def _attributes(recipe: Recipe) -> dict[str, str]:

@@ -33,7 +33,8 @@ class Recipe:
     target: float
     """Deterministic return at which SAC stops."""
     rows: int
-    """Transitions of a `medium` log."""
+    """Transitions of a `medium` log; about how many of a `medium-replay` log are kept,
+    0 for all."""
 
 
 def collect(
@@ -85,7 +86,7 @@ def _train(recipe: Recipe, training: Training, work: pathlib.Path) -> None:
 
 
 def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
-    """All that SAC saw, in order."""
+    """What SAC saw, in order: all, or whole episodes of it."""
     assert state.replay is not None
     task = recipe.experiment.model
     if state.epoch == 0:
@@ -96,7 +97,32 @@ def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     written = state.replay.rows[0][: int(state.replay.added[0])]
     rows = packing.unpack(written, task.obs_dim, task.action_dim)
     rows = jax.tree.map(np.asarray, rows)
-    return rows, time_limits(rows.discount_t, task.horizon)
+    limits = time_limits(rows.discount_t, task.horizon)
+    if recipe.rows:
+        keep = spread(limits | (rows.discount_t == 0), recipe.rows)
+        return jax.tree.map(lambda x: x[keep], rows), limits[keep]
+    return rows, limits
+
+
+def spread(ends: np.ndarray, rows: int) -> np.ndarray:
+    """Rows of whole episodes, spread evenly over a record and as many as fit in `rows`.
+
+    Args:
+        ends: `[N]` whether a row is an episode's last.
+        rows: most rows to keep, but for a single episode that is longer.
+
+    Returns:
+        `[n]` indices of the rows, in order.
+    """
+    last = np.flatnonzero(ends) + 1
+    first = np.concatenate([[0], last[:-1]])
+    kept = max(1, round(len(last) * rows / last[-1]))
+    while True:
+        chosen = np.unique(np.linspace(0, len(last) - 1, kept).round().astype(int))
+        if kept == 1 or (last - first)[chosen].sum() <= rows:
+            break
+        kept -= 1
+    return np.concatenate([np.arange(first[i], last[i]) for i in chosen])
 
 
 def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
