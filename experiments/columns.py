@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments.experiment import defaults
 from experiments.ledger import Cell
+from experiments.unused import unused
 from h2o_jax.algorithms import ALGORITHMS
 
 _SHARED = (
@@ -85,25 +86,34 @@ def _defaults() -> dict[str, Any]:
 
 
 def size(cell: Cell) -> str:
-    """A cell's size in words; equal for cells that may share a table."""
-    words = []
-    for name in _SHARED:
-        here = value(cell, name)
-        if name in _NAMED or here != _defaults()[name]:
-            words.append(f"{name} {_text(here)}")
+    """A cell's size in words."""
+    return _size_text(_size(cell))
+
+
+def _size(cell: Cell) -> dict[str, str]:
+    """Settings that make a cell's size, without those that its method never reads."""
+    names = [name for name in _SHARED if name not in unused(cell["setting"])]
+    return {name: _text(value(cell, name)) for name in names}
+
+
+def _size_text(size: dict[str, str]) -> str:
+    """Of a size, what is always said and what is not at its default."""
+    usual = {name: _text(_defaults()[name]) for name in size}
+    words = [f"{k} {v}" for k, v in size.items() if k in _NAMED or v != usual[k]]
     return ", ".join(words)
 
 
 def method(cell: Cell) -> str:
     """A method's name and its own settings that are not at their default."""
-    words = [cell["algorithm"]]
+    words, ignored = [cell["algorithm"]], unused(cell["setting"])
     for name in sorted(_defaults()):
-        if name in (*_SHARED, *_ABOUT) or name not in cell["setting"]:
+        if name in (*_SHARED, *_ABOUT, *ignored) or name not in cell["setting"]:
             continue
         here = value(cell, name)
         if here != _defaults()[name]:
             words.append(f"{name}={_text(here)}")
-    if value(cell, "lambda_sim") != value(cell, "lambda_real"):
+    both = ("lambda_real", "lambda_sim")
+    if not ignored & {*both} and value(cell, both[0]) != value(cell, both[1]):
         words.append(f"lambda_sim={_text(value(cell, 'lambda_sim'))}")
     return " ".join(words)
 
@@ -123,10 +133,17 @@ def log(cell: Cell) -> str:
 
 
 def by_size(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """Cells of one size together, the size in words."""
+    """Cells of one size together, the size in words.
+
+    A method without discriminators, say, has no size of them: its cells belong to every
+    size that agrees with theirs in all that they have.
+    """
+    cells = list(cells)
+    sizes = [_size(cell).items() for cell in cells]
+    whole = [x for x in sizes if not any(x < other for other in sizes)]
     found: dict[str, list[Cell]] = {}
-    for cell in cells:
-        found.setdefault(size(cell), []).append(cell)
+    for text, wanted in {_size_text(dict(x)): x for x in whole}.items():
+        found[text] = [c for c, x in zip(cells, sizes, strict=True) if x <= wanted]
     return dict(sorted(found.items()))
 
 

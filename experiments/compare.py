@@ -17,6 +17,7 @@ from experiments import ledger, plots
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
+from experiments.unused import unused
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import setting
 from h2o_jax.sim import gaps, tasks
@@ -111,6 +112,7 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
 def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
     """`name=value` of the settings in which a cell differs from any namesake."""
     names = sorted({name for other in namesakes for name in other["setting"]})
+    names = [name for name in names if name not in unused(cell["setting"])]
     values = {name: {_value(x, name) for x in namesakes} for name in names}
     # The number of steps has a column of its own.
     apart = [name for name in names if len(values[name]) > 1 and name != "epochs"]

@@ -10,7 +10,16 @@ task, gap and settings finds it; --out writes it as an .npz file, too.
 import dataclasses
 import pathlib
 
-from experiments import build, collecting, data, devices, residuals, run_folder
+from experiments import (
+    build,
+    cached,
+    collecting,
+    data,
+    devices,
+    mending,
+    residuals,
+    run_folder,
+)
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -50,24 +59,22 @@ def main(flags: Flags) -> None:
         raise ConfigError(f"--out={out}: give a path ending in .npz, and one gap")
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
-    task, inertia = experiment.model, experiment.inertia
     for gap in distinct:
-        worlds.check_effect(task, gap, inertia)
+        worlds.check_effect(experiment.model, gap, experiment.inertia)
     method = build.algorithm(experiment)
     dataset = data.load(experiment, method, flags.of(Reading), how, machine.threads)
     assert dataset is not None
     print(datasets.summary(dataset))
+    cache = collecting.cache_folder(how)
+    needs = mending.of(experiment, dataset, cache, machine.threads)
     for gap in distinct:
-        given = (task, gap, dataset, experiment, inertia)
-        learned = residuals.learn(*given, machine.threads)
+        learned = residuals.learn(needs, gap)
         print(_report(gaps.to_text(gap), learned))
-        places = {"cache_dir": residuals.place(collecting.cache_folder(how), *given)}
+        print(f"wrote    {cached.keep(needs, gap, learned.residual)}")
         if out:
-            places["out"] = pathlib.Path(out)
-        for flag, path in places.items():
-            with run_folder.writing(flag, path):
-                residual.save(path, learned.residual)
-            print(f"wrote    {path}")
+            with run_folder.writing("out", out):
+                residual.save(pathlib.Path(out), learned.residual)
+            print(f"wrote    {out}")
 
 
 def _report(gap: str, learned: residuals.Learned) -> str:

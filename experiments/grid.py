@@ -88,14 +88,25 @@ def main(flags: Flags) -> None:
     choice = flags.of(Filling)
     if not choice.plan:
         raise ConfigError("--plan=: nothing to make; give a plan, such as smoke")
+    if choice.logs and not pathlib.Path(choice.logs).is_dir():
+        raise ConfigError(
+            f"--logs={choice.logs}: no such folder; give that of the logs"
+        )
     groups = _read(choice)
     ends = time.monotonic() + 60 * choice.minutes if choice.minutes else float("inf")
     machine, root = computer.here(choice.threads), pathlib.Path(choice.results_dir)
     session = Session(choice, root, groups, machine, ends, {})
     stopped = None if choice.list else _fill(session)
-    print(pace.report(pace.standing(_fresh(session), root, machine.backend)))
+    groups = _fresh(session)
+    print(pace.report(pace.standing(groups, root, machine.backend)))
     if stopped:
         raise stopped
+    missing = [x.experiment.dataset for x in groups if x.missing]
+    if len(missing) == len(groups) and not choice.list:
+        raise ConfigError(
+            f"--plan={choice.plan}: none of its logs is here, such as {missing[0]}; "
+            "give the folder with --logs"
+        )
     if session.failed:
         programs = {x.folder: x for x in session.failed.values()}.values()
         logs = ", ".join(str(x.log) for x in programs)

@@ -7,13 +7,10 @@ intervals and with errors on episodes that no fit has seen. The file --out is wh
 """
 
 import dataclasses
-import datetime
 import pathlib
-import sys
 import time
-from typing import Any
 
-from experiments import data, environment, run_folder
+from experiments import data, provenance, run_folder
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.data import Reading
@@ -22,9 +19,7 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import gaps, identify, simulator_file
-from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identify import Fitting, Identified
-from h2o_jax.sim.simulator_file import SimulatorFile
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,17 +59,9 @@ def main(flags: Flags) -> None:
     print(report(found, choice, how, log, seconds))
     if choice.out:
         with run_folder.writing("out", choice.out):
-            simulator_file.write(
-                choice.out, content(found, start, log, seconds), _COMMENT
-            )
+            file = provenance.content(found, start, log, seconds)
+            simulator_file.write(choice.out, file, provenance.COMMENT)
         print(f"\nwrote    {choice.out}; use it as --gap=@{choice.out}")
-
-
-_COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
-Fields are scales of the simulator `gap`, apart from latency (control steps) and
-action_noise (std)."""
-
-_SOFTWARE = ("h2o_jax", "commit", "python", "mujoco", "numpy")
 
 
 def _check_out(out: str) -> None:
@@ -86,35 +73,6 @@ def _check_out(out: str) -> None:
         )
     if out and (path.is_dir() or (path.parent.exists() and not path.parent.is_dir())):
         raise ConfigError(f"--out={out}: no place for a file")
-
-
-def content(
-    found: Identified, start: Gaps, log: Dataset, seconds: float
-) -> SimulatorFile:
-    """The simulator file of a result."""
-    judged, software = found.judged, environment.describe()
-    provenance: dict[str, Any] = {
-        "log": pathlib.PurePath(log.source).name,
-        "sha256": log.sha256,
-        "rows": len(log.transition.r_t),
-        "episodes_fitted": found.episodes[0],
-        "episodes_held_out": found.episodes[1],
-        "date": datetime.date.today().isoformat(),
-        "command": " ".join(["python -m experiments.identify", *sys.argv[1:]]),
-        "seconds": round(seconds, 1),
-        "converged": found.fit.converged,
-        "at_bound": found.at_bound,
-        "starts_disagree": found.disagreeing,
-        "left_alone": list(found.left_alone),
-        "sensor_noise": round(found.sensor_noise, 4),
-        "versions": {k: str(software[k]) for k in _SOFTWARE},
-    }
-    for steps in judged.before:
-        provenance[f"error_{steps}_before"] = round(judged.before[steps], 5)
-        provenance[f"error_{steps}_after"] = round(judged.after[steps], 5)
-    return SimulatorFile(
-        gaps.to_text(gaps.without_fields(start)), found.values, provenance
-    )
 
 
 def report(

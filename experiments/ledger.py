@@ -2,7 +2,8 @@
 
 A cell lies at TASK/GAP/METHOD/seedS-STEPS-DIGEST.json, where the digest names its
 setting, and holds the run's scores, its curve and all that decides them. Of runs that
-differ in their length alone the longest is kept: its curve has the shorter one's.
+differ in their length alone, or in settings that their method never reads, the longest
+is kept: its curve has the shorter one's.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from experiments import environment, reports, run_folder
 from experiments.experiment import Experiment, defaults
 from experiments.runs import Run
+from experiments.unused import unused
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps
@@ -109,11 +111,18 @@ def cells(folder: pathlib.Path) -> list[Cell]:
 
 
 def identity(chosen: dict[str, Any], seed: int) -> str:
-    """Equal for cells that differ in their length alone."""
-    known = _plain({**defaults(), "pairing": None})
-    apart = {k: v for k, v in _plain(chosen).items() if k not in known or v != known[k]}
-    apart.pop("epochs", None)
+    """Equal for cells that differ in length, or in what their method never reads."""
+    apart = _apart(chosen)
+    ignored = unused(chosen) | {"epochs"}
+    apart = {k: v for k, v in apart.items() if k not in ignored}
     return json.dumps([seed, apart], sort_keys=True)
+
+
+def _apart(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are not at their default."""
+    known = _plain({**defaults(), "pairing": None})
+    plain = _plain(chosen)
+    return {k: v for k, v in plain.items() if k not in known or v != known[k]}
 
 
 def _plain(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +183,6 @@ def setting(
 
 def digest(chosen: dict[str, Any]) -> str:
     """Names a setting by what is not at its default; new settings change nothing."""
-    known = _plain({**defaults(), "pairing": None})
-    apart = {k: v for k, v in _plain(chosen).items() if k not in known or v != known[k]}
-    return hashlib.sha256(json.dumps(apart, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(
+        json.dumps(_apart(chosen), sort_keys=True).encode()
+    ).hexdigest()[:8]

@@ -104,6 +104,14 @@ def report(lines: Sequence[Line]) -> str:
         rows.append(f"left      {lacks} cell(s), {text(sum(known))}{more}")
     else:
         rows.append("left      nothing: the ledger has every cell of the plan")
+    absent = [x for x in lines if x.group.missing and x.stored < x.wanted]
+    if absent:
+        count = sum(x.wanted - x.stored for x in absent)
+        names = ", ".join(dict.fromkeys(x.group.experiment.dataset for x in absent))
+        rows.append(
+            f"left out  {count} cell(s), as {len(absent)} line(s) lack their log: "
+            f"{names}; see --logs"
+        )
     return "\n".join(rows)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import audit, gaps, tasks, worlds
-from h2o_jax.sim.audit import checks, measures, rules
+from h2o_jax.sim.audit import measures, rules, structure
 from h2o_jax.types import Transition
 from tests.replay_log_test import record
 from tests.worlds import CHEETAH
@@ -101,19 +101,19 @@ def test_the_place_of_an_error():
     s = rng.normal(size=(2000, 3))
     size = np.where(s[:, 1] > np.quantile(s[:, 1], 0.75), 1.0, 0.1)
     # A quarter has 1, the others .1: mean .325, 1 / .325 = 3.08
-    place = measures.place({"s": s, "a": rng.normal(size=(2000, 1))}, size)
+    place = structure.place({"s": s, "a": rng.normal(size=(2000, 1))}, size)
     assert (place.name, place.above) == ("s[1]", True)
     assert str(place).startswith("most where s[1] > ")
     assert place.times == pytest.approx(3.08, abs=0.01)
-    assert measures.place({"s": s}, np.ones(2000)) is None
+    assert structure.place({"s": s}, np.ones(2000)) is None
 
 
 def test_a_smooth_error_is_explained_and_noise_is_not():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 4))
     smooth = np.stack([np.sin(x[:, 0]), 0.5 + 0 * x[:, 1]], axis=1)
-    assert measures.explained(x, smooth) > 0.95
-    assert measures.explained(x, rng.normal(size=(3000, 2))) < 0.05
+    assert structure.explained(x, smooth) > 0.95
+    assert structure.explained(x, rng.normal(size=(3000, 2))) < 0.05
 
 
 # --- rules -----------------------------------------------------------------------
@@ -206,6 +206,8 @@ def test_what_cannot_be_audited_is_one_line():
 
 def test_samples_are_fixed():
     rows = np.arange(100)
-    assert len(checks.measures.spread(rows, 10)) == 10
-    np.testing.assert_array_equal(measures.spread(rows, 10), measures.spread(rows, 10))
-    np.testing.assert_array_equal(measures.spread(rows, 100), rows)
+    assert len(structure.spread(rows, 10)) == 10
+    np.testing.assert_array_equal(
+        structure.spread(rows, 10), structure.spread(rows, 10)
+    )
+    np.testing.assert_array_equal(structure.spread(rows, 100), rows)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from h2o_jax.data import datasets
+from h2o_jax.data.episodes import time_limits
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.types import Transition
 from tests.logs import (
@@ -58,7 +59,7 @@ def test_rows_are_never_joined_across_episodes(flags):
     log["terminals"] = np.array([flag == "terminal" for flag in flags])
     log["timeouts"] = np.array([flag == "timeout" for flag in flags])
     ended = log["terminals"] | log["timeouts"]
-    timeouts, _ = datasets._timeouts(log, pathlib.Path("log"), rows + 1)
+    timeouts, _ = time_limits(log, pathlib.Path("log"), rows + 1)
     steps, _ = datasets._pair(log, timeouts)
     episodes = ended.sum() + (not ended[-1])
     assert steps.discount_t.sum() == rows - episodes

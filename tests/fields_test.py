@@ -209,8 +209,8 @@ def test_episodes_differ_as_their_intervals_say(random_gap):
     world = make([random_gap], [0])
     gravity, latency = [], set()
     for _ in range(40):
-        gravity.append(world._models[0].opt.gravity[2])
-        latency.add(int(world._channel._latency[0]))
+        gravity.append(world._physics.models[0].opt.gravity[2])
+        latency.add(int(world._loop._channel._latency[0]))
         world.reset()
     assert len(set(gravity)) == 40
     assert -19.62 <= min(gravity) < max(gravity) <= -4.9

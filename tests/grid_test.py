@@ -293,3 +293,15 @@ def test_what_is_left_is_said_without_making_it(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "no log: absent.hdf5" in printed and "left      2 cell(s)" in printed
     assert not pathlib.Path(tmp_path, ".work").exists()
+    assert printed.splitlines()[-1].startswith("left out  2 cell(s), as 1 line(s) lack")
+
+
+def test_a_plan_without_any_of_its_logs_and_logs_that_are_no_folder(
+    tmp_path, monkeypatch
+):
+    path = plan(tmp_path, f"{BC} --dataset=absent.hdf5")
+    given = (f"--plan={path}", f"--results_dir={tmp_path}")
+    with pytest.raises(ConfigError, match=r"none of its logs is here, such as absent"):
+        call(grid.main, monkeypatch, *given)
+    with pytest.raises(ConfigError, match=r"--logs=nowhere: no such folder"):
+        call(grid.main, monkeypatch, *given, "--logs=nowhere")

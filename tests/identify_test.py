@@ -184,7 +184,7 @@ def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
     assert content.gap == "gravity:2" and content.provenance["rows"] == 900
     assert content.provenance["converged"] is True
     world = worlds.make(CHEETAH, [gaps.parse(f"@{out}", "halfcheetah")], [0])
-    assert world._models[0].opt.gravity[2] == pytest.approx(-9.81, rel=1e-3)
+    assert world._physics.models[0].opt.gravity[2] == pytest.approx(-9.81, rel=1e-3)
 
 
 @pytest.mark.parametrize(

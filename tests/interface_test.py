@@ -74,7 +74,7 @@ def test_actions_span_the_motors_range():
     model = models.compile_model(WALKER, gap)
     world = World(WALKER, [model], [Interface()], [0])
     world.step(np.full((1, 6), 0.5))
-    np.testing.assert_array_equal(world._ctrl, [[1, 0.5, 0.5, 1, 0.5, 0.5]])
+    np.testing.assert_array_equal(world._physics._ctrl, [[1, 0.5, 0.5, 1, 0.5, 0.5]])
 
 
 def test_control_period_counts_physics_steps():

@@ -3,11 +3,15 @@
 import json
 import pathlib
 
+import jax
+import numpy as np
 import pytest
 
 from experiments import ledger
 from experiments.experiment import defaults
-from h2o_jax import Hyper
+from experiments.unused import of_method
+from h2o_jax import Hyper, Transition
+from h2o_jax.algorithms import ALGORITHMS
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 CELLS = sorted(RESULTS.rglob("seed*.json"))
@@ -63,3 +67,47 @@ def test_a_cell_lies_below_task_gap_and_method(preset):
     method = "sac-small" if preset else "sac"
     expected = f"hopper/gravity:2/{method}/seed4-2000-44136fa3.json"
     assert str(ledger.place(cell)) == expected
+
+
+def test_cells_that_differ_in_what_their_method_never_reads_are_one():
+    def identity(algorithm, **settings):
+        return ledger.identity({"algorithm": algorithm, "hidden": [8], **settings}, 0)
+
+    unread = {
+        "iql": {"discriminator_hidden": [8], "lambda_real": 0.5, "cql_weight": 9.0},
+        "sac": {"discriminate_rows": [0, 8], "ratio_low": 0.1, "expectile": 0.9},
+        "bc": {"discount": 0.5, "critics": 5, "return_range": 1000.0, "overlap": True},
+        "h2o_plus": {"sparse_alpha": 3.0, "residual_rows": 600},
+    }
+    for algorithm, settings in unread.items():
+        assert identity(algorithm, **settings) == identity(algorithm)
+        for name, value in (("hidden", [9]), ("policy_lr", 1.0)):
+            assert identity(algorithm, **{name: value}) != identity(algorithm)
+    ours = identity("h2o_plus")
+    for name, value in (("discriminator_hidden", [8]), ("lambda_real", 0.5)):
+        assert identity("h2o_plus", **{name: value}) != ours
+    assert identity("h2o_plus", backbone="sql", sparse_alpha=3.0) != identity(
+        "h2o_plus", backbone="sql"
+    )
+    corrected = {"simulator": "residual"}
+    assert identity("h2o_plus", residual_rows=600, **corrected) != identity(
+        "h2o_plus", **corrected
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["bc", "cql", "iql", "rebrac", "sac"])
+def test_an_unread_hyperparameter_changes_no_update(algorithm):
+    method = ALGORITHMS[algorithm](2, 1, hidden=(4,))
+    rng = np.random.default_rng(0)
+    n = method.batch_size
+    s, a = (rng.normal(size=(n, k)).astype(np.float32) for k in (2, 1))
+    x = np.ones(n, np.float32)
+    batch = Transition(s, a, x, x, s, a if method.needs_next_action else None)
+    unread = [x for x in of_method(algorithm) if hasattr(Hyper(), x)]
+    other = Hyper().replace(**{name: 0.37 for name in unread})
+    after = [
+        method.update(method.init(jax.random.key(0), hyper), batch, batch)[0].params
+        for hyper in (Hyper(), other)
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *after)
+    assert {"discriminator_lr", "lambda_real", "gap_weight"} <= set(unread)

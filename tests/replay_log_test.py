@@ -64,7 +64,7 @@ def test_a_state_put_back_goes_on_as_it_did(name):
 
 
 def test_clipped_velocities_are_not_exact():
-    model = make(WALKER, Interface())._models[0]
+    model = make(WALKER, Interface())._physics.models[0]
     s = np.zeros((3, 17))
     s[1, 10], s[2, 16] = 10.0, -10.0
     assert WALKER.pose(model, s).exact.tolist() == [True, False, False]

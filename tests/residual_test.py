@@ -132,7 +132,7 @@ def test_what_is_damaged_or_another_is_refused_in_one_line(tmp_path):
 def test_poses_are_affine(task):
     world = worlds.make(task, [()], [0], threads=1)
     a, b = np.random.default_rng(0).normal(size=(2, 1, task.obs_dim))
-    model = world._models[0]
+    model = world._physics.models[0]
     middle, first, last = (task.pose(model, x) for x in ((a + b) / 2, a, b))
     for name in ("qpos", "qvel", "memory"):
         half = (getattr(first, name) + getattr(last, name)) / 2

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import residuals
+from experiments import cached, residuals
 from experiments.experiment import Correcting
+from experiments.mending import Mending
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
-from h2o_jax.sim import gaps, replay_log, tasks, worlds
+from h2o_jax.sim import gaps, lessons, replay_log, tasks, worlds
 from h2o_jax.types import Transition
 from tests.corrections import log_of
 
@@ -18,6 +19,11 @@ CHEETAH = tasks.get("halfcheetah")
 HEAVY = gaps.parse("gravity:2")
 
 
+def mending(log, task=CHEETAH):
+    """A log of a task, and tiny networks."""
+    return Mending(task, log, TINY, threads=1)
+
+
 @pytest.fixture(scope="module")
 def log():
     return log_of("halfcheetah", rows=150, episodes=14)
@@ -25,7 +31,7 @@ def log():
 
 @pytest.fixture(scope="module")
 def learned(log):
-    return residuals.learn(CHEETAH, HEAVY, log, TINY, threads=1)
+    return residuals.learn(mending(log), HEAVY)
 
 
 def test_held_out_errors_fall(learned):
@@ -70,12 +76,12 @@ def test_rows_unlike_the_log_are_not_corrected(learned, log):
 
 
 def test_learning_again_gives_the_same_residual(learned, log):
-    again = residuals.learn(CHEETAH, HEAVY, log, TINY, threads=1)
+    again = residuals.learn(mending(log), HEAVY)
     assert again.residual.digest == learned.residual.digest
 
 
 def test_a_right_simulator_is_left_as_it_is(log):
-    found = residuals.learn(CHEETAH, (), log, TINY, threads=1)
+    found = residuals.learn(mending(log), ())
     assert not found.residual.useful
     assert "not used" in residuals.line(found)
 
@@ -87,16 +93,14 @@ def test_what_cannot_be_learned_is_not_used(log):
     rows = log.transition
     noise = rows.s_t + rng.normal(size=rows.s_t.shape).astype(np.float32) * 5
     rows = rows._replace(s_t=noise, r_t=rows.r_t[shuffled])
-    found = residuals.learn(
-        CHEETAH, (), dataclasses.replace(log, transition=rows), TINY, threads=1
-    )
+    found = residuals.learn(mending(dataclasses.replace(log, transition=rows)), ())
     before, after = found.errors.overall
     assert 0.97 * before < after <= before
 
 
 def test_episodes_are_held_out_whole(log):
     rows = log.transition
-    known, held_out = residuals._split(rows, np.arange(len(rows.r_t)), 0)
+    known, held_out = lessons.split(rows, np.arange(len(rows.r_t)), 0)
     sequence = replay_log.sequences(rows)
     assert not set(sequence[known]) & set(sequence[held_out])
     assert 0.08 < len(held_out) / len(rows.r_t) < 0.2
@@ -105,7 +109,7 @@ def test_episodes_are_held_out_whole(log):
 def test_one_long_episode_is_held_out_in_a_piece():
     s = np.arange(1001, dtype=np.float32)[:, None]
     rows = Transition(s[:-1], s[:-1], s[:-1, 0], np.ones(1000, np.float32), s[1:])
-    known, held_out = residuals._split(rows, np.arange(1000), 0)
+    known, held_out = lessons.split(rows, np.arange(1000), 0)
     assert len(held_out) == 100 and len(known) == 900
     assert held_out[-1] - held_out[0] == 99
 
@@ -116,46 +120,39 @@ def test_rows_that_cannot_be_set_are_left_out():
     s_tm1 = rows.s_tm1.copy()
     s_tm1[:500, -1] = 10.0
     clipped = dataclasses.replace(log, transition=rows._replace(s_tm1=s_tm1))
-    chosen, inexact = residuals._choose(HOPPER, clipped, TINY)
+    chosen, inexact = lessons.choose(HOPPER, clipped, 140_000, 0)
     assert chosen.min() >= 500 and inexact >= 500
     s_tm1[:, -1] = 10.0
     with pytest.raises(
         DatasetError, match=r"made.npz: 0 of its 1200 rows have a state"
     ):
-        residuals.learn(HOPPER, HEAVY, clipped, TINY)
+        residuals.learn(mending(clipped, HOPPER), HEAVY)
 
 
 def test_a_small_log_and_a_task_without_poses_are_refused(log):
     few = Transition(*(x[:200] for x in log.transition[:5]))
     small = dataclasses.replace(log, transition=few)
     with pytest.raises(DatasetError, match="needs 500 at least"):
-        residuals.learn(CHEETAH, HEAVY, small, TINY)
+        residuals.learn(mending(small), HEAVY)
     with pytest.raises(ConfigError, match="cannot be put into a logged state"):
-        residuals.learn(dataclasses.replace(CHEETAH, pose=None), HEAVY, log, TINY)
+        residuals.learn(mending(log, dataclasses.replace(CHEETAH, pose=None)), HEAVY)
 
 
 def test_a_cache_keeps_residuals_apart(log, learned, tmp_path, monkeypatch):
-    first, line = residuals.obtain(tmp_path, CHEETAH, HEAVY, log, TINY, threads=1)
+    here = mending(log)._replace(cache=tmp_path)
+    first, line = cached.corrected(here, HEAVY)
     assert first.digest == learned.residual.digest and "->" in line
     with monkeypatch.context() as patch:
         patch.setattr(residuals, "learn", pytest.fail)
-        again, line = residuals.obtain(tmp_path, CHEETAH, HEAVY, log, TINY)
+        again, line = cached.corrected(here, HEAVY)
     assert again.digest == first.digest and str(tmp_path) in line
-    more = dataclasses.replace(log, sha256="1" * 64)
-    other = dataclasses.replace(TINY, residual_seed=1)
-    places = {
-        residuals.place(tmp_path, *key)
-        for key in (
-            (CHEETAH, HEAVY, log, TINY, "modern"),
-            (CHEETAH, HEAVY, log, TINY, "d4rl"),
-            (CHEETAH, (), log, TINY, "modern"),
-            (CHEETAH, HEAVY, more, TINY, "modern"),
-            (CHEETAH, HEAVY, log, other, "modern"),
-        )
-    }
-    assert len(places) == 5
+    more = here._replace(dataset=dataclasses.replace(log, sha256="1" * 64))
+    other = here._replace(settings=dataclasses.replace(TINY, residual_seed=1))
+    older = here._replace(inertia="d4rl")
+    places = {cached.residual_place(x, HEAVY) for x in (here, more, other, older)}
+    assert len(places | {cached.residual_place(here, ())}) == 5
     # A file under the name of another: what it says of itself counts.
     [file] = tmp_path.iterdir()
-    file.rename(residuals.place(tmp_path, CHEETAH, HEAVY, more, TINY, "modern"))
+    file.rename(cached.residual_place(more, HEAVY))
     with pytest.raises(CheckpointError, match=r"a residual with log 0000.*, not 1111"):
-        residuals.obtain(tmp_path, CHEETAH, HEAVY, more, TINY)
+        cached.corrected(more, HEAVY)

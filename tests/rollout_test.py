@@ -190,7 +190,7 @@ def test_ended_environments_are_not_stepped():
     scores = rollout.evaluate(world, act_two, 2, seed=0)
     np.testing.assert_array_equal(world.age.reshape(2, 2), scores.lengths)
     np.testing.assert_allclose(
-        world._batch.time, 0.008 * scores.lengths.ravel(), rtol=1e-9
+        world._physics.time, 0.008 * scores.lengths.ravel(), rtol=1e-9
     )
 
 

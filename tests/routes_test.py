@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import routes
+from experiments import cached, routes
 from experiments.experiment import Experiment
 from experiments.runs import grid
 from experiments.training import Simulator
@@ -23,7 +23,7 @@ def log(tmp_path_factory):
 
 @pytest.fixture
 def prepare(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(routes, "Fitting", lambda: QUICK)
+    monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
 
     def call(simulator, *given):
         runs = grid([0, 1], [gaps.parse(gap) for gap in given], {})
@@ -77,12 +77,12 @@ def test_the_audit_leaves_a_right_simulator_alone_and_mends_a_wrong_one(
 
 def test_both_learns_what_identification_left(prepare, monkeypatch):
     seen = []
-    learn = routes.residuals.obtain
+    learn = cached.corrected
 
-    def obtain(cache, task, gap, *rest):
+    def corrected(needs, gap):
         seen.append(gap)
-        return learn(cache, task, gap, *rest)
+        return learn(needs, gap)
 
-    monkeypatch.setattr(routes.residuals, "obtain", obtain)
+    monkeypatch.setattr(cached, "corrected", corrected)
     prepare("both", "gravity:2")
     assert len(seen) == 1 and gaps.from_file(seen[0])

@@ -114,6 +114,18 @@ def test_what_differs_is_never_in_one_column():
     assert len(found([*one, *often])) == 1  # how often one looks changes nothing
 
 
+def test_a_size_that_a_method_does_not_have_keeps_it_out_of_no_table():
+    ours = cells("h2o_plus", [[1, 2, 3]], "--discriminator_hidden=8")
+    other = cells("h2o_plus", [[1, 2, 4]], "--discriminator_hidden=9")
+    unread = ("--discriminator_hidden=7", "--lambda_real=0.9")
+    sac, iql = cells("sac", [[1, 2, 5]], *unread), cells("iql", [[1, 2, 6]], *unread)
+    small, large = columns.by_size([*ours, *other, *sac, *iql]).values()
+    assert {columns.method(x) for x in small} == {"h2o_plus", "sac", "iql"}
+    assert small[1:] == large[1:] and small[0] != large[0]
+    # A batch of its own is read by every method.
+    assert len(columns.by_size([*ours, *cells("sac", [[1, 2, 5]], "--batch=9")])) == 2
+
+
 def test_table_one(tmp_path, monkeypatch):
     own = [
         *cells("h2o_plus", [[0, 1, 100], [0, 1, 300]]),

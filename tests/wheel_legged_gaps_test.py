@@ -113,9 +113,9 @@ def test_a_push_is_an_impulse():
     world = make("push:1.2", 20, **exact)
     world.step(np.zeros((20, 1)))
     # 1.2 N s in 5 ms are 240 N; each way about as often.
-    force = world._batch.xfrc_applied[:, 1, 0]
+    force = world._physics.force[:, 1, 0]
     assert set(np.abs(force).round(6)) == {240.0}
     assert 4 <= np.sum(force > 0) <= 16
     world = make("push:1.2", 20)
     world.step(np.zeros((20, 1)))
-    assert not world._batch.xfrc_applied.any()
+    assert not world._physics.force.any()

@@ -8,13 +8,15 @@ import numpy as np
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields
 from h2o_jax.sim import gaps as gaps_lib
+from h2o_jax.sim.control_loop import queue_length
+from h2o_jax.sim.episodes import Variation
 from h2o_jax.sim.gap_table import GAPS
 from h2o_jax.sim.gaps import FileSetting, Gaps
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Task
-from h2o_jax.sim.world import Variation, World, queue_length
+from h2o_jax.sim.world import World
 
 
 def make(

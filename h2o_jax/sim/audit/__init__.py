@@ -13,7 +13,7 @@ import numpy as np
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import checks, measures, rules
+from h2o_jax.sim.audit import checks, measures, rules, structure
 from h2o_jax.sim.audit.measures import Errors, Replayer
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
@@ -103,10 +103,10 @@ def audit(
             raise ConfigError(f"gap {name} is given twice; drop one")
     replayer = Replayer(task, log, inertia, threads)
     before = _queue(task, candidates)
-    chosen = _exact(replayer, measures.spread(replay_log.starts(log, 1, before), rows))
+    chosen = _exact(replayer, structure.spread(replay_log.starts(log, 1, before), rows))
     found = {k: replay_log.starts(log, k, before) for k in horizons}
     longer = {
-        k: _exact(replayer, measures.spread(x, windows)) for k, x in found.items()
+        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
     }
     longer = {k: x for k, x in longer.items() if len(x)}
     if not len(chosen):
@@ -187,7 +187,7 @@ def _other_task(replayer: Replayer, best: Candidate, rows: Array) -> list[str]:
     errors = best.errors
     if best.verdict.kind not in ("same", "close"):
         own = errors.horizons[0].typical
-        return checks.others(replayer, own, measures.spread(rows, FEW_WINDOWS))
+        return checks.others(replayer, own, structure.spread(rows, FEW_WINDOWS))
     off = []
     if errors.reward > checks.REWARD:
         off.append(f"rewards (wrong by {errors.reward:.2f} of their std)")

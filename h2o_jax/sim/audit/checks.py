@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from h2o_jax.sim import replay_log, tasks
-from h2o_jax.sim.audit import measures
+from h2o_jax.sim.audit import measures, structure
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array, Task
@@ -54,7 +54,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
     reach = max(LAGS)
     # Room for the shift on either side; the windows are those of every shift.
     first = replay_log.starts(replayer.log, STEPS + reach, before=reach)
-    first = measures.spread(first, count)
+    first = structure.spread(first, count)
     if not len(first):
         return {}
     world = replayer.world(gaps, len(first))
@@ -67,7 +67,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
 
 def scales(replayer: Replayer, gaps: Gaps, count: int) -> dict[float, float]:
     """Factor of actions -> typical error; empty if no sequence is long enough."""
-    first = measures.spread(replay_log.starts(replayer.log, STEPS), count)
+    first = structure.spread(replay_log.starts(replayer.log, STEPS), count)
     if not len(first):
         return {}
     world = replayer.world(gaps, len(first))

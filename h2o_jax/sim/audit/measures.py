@@ -1,4 +1,4 @@
-"""How wrong one simulator is on a log: by dimension, row, horizon and place."""
+"""How wrong one simulator is on a log: by dimension, row and horizon."""
 
 import dataclasses
 from typing import NamedTuple
@@ -8,6 +8,8 @@ import numpy as np
 
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import models, replay_log, worlds
+from h2o_jax.sim.audit import structure
+from h2o_jax.sim.audit.structure import Place
 from h2o_jax.sim.gaps import Gaps, to_text
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.replay_log import Prediction
@@ -18,13 +20,6 @@ from h2o_jax.types import Transition
 BARS = (0.01, 0.05, 0.1, 0.25)
 """Errors below which rows are counted."""
 _SHARES = np.linspace(0.0, 1.0, 101)
-_PLACES = (0.1, 0.25, 0.5, 0.75, 0.9)
-"""Quantiles at which rows are split."""
-_FEATURES = 300
-_FITTED = 20_000
-"""Rows that the smooth function is fitted to and tried on."""
-_CAP = 3.0
-"""Errors beyond count as this much, so that a few hard contacts do not decide."""
 
 
 class Replayer(NamedTuple):
@@ -66,27 +61,6 @@ class Horizon:
     def rms(self) -> float:
         """Over windows and dimensions."""
         return float(np.sqrt(np.mean(np.square(self.by_dimension))))
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """The half-space of one state or action dimension in which the error is largest."""
-
-    name: str
-    """Such as `s[3]` or `a[0]`, counted from 0."""
-    above: bool
-    threshold: float
-    share: float
-    """Of the rows."""
-    times: float
-    """Mean error there over the mean of all rows."""
-
-    def __str__(self) -> str:
-        sign = ">" if self.above else "<"
-        return (
-            f"most where {self.name} {sign} {self.threshold:.3g} "
-            f"({self.times:.1f} times the mean, {self.share:.0%} of the rows)"
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +116,17 @@ def normalised(
     usable = prediction.exact & ~prediction.unstable.any(axis=1) & ~unknown
     usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
     if unit is None:
-        unit = _positive((s_t - s_tm1)[usable])
+        unit = structure.positive((s_t - s_tm1)[usable])
     return (prediction.s_t[usable, -1] - s_t[usable]) / unit, usable
 
 
 def typical(errors: Array) -> float:
     """Mean over rows of the root mean square over dimensions, capped at 1."""
-    return float(np.minimum(_rows(errors), 1.0).mean()) if len(errors) else np.nan
+    return (
+        float(np.minimum(structure.of_rows(errors), 1.0).mean())
+        if len(errors)
+        else np.nan
+    )
 
 
 def measure(
@@ -190,14 +168,16 @@ def measure(
         below_largest=_below(largest),
         below_median=_below(middle),
         quantiles=tuple(np.quantile(largest, _SHARES).tolist()),
-        reward=float(np.sqrt(np.mean(off**2)) / _positive(rewards)),
+        reward=float(np.sqrt(np.mean(off**2)) / structure.positive(rewards)),
         terminals=float(
             np.mean((prediction.terminated[:, 0] != ended)[prediction.exact])
         ),
         unstable=float(prediction.unstable.mean()),
         own_noise=_own_noise(replayer, gaps, used, prediction, usable, probe),
-        explained=explained(np.concatenate([at["s"], at["a"]], axis=1), errors),
-        place=place(at, _rows(errors)),
+        explained=structure.explained(
+            np.concatenate([at["s"], at["a"]], axis=1), errors
+        ),
+        place=structure.place(at, structure.of_rows(errors)),
     )
     return measured, len(used)
 
@@ -206,68 +186,6 @@ def horizon(steps: int, errors: Array) -> Horizon:
     """Summary of errors `[m, O]`, `m` at least 1."""
     by_dimension = np.sqrt(np.mean(errors**2, axis=0))
     return Horizon(steps, len(errors), tuple(by_dimension.tolist()), typical(errors))
-
-
-def place(at: dict[str, Array], size: Array) -> Place | None:
-    """The split of one dimension with the largest mean error on one side.
-
-    Args:
-        at: letter -> `[m, D]` where the rows are.
-        size: `[m]` their errors.
-    """
-    size = np.minimum(size, _CAP)
-    best, mean = None, max(float(size.mean()), 1e-300)
-    for letter, values in at.items():
-        for i, column in enumerate(values.T):
-            for threshold in np.unique(np.quantile(column, _PLACES)):
-                for above in (True, False):
-                    inside = column > threshold if above else column < threshold
-                    share = float(inside.mean())
-                    if share < _PLACES[0] / 2:
-                        continue
-                    times = float(size[inside].mean()) / mean
-                    if best is None or times > best.times:
-                        name = f"{letter}[{i}]"
-                        best = Place(name, above, float(threshold), share, times)
-    return best if best is not None and best.times > 1.25 else None
-
-
-def explained(inputs: Array, errors: Array) -> float:
-    r"""Share of errors that a smooth function of the inputs explains, held out.
-
-    Ridge regression on the inputs and on random features of them, tried on blocks of
-    rows that it was not fitted to:
-
-    .. math:: 1 - \sum |e - f(x)|^2 / \sum |e|^2
-
-    A bias counts as explained; noise has 0, which is the least that is returned.
-
-    Args:
-        inputs: `[m, D]`.
-        errors: `[m, O]`, capped at +-3.
-    """
-    chosen = spread(np.arange(len(errors)), _FITTED)
-    inputs, errors = inputs[chosen], np.clip(errors[chosen], -_CAP, _CAP)
-    x = (inputs - inputs.mean(axis=0)) / _positive(inputs)
-    m, d = x.shape
-    rng = np.random.default_rng(0)
-    weights = rng.normal(0.0, 1.0 / np.sqrt(d), (d, min(_FEATURES, m // 20)))
-    hidden = np.tanh(x @ weights + rng.uniform(-2, 2, weights.shape[1]))
-    features = np.concatenate([np.ones((m, 1)), x, hidden], axis=1)
-    held_out = np.arange(m) // max(1, min(200, m // 10)) % 5 == 4
-    fit, y = features[~held_out], errors[~held_out]
-    ridge = 1e-3 * len(fit) * np.eye(features.shape[1])
-    solution = np.linalg.solve(fit.T @ fit + ridge, fit.T @ y)
-    rest = errors[held_out] - features[held_out] @ solution
-    total = max(float(np.sum(errors[held_out] ** 2)), 1e-300)
-    return max(0.0, 1.0 - float(np.sum(rest**2)) / total)
-
-
-def spread(rows: Array, count: int) -> Array:
-    """At most `count` of the rows, a sample with a fixed seed, in their order."""
-    if len(rows) <= count:
-        return rows
-    return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
 
 
 def _own_noise(
@@ -285,24 +203,14 @@ def _own_noise(
     again = replayer.world(gaps, len(first), seed=1_000_000)
     twice = replay_log.replay_in(again, replayer.log, first).s_t[:, 0]
     s_t = np.asarray(replayer.log.s_t, np.float64)[first]
-    unit = _positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
+    unit = structure.positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
     own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
     return own / max(total, 1e-300)
 
 
 def _capped_square(errors: Array) -> float:
-    return float(np.sum(np.minimum(_rows(errors), _CAP) ** 2))
-
-
-def _rows(errors: Array) -> Array:
-    return np.asarray(np.sqrt(np.mean(errors**2, axis=1)))
+    return float(np.sum(np.minimum(structure.of_rows(errors), structure.CAP) ** 2))
 
 
 def _below(sizes: Array) -> tuple[float, ...]:
     return tuple(float(np.mean(sizes < bar)) for bar in BARS)
-
-
-def _positive(values: Array) -> Array:
-    """Std over rows; 1 for what never changes."""
-    std = np.asarray(values, np.float64).std(axis=0)
-    return np.where(std > 0, std, 1.0)

@@ -22,6 +22,19 @@ from h2o_jax.sim.interface import Interface
 Array = np.ndarray
 
 
+class Step(NamedTuple):
+    """The result of one control step of `k` environments."""
+
+    s_t: Array
+    """`[k, O]` float64 observations, before any reset."""
+    reward: Array
+    """`[k]` float64."""
+    terminated: Array
+    """`[k]` bool, a true terminal state; never a time limit."""
+    unstable: Array
+    """`[k]` bool, the physics diverged: discard the row and end the episode."""
+
+
 class Motion(NamedTuple):
     """One control step of `k` environments, as a reward sees it (all float64)."""
 

@@ -1,0 +1,83 @@
+"""What was learned for simulators, kept in a cache folder.
+
+Every file lies under a name that all it depends on decides.
+"""
+
+import hashlib
+import pathlib
+import time
+
+import h2o_jax
+from experiments import provenance, residuals, run_folder
+from experiments.mending import Mending
+from h2o_jax.sim import gaps as gaps_lib
+from h2o_jax.sim import identify, residual, simulator_file
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import Fitting
+from h2o_jax.sim.residual import Residual
+
+
+def corrected(mending: Mending, gap: Gaps) -> tuple[Residual, str]:
+    """A simulator's residual; learned, and kept, if it is absent.
+
+    Returns:
+        The residual, and what is known of it in one line.
+
+    Raises:
+        CheckpointError: what lies there is damaged, or another one.
+        ConfigError: see `residuals.learn`.
+        DatasetError: see `residuals.learn`.
+    """
+    path = residual_place(mending, gap)
+    if path.is_file():
+        found = residual.load(path, residuals.about(mending, gap))
+        used = "" if found.useful else "not used, as it does not beat the simulator; "
+        return found, f"{used}from {path}"
+    learned = residuals.learn(mending, gap)
+    keep(mending, gap, learned.residual)
+    return learned.residual, residuals.line(learned)
+
+
+def keep(mending: Mending, gap: Gaps, learned: Residual) -> pathlib.Path:
+    """Writes a residual into the cache; gives its path."""
+    path = residual_place(mending, gap)
+    with run_folder.writing("cache_dir", mending.cache):
+        residual.save(path, learned)
+    return path
+
+
+def residual_place(mending: Mending, gap: Gaps) -> pathlib.Path:
+    """Where a residual is kept."""
+    digest = residuals.digest(residuals.about(mending, gap))[:12]
+    return mending.cache / f"{mending.task.name}-residual-{digest}.npz"
+
+
+def fitted(mending: Mending, gap: Gaps) -> tuple[Gaps, str]:
+    """A simulator with fields fitted to the log; itself, where that does not help.
+
+    Returns:
+        Its gaps, and what is known of them in one line.
+    """
+    task, dataset, how = mending.task, mending.dataset, Fitting()
+    path = _fitted_place(mending, gap, how)
+    if not path.is_file():
+        began = time.perf_counter()
+        found = identify.identify(
+            task, gap, dataset.transition, how, mending.inertia, mending.threads
+        )
+        seconds = time.perf_counter() - began
+        before, after = found.judged
+        if any(after[steps] >= before[steps] for steps in before):
+            return gap, "no better on held-out episodes, not used"
+        with run_folder.writing("cache_dir", mending.cache):
+            file = provenance.content(found, gap, dataset, seconds)
+            simulator_file.write(str(path), file)
+    (mended,) = gaps_lib.parse_list(f"@{path}", task.robot)
+    return mended, f"{gaps_lib.to_text(mended)}, see {path}"
+
+
+def _fitted_place(mending: Mending, gap: Gaps, how: Fitting) -> pathlib.Path:
+    task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
+    key = (task.name, text, mending.inertia, dataset.sha256, how, h2o_jax.__version__)
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
+    return mending.cache / f"{task.name}-identified-{digest}.toml"

@@ -1,0 +1,47 @@
+"""A fitted simulator as a simulator file: its values, and where they come from."""
+
+import datetime
+import pathlib
+import sys
+from typing import Any
+
+from experiments import environment
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.sim import gaps
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import Identified
+from h2o_jax.sim.simulator_file import SimulatorFile
+
+COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
+Fields are scales of the simulator `gap`, apart from latency (control steps) and
+action_noise (std)."""
+_SOFTWARE = ("h2o_jax", "commit", "python", "mujoco", "numpy")
+
+
+def content(
+    found: Identified, start: Gaps, log: Dataset, seconds: float
+) -> SimulatorFile:
+    """The simulator file of a result."""
+    judged, software = found.judged, environment.describe()
+    provenance: dict[str, Any] = {
+        "log": pathlib.PurePath(log.source).name,
+        "sha256": log.sha256,
+        "rows": len(log.transition.r_t),
+        "episodes_fitted": found.episodes[0],
+        "episodes_held_out": found.episodes[1],
+        "date": datetime.date.today().isoformat(),
+        "command": " ".join(["python -m experiments.identify", *sys.argv[1:]]),
+        "seconds": round(seconds, 1),
+        "converged": found.fit.converged,
+        "at_bound": found.at_bound,
+        "starts_disagree": found.disagreeing,
+        "left_alone": list(found.left_alone),
+        "sensor_noise": round(found.sensor_noise, 4),
+        "versions": {k: str(software[k]) for k in _SOFTWARE},
+    }
+    for steps in judged.before:
+        provenance[f"error_{steps}_before"] = round(judged.before[steps], 5)
+        provenance[f"error_{steps}_after"] = round(judged.after[steps], 5)
+    return SimulatorFile(
+        gaps.to_text(gaps.without_fields(start)), found.values, provenance
+    )
