@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMANDS = {
     "experiments.run": "experiments.run",
     "experiments.collect": "experiments.collect",
+    "experiments.quickstart": "experiments.quickstart",
     "experiments.audit": "experiments.audit",
     "experiments.identify": "experiments.identify",
     "experiments.correct": "experiments.correct",

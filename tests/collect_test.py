@@ -48,13 +48,29 @@ def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
     assert [p.name for p in replay.parent.iterdir()] == [replay.name]
 
 
+def test_a_thin_replay_has_whole_episodes_spread_over_all():
+    """Episodes of 2, 3, 1, 4 and 2 rows: three of five are 7 rows, four are more."""
+    ends = np.zeros(12, bool)
+    ends[[1, 4, 5, 9, 11]] = True
+    assert collector.spread(ends, 12).tolist() == list(range(12))
+    # First, middle and last: 2 + 1 + 2 rows.
+    assert collector.spread(ends, 7).tolist() == [0, 1, 5, 10, 11]
+    assert collector.spread(ends, 1).tolist() == [0, 1]
+
+
 def test_other_settings_have_another_file(replay):
     def key(*arguments):
         flags = parsed(*SMALL, *arguments)
         return collecting.place(parsing.experiment(flags), None, flags.of(Collecting))
 
-    others = ("--collect_seed=1", "--collect_hidden=9,9", "--real=gravity")
-    assert len({key(), *map(key, others)}) == 4
+    others = (
+        "--collect_lr=1e-3",
+        "--collect_rows=9",
+        "--collect_seed=1",
+        "--collect_hidden=9,9",
+        "--real=gravity",
+    )
+    assert len({key(), *map(key, others)}) == 6
     # What the learner is told does not change its data.
     assert key() == key("--epochs=7", "--seed=3", "--gap=none", "--hidden=9,9")
 

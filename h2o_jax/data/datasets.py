@@ -36,6 +36,9 @@ READERS: dict[str, Reader] = {
     ".csv": tables.read_csv,
 }
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+PACKAGED = "package:"
+"""Begins the name of a log that comes with the package."""
+_LOGS = pathlib.Path(__file__).parent / "logs"
 SCALARS = ("rewards", "terminals", "timeouts")
 
 
@@ -73,7 +76,8 @@ def load(
     """Reads, checks and pairs one log.
 
     Args:
-        source: path to .hdf5, .h5, .npz or .csv, or `minari:NAMESPACE/NAME-vN`.
+        source: path to .hdf5, .h5, .npz or .csv, `minari:NAMESPACE/NAME-vN`, or
+            `package:NAME` for a log that comes with the package.
         obs_dim: numbers in an observation of the task.
         action_dim: numbers in an action of the task.
         columns: D4RL's name -> name in the file, or several put side by side such as
@@ -114,11 +118,22 @@ def locate(source: str) -> pathlib.Path:
     """The file that holds the arrays of a source, which may be absent.
 
     Raises:
-        DatasetError: a Minari dataset that is not on this machine.
+        DatasetError: a Minari dataset that is not on this machine, or no packaged log.
     """
     if source.startswith("minari:"):
         return minari_files.locate(source.removeprefix("minari:"), download=False)
+    if source.startswith(PACKAGED):
+        return _packaged(source)
     return pathlib.Path(source)
+
+
+def _packaged(source: str) -> pathlib.Path:
+    """The file of a log that comes with the package."""
+    path = _LOGS / f"{source.removeprefix(PACKAGED)}.hdf5"
+    if path.parent != _LOGS or not path.is_file():
+        known = ", ".join(PACKAGED + x.stem for x in sorted(_LOGS.glob("*.hdf5")))
+        raise files.fail(source, f"no such log; there is {known}")
+    return path
 
 
 def sha256(source: str) -> str:
@@ -137,7 +152,7 @@ def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
     if source.startswith("minari:"):
         dataset_id = source.removeprefix("minari:")
         return minari_files.locate(dataset_id, download), minari_files.read
-    path = pathlib.Path(source)
+    path = locate(source)
     kind = path.suffix.lower()
     if kind in PICKLED:
         raise files.fail(
