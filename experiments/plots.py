@@ -89,9 +89,8 @@ def panels(
     """
     wide = min(3, len(drawn))
     high = -(-len(drawn) // wide)
-    figure, grid = plt.subplots(
-        *(high, wide), figsize=(3.4 * wide, 2.6 * high + 0.6), layout="constrained"
-    )
+    size = max(4.6, 3.4 * wide), 2.6 * high + 0.6
+    figure, grid = plt.subplots(high, wide, figsize=size, layout="constrained")
     shown = np.ravel(grid)
     labels = sorted({line["label"] for lines in drawn.values() for line in lines})
     handles: dict[str, Any] = {}
@@ -112,7 +111,7 @@ def panels(
         axes.set_xlabel("simulator steps", fontsize="small")
     figure.supylabel("return in the real system", fontsize="small")
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3,
+        handles.values(), handles.keys(), loc="outside lower center", ncols=wide,
         frameon=False, fontsize="small",
     )  # fmt: skip
     with files.replacing(path) as part:

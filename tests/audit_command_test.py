@@ -42,7 +42,7 @@ def test_a_short_log_says_so(tmp_path, monkeypatch, capsys):
         (
             ["--gap=gravty"],
             ConfigError,
-            "^--gap=gravty: gap .* did you mean gravity.",
+            "--gap=gravty: gap 'gravty' is unknown for hopper; did",
         ),
         (["--gap=none,"], ConfigError, "one of them is empty"),
         (["--real=gravity:2"], ConfigError, "--real=gravity:2: an audit asks"),
