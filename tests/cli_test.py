@@ -88,7 +88,8 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code,
     ("argument", "named"),
     [
         ("--sice=4", "--sice: no such flag; did you mean --size?"),
-        ("--size=four", "--size"),
+        ("--size=four", "--size=four: not a whole number"),
+        ("--flagfile=absent.flags", "--flagfile=absent.flags: no such file"),
         ("stray", "'stray'"),
     ],
 )
