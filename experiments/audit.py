@@ -13,7 +13,7 @@ import pathlib
 from typing import Any
 
 from experiments import audit_figure, data
-from experiments.cli import console
+from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
@@ -64,7 +64,8 @@ def main(flags: Flags) -> None:
             f"--real={source.real}: an audit asks which system the log is of; give it "
             "as one of --gap"
         )
-    candidates = gaps.parse_list(choice.gap, source.model.robot)
+    with parsing.of_flag("gap", choice.gap):
+        candidates = gaps.parse_list(choice.gap, source.model.robot)
     out = _place(choice.out) if choice.out else None
     log = data.read(source.dataset, source, flags.of(Reading))
     found = audit.audit(
@@ -108,19 +109,25 @@ def report(found: Audit, source: str) -> str:
             *(f"{x.name}: {_sentence(x)}" for x in found.candidates),
             "",
             *notes,
-            _route(found.best),
+            _route(found),
         ]
     )
 
 
-def _route(best: Candidate) -> str:
+def _route(found: Audit) -> str:
     """What to do next, and why."""
-    kind, finding, route, why = best.verdict
+    kind, finding, route, why = found.best.verdict
+    other = found.better_task
+    if other:
+        return (
+            f"route    --task={other} first: the log is not of {found.task}, and "
+            "nothing above is about its system; audit again with that task"
+        )
     if kind == "few":
         return f"route    none: {finding}; {why}"
     if kind == "foreign":
         return f"route    {route}: {finding}; {why}"
-    return f"route    {route}, with --gap={best.name}: {why}"
+    return f"route    {route}, with --gap={found.best.name}: {why}"
 
 
 def _head(found: Audit, source: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments import ledger, plots
-from experiments.cli import console
+from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
 from experiments.unused import unused
@@ -46,9 +46,12 @@ def main(flags: Flags) -> None:
     robot = tasks.get(choice.task).robot
     if "," in choice.gap:
         raise ConfigError(f"--gap={choice.gap}: one table has one gap; give one")
-    gap, real = (
-        gaps.to_text(gaps.parse(text, robot)) for text in (choice.gap, choice.real)
-    )
+    if choice.out and not choice.out.endswith(".png"):
+        raise ConfigError(f"--out={choice.out}: give a path ending in .png")
+    with parsing.of_flag("gap", choice.gap):
+        gap = gaps.to_text(gaps.parse(choice.gap, robot))
+    with parsing.of_flag("real", choice.real):
+        real = gaps.to_text(gaps.parse(choice.real, robot))
     folder = pathlib.Path(choice.results_dir)
     cells = label(load(folder, choice.task, gap, real, choice.preset))
     print(table(cells))
@@ -137,13 +140,19 @@ def table(cells: Sequence[Cell]) -> str:
     for method, steps in keys:
         own = [c for c in cells if (c["method"], c["steps"]) == (method, steps)]
         final, last = ([c[k] for c in own] for k in ("final", "last_ten"))
-        columns = [_spread(final), _scores(own), _spread(last)]
+        columns = [_spread(final), _scores(own), _spread(last) + _fewer(own)]
         columns = [method, f"{steps:,}", str(len(own)), *columns]
         lines.append("| " + " | ".join(columns) + " |")
     for name, data in _data(cells).items():
         lines.append(f"| {name}, mean (best episode) | - | - |"
                      f" {data['mean']:.0f} ({data['best']:.0f}) | - | - |")  # fmt: skip
     return "\n".join(lines)
+
+
+def _fewer(cells: Sequence[Cell]) -> str:
+    """How many evaluations there are, where they are no ten after the first."""
+    fewest = min(max(1, len(cell["curve"]) - 1) for cell in cells)
+    return f" (of {fewest})" if fewest < 10 else ""
 
 
 def _spread(values: Sequence[float], digits: int | None = None) -> str:

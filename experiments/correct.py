@@ -64,6 +64,7 @@ def main(flags: Flags) -> None:
     method = build.algorithm(experiment)
     dataset = data.load(experiment, method, flags.of(Reading), how, machine.threads)
     assert dataset is not None
+    data.check_task(experiment, dataset, machine.threads)
     print(datasets.summary(dataset))
     cache = collecting.cache_folder(how)
     needs = mending.of(experiment, dataset, cache, machine.threads)

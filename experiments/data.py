@@ -13,6 +13,8 @@ from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import at_least, setting
+from h2o_jax.sim.audit import belonging
+from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.types import Algorithm
 
@@ -150,3 +152,31 @@ def _with_next_action(dataset: Dataset, algorithm: str) -> Dataset:
         )
     note = f"{unknown:.2%} of rows: the next action is unknown"
     return dataclasses.replace(dataset, transition=rows, notes=(*dataset.notes, note))
+
+
+def other_task(source: Source, dataset: Dataset, threads: int = 0) -> str | None:
+    """What says that a log is of another task than `--task`; None where nothing does.
+
+    A log that was collected here is of its task.
+
+    Args:
+        source: task, real system and log.
+        dataset: the log.
+        threads: threads of the physics; 0 for one per core.
+    """
+    if not source.dataset:
+        return None
+    replayer = Replayer(source.model, dataset.transition, source.inertia, threads)
+    found = belonging.foreign(replayer, source.real)
+    return None if found is None else f"--task={source.task}: {found}"
+
+
+def check_task(source: Source, dataset: Dataset, threads: int = 0) -> None:
+    """Refuses a log of another task than `--task`; see `other_task`.
+
+    Raises:
+        DatasetError: in one line, the file, the better task and the fix.
+    """
+    problem = other_task(source, dataset, threads)
+    if problem is not None:
+        raise DatasetError(f"{source.dataset}: {problem}")

@@ -97,12 +97,12 @@ def main(flags: Flags) -> None:
     machine, root = computer.here(choice.threads), pathlib.Path(choice.results_dir)
     session = Session(choice, root, groups, machine, ends, {})
     stopped = None if choice.list else _fill(session)
-    groups = _fresh(session)
-    print(pace.report(pace.standing(groups, root, machine.backend)))
+    session = session._replace(groups=_fresh(session))
+    print(pace.report(pace.standing(session.groups, root, machine.backend)))
     if stopped:
         raise stopped
-    missing = [x.experiment.dataset for x in groups if x.missing]
-    if len(missing) == len(groups) and not choice.list:
+    missing = [x.experiment.dataset for x in session.groups if x.missing]
+    if len(missing) == len(session.groups) and not choice.list:
         raise ConfigError(
             f"--plan={choice.plan}: none of its logs is here, such as {missing[0]}; "
             "give the folder with --logs"

@@ -11,7 +11,7 @@ import pathlib
 import time
 
 from experiments import data, provenance, run_folder
-from experiments.cli import console
+from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
@@ -43,7 +43,8 @@ def main(flags: Flags) -> None:
     source, choice, how = flags.of(Source), flags.of(Identification), flags.of(Fitting)
     _check_out(choice.out)
     task = source.model
-    start = gaps.parse(choice.gap, task.robot)
+    with parsing.of_flag("gap", choice.gap):
+        start = gaps.parse(choice.gap, task.robot)
     if not source.dataset:
         raise ConfigError("--dataset: no log to identify from; name a file")
     if not flags.is_default("real"):
@@ -51,6 +52,7 @@ def main(flags: Flags) -> None:
             f"--real={source.real}: the real system is only known by its log; drop it"
         )
     log = data.read(source.dataset, source, flags.of(Reading))
+    data.check_task(dataclasses.replace(source, real=()), log, choice.threads)
     began = time.perf_counter()
     found = identify.identify(
         task, start, log.transition, how, source.inertia, choice.threads

@@ -107,10 +107,10 @@ def report(lines: Sequence[Line]) -> str:
     absent = [x for x in lines if x.group.missing and x.stored < x.wanted]
     if absent:
         count = sum(x.wanted - x.stored for x in absent)
-        names = ", ".join(dict.fromkeys(x.group.experiment.dataset for x in absent))
+        logs = dict.fromkeys(x.group.experiment.dataset for x in absent)
         rows.append(
             f"left out  {count} cell(s), as {len(absent)} line(s) lack their log: "
-            f"{names}; see --logs"
+            f"{', '.join(logs)}; see --logs"
         )
     return "\n".join(rows)
 

@@ -19,8 +19,9 @@ COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
     *("#999999", "#882255", "#999933"),
 )
+_MARKERS = "osD^vP*X<>"
 _FEW = 6
-"""Labels that a legend inside the axes has room for."""
+"""Labels with whose curves those of seeds are drawn, too."""
 
 
 def curve(
@@ -32,7 +33,8 @@ def curve(
 ) -> None:
     """Real return over simulator steps: mean over seeds, each seed thin behind it.
 
-    Where there are many labels the seeds are left out, and the legend stands beside.
+    Where there are many labels the seeds are left out. The legend stands below, where
+    it hides nothing; markers at places of their own tell curves that coincide.
 
     Args:
         path: PNG to write.
@@ -44,8 +46,10 @@ def curve(
     evaluated = [line for line in lines if "return" in line]
     labels = list(dict.fromkeys(line["label"] for line in evaluated))
     crowded = len(labels) > _FEW
-    size = (9.6, 4.0) if crowded else (6.4, 4.0)
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    entries = len(labels) + len(references)
+    wide = 1 if max(map(len, [*labels, *references]), default=0) > 30 else 2
+    high = 4.0 + 0.2 * -(-entries // wide)
+    figure, axes = plt.subplots(figsize=(6.4, high), layout="constrained")
     for i, label in enumerate(labels):
         rows = [line for line in evaluated if line["label"] == label]
         steps, returns = by_seed(rows)
@@ -56,9 +60,8 @@ def curve(
         axes.plot(
             steps,
             mean,
-            color=colour,
-            linestyle="--" if i >= len(COLOURS) else "-",
-            label=f"{label} ({len(returns)} seeds)",
+            label=f"{label} ({len(returns)} seed{'s' * (len(returns) > 1)})",
+            **_style(i, len(labels), len(steps)),
         )
     for style, (label, value) in zip(
         ("--", ":", "-."), references.items(), strict=False
@@ -67,10 +70,9 @@ def curve(
     axes.set(xlabel="simulator steps", ylabel=ylabel)
     axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.3)
-    beside: Any = (
-        {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {}
+    figure.legend(
+        loc="outside lower center", ncols=wide, frameon=False, fontsize="small"
     )
-    axes.legend(frameon=False, fontsize="small", **beside)
     with files.replacing(path) as part:
         figure.savefig(part, dpi=150)
     plt.close(figure)
@@ -87,9 +89,8 @@ def panels(
     """
     wide = min(3, len(drawn))
     high = -(-len(drawn) // wide)
-    figure, grid = plt.subplots(
-        *(high, wide), figsize=(3.4 * wide, 2.6 * high + 0.6), layout="constrained"
-    )
+    size = max(4.6, 3.4 * wide), 2.6 * high + 0.6
+    figure, grid = plt.subplots(high, wide, figsize=size, layout="constrained")
     shown = np.ravel(grid)
     labels = sorted({line["label"] for lines in drawn.values() for line in lines})
     handles: dict[str, Any] = {}
@@ -98,10 +99,7 @@ def panels(
             steps, returns = by_seed([x for x in lines if x["label"] == label])
             i = labels.index(label)
             (handles[label],) = axes.plot(
-                steps,
-                returns.mean(axis=0),
-                color=COLOURS[i % len(COLOURS)],
-                linestyle="--" if i >= len(COLOURS) else "-",
+                steps, returns.mean(axis=0), **_style(i, len(labels), len(steps))
             )
         axes.set_title(title, fontsize="small")
         axes.grid(alpha=0.3)
@@ -113,12 +111,28 @@ def panels(
         axes.set_xlabel("simulator steps", fontsize="small")
     figure.supylabel("return in the real system", fontsize="small")
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3,
+        handles.values(), handles.keys(), loc="outside lower center", ncols=wide,
         frameon=False, fontsize="small",
     )  # fmt: skip
     with files.replacing(path) as part:
         figure.savefig(part, dpi=100)
     plt.close(figure)
+
+
+def _style(i: int, curves: int, points: int) -> dict[str, Any]:
+    """How the `i`-th of so many curves is drawn, each of so many points.
+
+    Markers stand at other points than those of the other curves, so that one that lies
+    under another still shows.
+    """
+    step = max(1, points // 5)
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "linestyle": "--" if i >= len(COLOURS) else "-",
+        "marker": _MARKERS[i % len(_MARKERS)],
+        "markersize": 4,
+        "markevery": (i * step // max(1, curves) % step, step),
+    }
 
 
 def by_seed(rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:

@@ -132,11 +132,18 @@ def summarise(own: list[Line]) -> dict[str, float]:
     }
 
 
+def evaluations(experiment: Experiment) -> int:
+    """Evaluations after training began that a summary is a mean of, ten at most."""
+    return min(10, -(-experiment.epochs // experiment.evaluate_every))
+
+
 def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> str:
     """Mean and standard deviation over the seeds of every setting, beside the data."""
     summaries = {k: summarise(v) for k, v in by_run(experiment, folder).items()}
     wide = max(32, *(len(run.label) for run in summaries))
-    rows = [f"\n{'setting':{wide}s} {'final return':>18s} {'last 10 evaluations':>20s}"]
+    count = evaluations(experiment)
+    head = f"last {count} evaluation{'s' * (count > 1)}"
+    rows = [f"\n{'setting':{wide}s} {'final return':>18s} {head:>20s}"]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
         final, last = (np.array([x[k] for x in own]) for k in ("final", "last_ten"))

@@ -93,7 +93,7 @@ def _run(command: Command) -> StoppedError | None:
             mine, method, command.reading, command.collecting, machine.threads
         )
     if hosts.leads():
-        print(_plan(mine, dataset))
+        print(_plan(mine, dataset, machine.threads))
     with hosts.one_first():
         cache = collecting.cache_folder(command.collecting)
         simulators = routes.prepare(mine, dataset, cache, machine.threads)
@@ -107,13 +107,17 @@ def _run(command: Command) -> StoppedError | None:
         where.close()
 
 
-def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
+def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
     """What the runs start from: the log, the memory, how the simulators are stepped.
 
     Raises:
         MemoryLimitError: the runs do not fit.
     """
-    lines = [] if dataset is None else [datasets.summary(dataset)]
+    lines = []
+    if dataset is not None:
+        lines.append(datasets.summary(dataset))
+        other = data.other_task(experiment, dataset, threads)
+        lines += [f"warning   {other}"] if other else []
     lines.append(footprint.fitting(experiment, dataset))
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")

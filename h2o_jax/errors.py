@@ -4,6 +4,9 @@ The library raises these and never exits; `experiments` turns each into one line
 standard error and the exit code kept beside it.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class H2OError(Exception):
     """Base of all errors below; `exit_code` is what a command ends with."""
@@ -55,3 +58,9 @@ class HostError(H2OError):
 
 class JobError(H2OError):
     """A job of several failed; its log says why."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """`did you mean X? ` where one of the choices is spelled much like a name."""
+    found = difflib.get_close_matches(name, list(choices), n=1)
+    return f"did you mean {found[0]}? " if found else ""

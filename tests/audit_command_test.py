@@ -39,7 +39,11 @@ def test_a_short_log_says_so(tmp_path, monkeypatch, capsys):
     ("flags", "error", "message"),
     [
         (["--dataset="], ConfigError, "--dataset: empty"),
-        (["--gap=gravty"], ConfigError, "'gravty' is unknown for hopper; choose from"),
+        (
+            ["--gap=gravty"],
+            ConfigError,
+            "--gap=gravty: gap 'gravty' is unknown for hopper; did",
+        ),
         (["--gap=none,"], ConfigError, "one of them is empty"),
         (["--real=gravity:2"], ConfigError, "--real=gravity:2: an audit asks"),
         (["--horizons=1"], ConfigError, "--horizons=1: must be 2 or more"),

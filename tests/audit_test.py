@@ -1,13 +1,18 @@
 """What an audit says of logs whose system is known."""
 
+import dataclasses
 import functools
 
 import numpy as np
 import pytest
 
+from experiments import audit as audit_command
+from experiments import data
+from experiments.experiment import Source
+from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import audit, gaps, tasks, worlds
-from h2o_jax.sim.audit import measures, rules, structure
+from h2o_jax.sim.audit import belonging, measures, rules, structure
 from h2o_jax.types import Transition
 from tests.replay_log_test import record
 from tests.worlds import CHEETAH
@@ -177,6 +182,32 @@ def test_a_log_of_another_robot_is_told():
     found = audited("none,gravity:2", log_of(name="walker2d", n=32), time_limits=0)
     assert found.best.verdict[::2] == ("foreign", "log only")
     assert "the log fits the task walker2d" in found.warnings[-1]
+    assert found.better_task == "walker2d"
+    route = audit_command.report(found, "log.hdf5").splitlines()[-1]
+    assert route.startswith("route    --task=walker2d first: the log is not of half")
+
+
+def test_few_rows_tell_another_robots_log():
+    log, cheetah = log_of(name="walker2d", n=32), tasks.get("halfcheetah")
+    other = belonging.foreign(measures.Replayer(cheetah, log, threads=1))
+    assert (other.task, round(other.own, 2)) == ("walker2d", 1.0) and other.error < 0.01
+    right = measures.Replayer(tasks.get("walker2d"), log, threads=1)
+    # A wrong simulator of the right robot is not another robot's.
+    assert belonging.foreign(right) is None
+    assert belonging.foreign(right, gaps.parse("gravity:0.5")) is None
+    without = dataclasses.replace(cheetah, pose=None)
+    assert belonging.foreign(measures.Replayer(without, log)) is None
+
+
+def test_commands_refuse_or_warn_of_another_robots_log(tmp_path):
+    rows = log_of(name="walker2d", n=32)
+    log = datasets.Dataset(rows, np.zeros(0), np.zeros(0), 0, "w.npz", "0" * 64)
+    source = Source(task="halfcheetah", dataset="w.npz")
+    with pytest.raises(DatasetError, match=r"^w.npz: --task=halfcheetah: .* walker2d"):
+        data.check_task(source, log, 1)
+    assert data.other_task(Source(task="walker2d", dataset="w.npz"), log, 1) is None
+    # One that was collected here is not asked.
+    assert data.other_task(Source(task="halfcheetah"), log, 1) is None
 
 
 def test_rewards_of_another_task_are_told():

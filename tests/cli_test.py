@@ -88,8 +88,9 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code,
 @pytest.mark.parametrize(
     ("argument", "named"),
     [
-        ("--sice=4", "'sice'. Did you mean: size"),
-        ("--size=four", "--size"),
+        ("--sice=4", "--sice: no such flag; did you mean --size?"),
+        ("--size=four", "--size=four: not a whole number"),
+        ("--flagfile=absent.flags", "--flagfile=absent.flags: no such file"),
         ("stray", "'stray'"),
     ],
 )

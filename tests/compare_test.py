@@ -19,6 +19,7 @@ def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
         "steps": 1000,
         "final": final,
         "last_ten": final,
+        "curve": [[0, 0.0], [1000, final]],
         "data": None,
         "setting": {"epochs": 1, "real": "gravity:2"} | setting,
     }
@@ -42,6 +43,18 @@ def test_small_returns_keep_their_digits():
         ("h2o", "2", "-0.60 ± 0.10")
     ]
     assert rows(cell(final=1234.5)) == [("h2o", "1", "1234 ± 0")]
+
+
+def test_fewer_than_ten_evaluations_are_counted():
+    few = compare.table(compare.label([cell()])).splitlines()[-1]
+    assert few.endswith("| 1.00 ± 0.00 (of 1) |")
+    many = {**cell(), "curve": [[i, 1.0] for i in range(11)]}
+    assert "(of" not in compare.table(compare.label([many]))
+
+
+def test_a_figure_is_a_png(monkeypatch):
+    with pytest.raises(ConfigError, match=r"--out=fig.pdf: .* ending in .png"):
+        call(compare.main, monkeypatch, "--out=fig.pdf")
 
 
 def test_a_table_has_one_gap(monkeypatch):

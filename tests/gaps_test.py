@@ -225,7 +225,10 @@ def test_text_is_the_inverse_of_parse(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gravty:2", "'gravty' is unknown for walker2d; choose from gravity, friction"),
+        (
+            "gravty:2",
+            "'gravty' is unknown for walker2d; did you mean gravity? choose",
+        ),
         ("long_torso", "'long_torso' is not available for walker2d; choose from"),
         ("gravity:x", "gravity: factor 'x' is no number"),
         ("gravity:", "gravity: factor '' is no number"),

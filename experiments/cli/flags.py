@@ -6,6 +6,7 @@ with the field's default, values and help. Nothing about a setting is written do
 """
 
 import pathlib
+import re
 import textwrap
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -16,13 +17,23 @@ from absl import flags
 from experiments import run_folder
 from experiments.cli import values
 from h2o_jax import settings
-from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError, nearest
 from h2o_jax.settings import FREE, MACHINE, PLACE, Range, Setting
 
 _FLAGFILE = """Flagfiles:
   --flagfile=FILE
       Reads flags from a file, one a line; the last of several values counts.
 """
+_ILLEGAL = re.compile(r"flag --(\w+)=(.*?): (.*)")
+_UNKNOWN = re.compile(r"Unknown command line flag '(\w+)'")
+_NO_FILE = re.compile(r"Unable to open flagfile: .*'(.*)'")
+"""What absl says."""
+_NOT_PARSED = {
+    "invalid literal for int": "a whole number",
+    "could not convert string to float": "a number",
+    "('Non-boolean": "true or false",
+}
+"""How absl begins where a text is no value -> what it should have been."""
 T = TypeVar("T")
 
 
@@ -82,9 +93,31 @@ class Flags:
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
         except flags.Error as error:
-            raise ConfigError(" ".join(str(error).split())) from None
+            raise ConfigError(self._problem(" ".join(str(error).split()))) from None
         if rest[1:]:
             raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
+
+    def _problem(self, said: str) -> str:
+        """What absl said of a command line, with the flag first and the fix."""
+        if found := _ILLEGAL.match(said):
+            name, text, why = found.groups()
+            allowed = self._known[name].setting.values
+            if allowed is not None and not isinstance(allowed, Range):
+                choices = ", ".join(allowed)
+                why = f"unknown; {nearest(text, allowed)}choose from {choices}"
+            kinds = [kind for said, kind in _NOT_PARSED.items() if why.startswith(said)]
+            return f"--{name}={text}: {f'not {kinds[0]}' if kinds else why}"
+        if found := _UNKNOWN.match(said):
+            name = found[1]
+            meant = nearest(f"--{name}", map("--{}".format, self._known))
+            meant = meant or "see --help"
+            return f"--{name}: no such flag; {meant}".rstrip()
+        if found := _NO_FILE.search(said):
+            path = pathlib.Path(found[1])
+            beside = [str(path.with_name(x.name)) for x in path.parent.glob("*")]
+            meant = nearest(str(path), beside) or "give the path of a flagfile"
+            return f"--flagfile={path}: no such file; {meant}".rstrip()
+        return said
 
     def _resume(self, program: str) -> None:
         """Reads a saved run's flags, on top of which come those given now."""

@@ -1,5 +1,8 @@
 """The parsed flags as an `Experiment`, once they agree with each other."""
 
+import contextlib
+from collections.abc import Iterator
+
 from experiments.cli import values
 from experiments.cli.flags import Flags
 from experiments.experiment import (
@@ -28,14 +31,26 @@ def experiment(flags: Flags) -> Experiment:
     """
     source, schedule = flags.values(Source), flags.values(Schedule)
     robot = tasks.get(source["task"]).robot
-    source["real"] = gaps.parse(source["real"], robot)
+    with of_flag("real", source["real"]):
+        source["real"] = gaps.parse(source["real"], robot)
     hyper = _hyper(flags)
     _check(hyper, schedule["epochs"] * schedule["updates"])
     choice = flags.of(Grid)
-    runs = grid(choice.seed, gaps.parse_list(choice.gap, robot), hyper)
+    with of_flag("gap", choice.gap):
+        simulators = gaps.parse_list(choice.gap, robot)
+    runs = grid(choice.seed, simulators, hyper)
     runs = _shard(_only(runs, choice.only), choice.shard)
     method, mending = flags.values(Method), flags.values(Correcting)
     return Experiment(runs=runs, **source, **method, **schedule, **mending)
+
+
+@contextlib.contextmanager
+def of_flag(name: str, text: str) -> Iterator[None]:
+    """Says which flag's text an error is about."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"--{name}={text}: {error}") from None
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from h2o_jax.data import files
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, nearest
 
 ACCEPTED = {
     "observations": ("observations", "obs", "states", "s"),
@@ -44,7 +44,10 @@ def plan(path: pathlib.Path, fields: Collection[str], columns: ColumnMap) -> Pla
     """
     columns = columns or {}
     for unknown in set(columns) - set(ACCEPTED):
-        raise ConfigError(f"columns: {unknown} is unknown; use {', '.join(ACCEPTED)}")
+        raise ConfigError(
+            f"--columns: {unknown} is unknown; {nearest(unknown, ACCEPTED)}use "
+            f"{', '.join(ACCEPTED)}"
+        )
     chosen: Plan = {}
     for column, names in ACCEPTED.items():
         wanted = (columns[column],) if column in columns else names

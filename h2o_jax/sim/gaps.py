@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import mujoco
 
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, nearest
 from h2o_jax.sim import fields, simulator_file
 from h2o_jax.sim.gap_table import ANY, GAPS, Gap
 from h2o_jax.sim.interface import Interface
@@ -125,7 +125,10 @@ def _parse_one(text: str, robot: str | None) -> GapSetting:
     try:
         factor = float(number)
     except ValueError:
-        raise ConfigError(f"gap {name}: factor {number!r} is no number") from None
+        raise ConfigError(
+            f"gap {name}: factor {number!r} is no number; give NAME:FACTOR, such as "
+            f"{name}:{gap.factor:g}"
+        ) from None
     setting = GapSetting(name, factor)
     _check_factor(setting)
     return setting
@@ -136,8 +139,11 @@ def _find(name: str, robot: str | None) -> Gap:
         return GAPS[name]
     problem = "not available" if name in GAPS else "unknown"
     place = f" for {robot}" if robot else ""
-    choices = ", ".join(names(robot))
-    raise ConfigError(f"gap {name!r} is {problem}{place}; choose from {choices}")
+    choices = names(robot)
+    meant = nearest(name, choices)
+    raise ConfigError(
+        f"gap {name!r} is {problem}{place}; {meant}choose from {', '.join(choices)}"
+    )
 
 
 def _check_factor(setting: GapSetting) -> None:

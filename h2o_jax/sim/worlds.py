@@ -121,7 +121,8 @@ def check_effect(
         if same and gap.factor != GAPS[gap.name].neutral:
             raise ConfigError(
                 f"gap {gap} changes nothing in {task.name}: {window} steps under the "
-                "same actions are identical"
+                "same actions are those of the unmodified simulator; give another "
+                "factor or gap"
             )
 
 

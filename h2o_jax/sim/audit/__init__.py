@@ -13,7 +13,8 @@ import numpy as np
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import checks, measures, rules, structure
+from h2o_jax.sim.audit import belonging, checks, measures, rules, structure
+from h2o_jax.sim.audit.belonging import Other
 from h2o_jax.sim.audit.measures import Errors, Replayer
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
@@ -60,6 +61,8 @@ class Audit:
     scales: dict[float, float]
     """Factor of actions -> typical error of the best candidate."""
     warnings: tuple[str, ...]
+    better_task: str | None
+    """Another task that fits the log much better than this one."""
 
     @property
     def best(self) -> Candidate:
@@ -122,6 +125,7 @@ def audit(
     best = ranked[order[0]], candidates[order[0]]
     lags = checks.lags(replayer, best[1], FEW_WINDOWS)
     scales = checks.scales(replayer, best[1], FEW_WINDOWS)
+    other = _better_task(replayer, best[0], chosen)
     return Audit(
         task=task.name,
         inertia=inertia,
@@ -137,8 +141,10 @@ def audit(
             *checks.order(log, time_limits),
             *checks.lag_warning(lags),
             *checks.scale_warning(scales),
-            *_other_task(replayer, best[0], chosen),
+            *_other_rewards(best[0]),
+            *([str(other)] if other else []),
         ),
+        better_task=other.task if other else None,
     )
 
 
@@ -183,12 +189,19 @@ def _known(replayer: Replayer, rows: Array) -> Array:
     return task.pose(replayer.model(), s_tm1).exact
 
 
-def _other_task(replayer: Replayer, best: Candidate, rows: Array) -> list[str]:
-    errors = best.errors
+def _better_task(replayer: Replayer, best: Candidate, rows: Array) -> Other | None:
+    """Another task that fits the log better, where no simulator of its own is right."""
+    if best.verdict.kind in ("same", "close"):
+        return None
+    own = best.errors.horizons[0].typical
+    return belonging.better(replayer, own, structure.spread(rows, FEW_WINDOWS))
+
+
+def _other_rewards(best: Candidate) -> list[str]:
+    """Whether rewards or terminals are wrong in a simulator that is right otherwise."""
     if best.verdict.kind not in ("same", "close"):
-        own = errors.horizons[0].typical
-        return checks.others(replayer, own, structure.spread(rows, FEW_WINDOWS))
-    off = []
+        return []
+    errors, off = best.errors, []
     if errors.reward > checks.REWARD:
         off.append(f"rewards (wrong by {errors.reward:.2f} of their std)")
     if errors.terminals > checks.REWARD:

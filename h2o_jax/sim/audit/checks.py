@@ -3,16 +3,16 @@
 Each check gives the lines of its warnings; no line, nothing found.
 """
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
 
-from h2o_jax.sim import replay_log, tasks
+from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import measures, structure
+from h2o_jax.sim.audit.belonging import BETTER
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
@@ -22,8 +22,6 @@ LAGS = (-2, -1, 0, 1, 2)
 """Rows by which actions are shifted against states."""
 SCALES = (-1.0, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 """By which actions are multiplied."""
-BETTER = 0.7
-"""Another reading of the log is reported if it leaves less than this of the error."""
 BROKEN = 0.05
 """Share of rows without their successor next to them that is reported."""
 REWARD = 0.01
@@ -100,30 +98,6 @@ def scale_warning(found: dict[float, float]) -> list[str]:
     ]
 
 
-def others(replayer: Replayer, own: float, rows: Array) -> list[str]:
-    """Whether another task with observations and actions as wide fits better.
-
-    Args:
-        replayer: of the log.
-        own: typical one-step error of the best candidate.
-        rows: that are replayed.
-    """
-    found = {}
-    for task in _as_wide(replayer.task):
-        other = replayer._replace(task=task)
-        prediction = other.predict((), rows)
-        errors, _ = measures.normalised(replayer.log, rows, prediction)
-        found[task.name] = measures.typical(errors)
-    found = {name: x for name, x in found.items() if x < BETTER * own}
-    if not found:
-        return []
-    best = min(found, key=lambda name: found[name])
-    return [
-        f"the log fits the task {best} better ({found[best]:.3f} against {own:.3f} "
-        "after one step): give that --task"
-    ]
-
-
 def _with_actions(world: World, log: Transition, first: Array, actions: Array) -> float:
     """Typical error after `STEPS` steps of a log with other actions `[N, A]`."""
     other = log._replace(a_tm1=actions)
@@ -138,11 +112,3 @@ def _best(found: dict[Key, float], neutral: Key) -> Key | None:
     best = min(found, key=lambda key: found[key])
     better = best != neutral and found[best] < BETTER * found[neutral]
     return best if better else None
-
-
-def _as_wide(task: Task) -> Iterable[Task]:
-    widths = task.obs_dim, task.action_dim
-    for other in tasks.TASKS.values():
-        same = (other.obs_dim, other.action_dim) == widths and other.name != task.name
-        if same and other.pose is not None:
-            yield other
