@@ -10,6 +10,7 @@ from experiments.collecting import Collecting
 from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
 from h2o_jax.data import datasets, hdf5
+from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import at_least, setting
@@ -21,10 +22,11 @@ from h2o_jax.types import Algorithm
 class Reading:
     """Reading the log."""
 
-    columns: dict[str, str] | None = setting(
+    columns: dict[str, str] | ColumnsFile | None = setting(
         None,
         "Names in the log where they are not D4RL's, such as "
-        "'observations=x,y,q_0..q_5;rewards=reward'.",
+        "'observations=x,y,q_0..q_5;rewards=reward', or @FILE, a columns file that "
+        "says all of them, units and limits (see experiments.inspect).",
     )
     action_bounds: tuple[float, float] | None = setting(
         None, "LOW:HIGH of the log's actions, mapped to [-1, 1]."

@@ -7,7 +7,8 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 """
 
 import pathlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from experiments import (
     build,
@@ -37,6 +38,7 @@ from experiments.experiment import (
     Schedule,
     Source,
 )
+from experiments.exporting import robot_record
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from experiments.training import Training
@@ -102,7 +104,8 @@ def _run(command: Command) -> StoppedError | None:
         training = build.training(
             mine, dataset, machine.threads, whole.runs, simulators
         )
-        return _train(command, training, where)
+        robot = robot_record.record(mine, dataset, command.reading, simulators)
+        return _train(command, training, where, robot)
     finally:
         where.close()
 
@@ -121,12 +124,15 @@ def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
 
 
 def _train(
-    command: Command, training: Training, where: RunFolder
+    command: Command,
+    training: Training,
+    where: RunFolder,
+    robot: Mapping[str, Any],
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the run folder of all."""
     whole, folder = command.experiment, where.path
     facts = reports.data_facts(whole, training.dataset)
-    about = reports.run_facts(whole, facts)
+    about = {**reports.run_facts(whole, facts), "robot": robot}
     if command.output.resume:
         run_folder.check_runs(folder, about["runs"])
         saving.restore(folder, training, hosts.gathering())

@@ -55,3 +55,7 @@ class HostError(H2OError):
 
 class JobError(H2OError):
     """A job of several failed; its log says why."""
+
+
+class ExportError(H2OError):
+    """What was written for a robot does not do what the run's policy does."""

@@ -65,19 +65,22 @@ def _members(spec: str, fields: Collection[str]) -> list[str]:
     """Names in the file that `spec` stands for; none if any of them is missing."""
     members: list[str] = []
     for part in map(str.strip, spec.split(",")):
-        span = re.fullmatch(r"(.*?)(\d{1,6})\.\.\1(\d{1,6})", part)
-        if span:
-            first, last = int(span[2]), int(span[3])
-            names = [f"{span[1]}{i}" for i in range(first, last + 1)]
-        elif part in fields:
-            names = [part]
-        else:
+        names = span(part)
+        if names == [part] and part not in fields:
             numbered = (f"{part}_{i}" for i in range(len(fields)))
             names = [name for name in numbered if name in fields]
         if not names or not all(name in fields for name in names):
             return []
         members += names
     return members
+
+
+def span(part: str) -> list[str]:
+    """`"q_0..q_2"` as `q_0`, `q_1`, `q_2`; any other name as it is."""
+    ends = re.fullmatch(r"(.*?)(\d{1,6})\.\.\1(\d{1,6})", part)
+    if ends is None:
+        return [part]
+    return [f"{ends[1]}{i}" for i in range(int(ends[2]), int(ends[3]) + 1)]
 
 
 def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
