@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from experiments import collecting, robots
+from experiments import collecting, robots, task_reward
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
@@ -110,6 +110,7 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,
         columns=reading.columns,
+        judge=task_reward.judge(task),
         action_bounds=reading.action_bounds,
         max_episode_steps=reading.max_episode_steps,
         min_rows=rows,

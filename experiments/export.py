@@ -1,9 +1,9 @@
 """Writes a trained policy as a file that runs on a robot, with a contract beside it.
 
 `python -m experiments.export RUN --to=policy.npz` writes policy.npz, its contract
-policy.npz.json and policy.py, which runs it with NumPy alone. Names that end in .onnx and
-.stablehlo give these forms. What was written is run on 10,000 observations and refused
-where it differs from the run's policy; the time of a call is measured.
+policy.npz.json and policy.py, which runs it with NumPy alone. Names that end in .onnx
+and .stablehlo give these forms. What was written is run on 10,000 observations and
+refused where it differs from the run's policy; the time of a call is measured.
 """
 
 import dataclasses

@@ -17,7 +17,6 @@ from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Actor, ObsScales
 
-
 Act = Callable[[np.ndarray], np.ndarray]
 
 

@@ -74,7 +74,8 @@ def write_npz(
     path: pathlib.Path, function: Function, contract: Mapping[str, Any]
 ) -> None:
     """Arrays by name, which `policy.py` runs."""
-    np.savez(path, **function.arrays)
+    arrays: dict[str, Any] = function.arrays
+    np.savez(path, **arrays)
 
 
 def write_onnx(
@@ -131,18 +132,16 @@ def write_stablehlo(
 ) -> None:
     """What `jax.export` serialises, for any number of observations at once."""
     _needed("flatbuffers")
-    own = function._replace(
-        **{k: jnp.asarray(v) for k, v in function.arrays.items() if k in function._fields},
-        layers=[(jnp.asarray(k), jnp.asarray(b)) for k, b in function.layers],
-    )
+    own = {name: jnp.asarray(array) for name, array in function.arrays.items()}
+    last = len(function.layers) - 1
 
     def act(obs: jax.Array) -> jax.Array:
-        x = (jnp.clip(obs, own.low, own.high) - own.mean) / own.std
-        for i, (kernel, bias) in enumerate(own.layers):
-            x = jnp.dot(x, kernel, precision="float32") + bias
-            if i + 1 < len(own.layers):
+        x = (jnp.clip(obs, own["low"], own["high"]) - own["mean"]) / own["std"]
+        for i in range(last + 1):
+            x = jnp.dot(x, own[f"kernel_{i}"], precision="float32") + own[f"bias_{i}"]
+            if i < last:
                 x = jnp.maximum(x, 0)
-        return own.middle + own.half * jnp.tanh(x)
+        return own["middle"] + own["half"] * jnp.tanh(x)
 
     (batch,) = jax.export.symbolic_shape("batch")
     rows = jax.ShapeDtypeStruct((batch, len(function.mean)), jnp.float32)

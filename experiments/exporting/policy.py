@@ -3,9 +3,9 @@
     policy = Policy("policy.npz")
     action = policy(observation)  # both in the robot's units and the contract's order
 
-Copy three files to the robot: this one, the .npz and its .npz.json, the contract. A file
-that was changed after the export is refused. An observation beyond the range that the
-policy was trained in is clamped to it and counted; `policy.report()` says which.
+Copy three files to the robot: this one, the .npz and its .npz.json, the contract. A
+file that was changed after the export is refused. An observation beyond the range that
+the policy was trained in is clamped to it and counted; `policy.report()` says which.
 
     python policy.py policy.npz
 
@@ -17,6 +17,8 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +37,7 @@ class Policy:
         calls: observations so far.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | pathlib.Path):
         """Reads a policy and its contract.
 
         Raises:
@@ -56,7 +58,7 @@ class Policy:
         self._least = np.full(len(self._low), np.inf)
         self._most = np.full(len(self._low), -np.inf)
 
-    def __call__(self, observation):
+    def __call__(self, observation: Any) -> np.ndarray:
         """Observation `[O]`, or several `[n, O]` -> action `[A]`, or `[n, A]`.
 
         Raises:
@@ -79,7 +81,7 @@ class Policy:
                 np.maximum(x, 0, out=x)
         return np.tanh(x) * self._half + self._middle
 
-    def report(self):
+    def report(self) -> str:
         """A line for every sensor that was beyond its range, and how far."""
         names = [x["name"] for x in self.contract["observations"]]
         return "\n".join(
@@ -89,7 +91,7 @@ class Policy:
             for i in np.flatnonzero(self._outside)
         )
 
-    def _note(self, x):
+    def _note(self, x: np.ndarray) -> None:
         rows = x.reshape(-1, x.shape[-1])
         if not np.isfinite(rows).all():
             i = np.flatnonzero(~np.isfinite(rows).all(axis=0))[0]
@@ -100,7 +102,7 @@ class Policy:
         self._most = np.maximum(self._most, rows.max(axis=0))
 
 
-def read_contract(path):
+def read_contract(path: str | pathlib.Path) -> dict[str, Any]:
     """The contract beside a policy of any form, once both are as they were exported.
 
     Raises:
@@ -110,9 +112,11 @@ def read_contract(path):
     beside = path.with_name(path.name + ".json")
     for file in (path, beside):
         if not file.is_file():
-            raise PolicyError(f"{file}: no such file; copy policy and contract together")
+            raise PolicyError(
+                f"{file}: no such file; copy policy and contract together"
+            )
     try:
-        contract = json.loads(beside.read_text())
+        contract: dict[str, Any] = json.loads(beside.read_text())
         stated = contract.pop("sha256")
     except (ValueError, KeyError, AttributeError):
         raise PolicyError(f"{beside}: no contract; export the policy again") from None
@@ -127,12 +131,14 @@ def read_contract(path):
     return contract
 
 
-def digest(contract):
+def digest(contract: dict[str, Any]) -> str:
     """The SHA-256 of a contract without its own `sha256`."""
     return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
 
 
-def microseconds(act, observation, calls=2000):
+def microseconds(
+    act: Callable[[np.ndarray], Any], observation: np.ndarray, calls: int = 2000
+) -> tuple[float, float]:
     """Median and 99 % quantile of the time of a call, after a few to warm up."""
     for _ in range(50):
         act(observation)
@@ -141,10 +147,11 @@ def microseconds(act, observation, calls=2000):
         begin = time.perf_counter_ns()
         act(observation)
         taken[i] = time.perf_counter_ns() - begin
-    return tuple(np.quantile(taken, (0.5, 0.99)) / 1000)
+    median, slow = np.quantile(taken, (0.5, 0.99)) / 1000
+    return float(median), float(slow)
 
 
-def describe(contract):
+def describe(contract: dict[str, Any]) -> str:
     """The contract as lines to read."""
     lines = []
     for kind in ("observations", "actions"):
@@ -153,11 +160,16 @@ def describe(contract):
             span = f"[{x['low']:.4g}, {x['high']:.4g}]" if x["high"] is not None else ""
             lines.append(f"  {i:2d}  {x['name']:24s} {span:24s} {x['unit']}".rstrip())
     rate, wait = contract["rate_hz"], contract["latency_seconds"]
-    return "\n".join([*lines, f"one call every {1 / rate:.4g} s ({rate:.4g} Hz); an "
-                              f"action is expected to act {wait:.4g} s later"])
+    return "\n".join(
+        [
+            *lines,
+            f"one call every {1 / rate:.4g} s ({rate:.4g} Hz); an "
+            f"action is expected to act {wait:.4g} s later",
+        ]
+    )
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Says what a policy wants and gives, and how long it takes here."""
     if len(arguments) != 1:
         sys.exit("usage: python policy.py POLICY.npz")

@@ -83,9 +83,9 @@ def _actions(
         Signal(model.actuator(i).name or f"action_{i}") for i in range(task.action_dim)
     )
     signals.check("actions", known, task.action_dim)
-    bounds = [reading.action_bounds] * task.action_dim
-    if reading.action_bounds is None:
-        bounds = [tuple(x) for x in model.actuator_ctrlrange[: task.action_dim]]
+    bounds = model.actuator_ctrlrange[: task.action_dim]
+    if reading.action_bounds is not None:
+        bounds = np.tile(reading.action_bounds, (task.action_dim, 1))
     return [
         x._replace(low=float(low), high=float(high))
         for x, (low, high) in zip(known, bounds, strict=True)

@@ -37,7 +37,12 @@ from h2o_jax.errors import ConfigError
 TASK, NONE = "task", "none"
 _TEXTS = ("time", "episode", "reward", "terminal", "timeout")
 _NUMBERS = ("rate", "gap", "latency")
-_SIGNAL = {"column": str, "unit": str, "low": (int, float), "high": (int, float)}
+_SIGNAL: dict[str, Any] = {
+    "column": str,
+    "unit": str,
+    "low": (int, float),
+    "high": (int, float),
+}
 
 
 @dataclasses.dataclass(frozen=True)

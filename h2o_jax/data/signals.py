@@ -1,4 +1,4 @@
-"""What one number of an observation or an action is, as the robot's engineer says it."""
+"""What one number of an observation or an action is: name, unit, limits."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
