@@ -71,10 +71,8 @@ def _entries(frame: Frame, kind: str, names: Iterable[str]) -> list[str]:
         lines += ["", f"[[{kind}]]", f"column = {_text(name)}", f"unit = {unit}"]
         if kind == "actions":
             bound = float(max(abs(low), abs(high))) or 1.0
-            lines.append(
-                f"low = {-bound:.6g}  # seen: {low:.6g} to {high:.6g}; give the"
-            )
-            lines.append(f"high = {bound:.6g}  # limits of the robot")
+            seen = f"# seen: {low:.6g} to {high:.6g}; give the robot's limits"
+            lines += [f"low = {-bound:.6g}  {seen}", f"high = {bound:.6g}"]
     return lines
 
 

@@ -6,6 +6,7 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 --run_dir.
 """
 
+import contextlib
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from experiments import (
     routes,
     run_folder,
     saving,
+    trackers,
 )
 from experiments.cli import console, interrupts, parsing
 from experiments.cli.flags import Flags
@@ -41,6 +43,7 @@ from experiments.experiment import (
 from experiments.exporting import robot_record
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.trackers import Tracker
 from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
@@ -138,12 +141,19 @@ def _train(
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
+    tracker = _tracker(command, folder)
     clock = Clock()
     epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
-    with display, interrupts.Stop("the epoch ends and is saved") as stop:
+    with (
+        contextlib.closing(tracker),
+        display,
+        interrupts.Stop("the epoch ends and is saved") as stop,
+    ):
         for report in map(hosts.gather_report, epochs):
-            where.write(reports.lines(whole, report, clock.lap()))
+            lines = reports.lines(whole, report, clock.lap())
+            where.write(lines)
+            tracker.write(lines)
             display.epoch(report.epoch)
             stopping = hosts.agree(stop.received)
             if report.scores or stopping:
@@ -158,6 +168,12 @@ def _train(
     if hosts.leads():
         _conclude(command, folder, facts)
     return None
+
+
+def _tracker(command: Command, folder: pathlib.Path) -> Tracker:
+    """The tracker of all runs, on the host that writes."""
+    kind = command.output.tracker if hosts.leads() else trackers.NONE
+    return Tracker(kind, folder, [(x.label, x.seed) for x in command.experiment.runs])
 
 
 def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> None:

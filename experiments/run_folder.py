@@ -18,7 +18,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from experiments import environment
 from h2o_jax.data import files
@@ -46,6 +46,12 @@ class Output:
     )
     preset: str = setting(
         "", "Name of these settings, for tables and figures.", tags=[FREE]
+    )
+    tracker: Literal["none", "tensorboard", "wandb"] = setting(
+        "none",
+        "Also show the metrics there, from files in the run folder; extras of the same "
+        "name.",
+        tags=[MACHINE],
     )
     results_dir: str = setting(
         "", "Also store one small file per run here, for tables.", tags=[FREE, PLACE]

@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMANDS = {
     "experiments.run": "experiments.run",
     "experiments.collect": "experiments.collect",
+    "experiments.inspect": "experiments.inspect",
     "experiments.audit": "experiments.audit",
     "experiments.identify": "experiments.identify",
     "experiments.correct": "experiments.correct",
@@ -29,11 +30,18 @@ COMMANDS = {
     "experiments.grid": "experiments.grid",
     "experiments.tables": "experiments.tables",
     "experiments.launch": "experiments.launch",
+    "experiments.export": "experiments.export",
     "experiments.robot": "experiments.robot.__main__",
     "experiments.robot.calibrate": "experiments.robot.calibrate",
     "experiments.robot.yardsticks": "experiments.robot.yardsticks",
 }
 """What `python -m` is given -> the module with `main` and `SETTINGS`."""
+ARGUMENTS = {
+    "experiments.grid": "plan",
+    "experiments.export": "folder",
+    "experiments.inspect": "log",
+}
+"""Command -> the flag whose name may be left out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -255,7 +263,7 @@ def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
     flags = Flags(
         *module.SETTINGS,
         hidden=getattr(module, "HIDDEN", ()),
-        argument="plan" if name == "experiments.grid" else "",
+        argument=ARGUMENTS.get(name, ""),
     )
     flags.parse(["prog", *arguments])
     for group in module.SETTINGS:

@@ -132,7 +132,7 @@ def write_stablehlo(
 ) -> None:
     """What `jax.export` serialises, for any number of observations at once."""
     _needed("flatbuffers")
-    own = {name: jnp.asarray(array) for name, array in function.arrays.items()}
+    own = {name: jnp.atleast_2d(array) for name, array in function.arrays.items()}
     last = len(function.layers) - 1
 
     def act(obs: jax.Array) -> jax.Array:

@@ -116,9 +116,9 @@ def read_contract(path: str | pathlib.Path) -> dict[str, Any]:
                 f"{file}: no such file; copy policy and contract together"
             )
     try:
-        contract: dict[str, Any] = json.loads(beside.read_text())
+        contract: dict[str, Any] = dict(json.loads(beside.read_text()))
         stated = contract.pop("sha256")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         raise PolicyError(f"{beside}: no contract; export the policy again") from None
     if contract.get("format") != FORMAT or digest(contract) != stated:
         raise PolicyError(

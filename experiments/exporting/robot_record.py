@@ -80,7 +80,7 @@ def _actions(
         signals.check("actions", file.actions, task.action_dim)
         return list(file.actions)
     known = task.action_signals or tuple(
-        Signal(model.actuator(i).name or f"action_{i}") for i in range(task.action_dim)
+        Signal(_actuator_name(model, i)) for i in range(task.action_dim)
     )
     signals.check("actions", known, task.action_dim)
     bounds = model.actuator_ctrlrange[: task.action_dim]
@@ -90,6 +90,14 @@ def _actions(
         x._replace(low=float(low), high=float(high))
         for x, (low, high) in zip(known, bounds, strict=True)
     ]
+
+
+def _actuator_name(model: mujoco.MjModel, i: int) -> str:
+    """Of an actuator without a name, its joint's."""
+    name: str = model.actuator(i).name
+    if not name and model.actuator_trntype[i] == mujoco.mjtTrn.mjTRN_JOINT:
+        name = model.joint(model.actuator_trnid[i, 0]).name
+    return name or f"action_{i}"
 
 
 def _digest(experiment: Experiment, simulator: Simulator) -> str:
