@@ -236,6 +236,14 @@ def documented(page):
         yield module, [word for word in words if word != "..."]
 
 
+COLUMNS = """
+[[observations]]
+column = "x"
+[[actions]]
+column = "u"
+low = -1
+high = 1
+"""
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINES = [
     pytest.param(*line, id=f"{page.stem}: {line[0]} {' '.join(line[1])}"[:80])
@@ -256,6 +264,11 @@ def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
     (tmp_path / "flags.flags").write_text("--seed=3\n")
     arguments = [
         f"--resume={tmp_path}" if x.startswith("--resume=") else x for x in arguments
+    ]
+    (tmp_path / "columns.toml").write_text(COLUMNS)
+    arguments = [
+        f"--columns=@{tmp_path}/columns.toml" if x.startswith("--columns=@") else x
+        for x in arguments
     ]
     if "--help" in arguments:
         return
