@@ -15,7 +15,11 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import at_least, setting
 from h2o_jax.sim.robot.log import Pairing
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm
+
+_SAME_RATE = 0.02
+"""Largest difference of two rates, relative, that is not worth a note."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,7 +122,21 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     )
     if source.dataset:
         _check_pairing(path, reading.pairing)
-    return dataset
+    notes = (*dataset.notes, *_rate_note(task, reading))
+    return dataclasses.replace(dataset, notes=notes)
+
+
+def _rate_note(task: Task, reading: Reading) -> list[str]:
+    """Whether a log has another rate than the task's control steps."""
+    file = reading.columns
+    if not isinstance(file, ColumnsFile) or file.rate is None:
+        return []
+    if abs(file.rate * task.dt - 1) < _SAME_RATE:
+        return []
+    return [
+        f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "
+        "steps: a simulated step is not a logged one"
+    ]
 
 
 def _check_pairing(source: str, wanted: str | None) -> None:

@@ -262,6 +262,12 @@ def test_the_task_rewards_a_log_that_has_none(tmp_path):
     assert fell.any()
 
 
+def test_without_a_task_there_is_no_reward(tmp_path):
+    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
+    with pytest.raises(ConfigError, match="leaves rewards or terminals to the task"):
+        load(path, robot_logs.columns_file(reward="task"))
+
+
 def test_a_column_that_is_not_there(tmp_path):
     path = write_csv(tmp_path / "log.csv", robot_logs.rows())
     with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):

@@ -127,6 +127,9 @@ def clipped(actions: np.ndarray, names: Sequence[str]) -> list[str]:
     """Actions that lie at their own limit in many rows."""
     found = []
     for name, column in zip(names, actions.T, strict=True):
+        column = column[np.isfinite(column)]
+        if not len(column):
+            continue
         least, most = column.min(), column.max()
         share = np.mean((column == least) | (column == most))
         if share > CLIPPED and len(np.unique(column)) > 3:

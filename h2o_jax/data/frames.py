@@ -45,7 +45,7 @@ Read = Callable[[pathlib.Path, Ask], Frame]
 
 def reader(path: pathlib.Path) -> Read | None:
     """What reads a file or folder of this name; None: nothing does."""
-    from h2o_jax.data import bags, delimited, parquet
+    from h2o_jax.data import bags, delimited, parquet  # they import this module
 
     if path.is_dir():
         kinds = {"meta/info.json": parquet.read_lerobot, "metadata.yaml": bags.read}

@@ -14,6 +14,7 @@ import numpy as np
 from h2o_jax.data import files, frames
 from h2o_jax.data.columns_file import NONE, TASK, ColumnsFile
 from h2o_jax.data.frames import Ask, Frame
+from h2o_jax.errors import ConfigError
 
 Judge = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """`(s [n, O], a [n, A] in [-1, 1], s' [n, O]) -> rewards [n], terminals [n]`."""
@@ -110,7 +111,11 @@ def read(
     low, high = (np.array(x) for x in file.bounds)
     scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
     if TASK in (file.reward, file.terminal):
-        assert judge is not None
+        if judge is None:
+            raise ConfigError(
+                f"{file.path}: leaves rewards or terminals to the task, and there is none; "
+                "name columns"
+            )
         rewards, fell = judge(table["observations"], scaled, table["next_observations"])
         if file.reward == TASK:
             table["rewards"] = rewards
