@@ -138,6 +138,7 @@ def _train(
     about = {**reports.run_facts(whole, facts), "robot": robot}
     if command.output.resume:
         run_folder.check_runs(folder, about["runs"])
+        run_folder.check_robot(folder, robot)
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)

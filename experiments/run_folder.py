@@ -216,6 +216,21 @@ def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
+def check_robot(path: pathlib.Path, robot: Mapping[str, Any]) -> None:
+    """Makes sure that a log is read as when a resumed folder was begun.
+
+    Raises:
+        CheckpointError: its observations or actions are others, or in other units.
+    """
+    former = versions(path).get("robot", robot)
+    for kind in ("observations", "actions"):
+        if former[kind] != robot[kind]:
+            raise CheckpointError(
+                f"--resume={path}: the log's {kind} are read otherwise than there; "
+                "restore the columns file, or start a fresh run"
+            )
+
+
 @contextlib.contextmanager
 def writing(flag: str, path: pathlib.Path | str) -> Iterator[None]:
     """Turns what the file system refuses into one line.

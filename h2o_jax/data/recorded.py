@@ -112,10 +112,8 @@ def read(
     scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
     if TASK in (file.reward, file.terminal):
         if judge is None:
-            raise ConfigError(
-                f"{file.path}: leaves rewards or terminals to the task, and there is none; "
-                "name columns"
-            )
+            finding = f"{file.path}: leaves rewards or terminals to the task"
+            raise ConfigError(f"{finding}, and there is none; name columns")
         rewards, fell = judge(table["observations"], scaled, table["next_observations"])
         if file.reward == TASK:
             table["rewards"] = rewards
