@@ -12,15 +12,17 @@ import math
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from experiments import audit_figure, data
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
-from h2o_jax.data import files
+from h2o_jax.data import doctor, files
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import MACHINE, PLACE, at_least, setting
-from h2o_jax.sim import audit, gaps
+from h2o_jax.sim import audit, gaps, replay_log
 from h2o_jax.sim.audit import Audit, Candidate, measures
 
 
@@ -79,6 +81,10 @@ def main(flags: Flags) -> None:
         inertia=source.inertia,
         threads=choice.threads,
     )
+    step = log.transition
+    ends = np.append(~replay_log.joined(step), True)
+    own = doctor.findings(np.asarray(step.s_tm1), np.asarray(step.a_tm1), ends=ends)
+    found = dataclasses.replace(found, warnings=(*own, *found.warnings))
     print(report(found, source.dataset))
     if out is not None:
         written = write(out, found, source.dataset, log.sha256)

@@ -5,28 +5,34 @@ import pathlib
 
 import numpy as np
 
-from experiments import collecting, robots
+from experiments import collecting, robots, task_reward
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
 from h2o_jax.data import datasets, hdf5
+from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import at_least, setting
 from h2o_jax.sim.audit import belonging
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.robot.log import Pairing
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm
+
+_SAME_RATE = 0.02
+"""Largest difference of two rates, relative, that is not worth a note."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reading:
     """Reading the log."""
 
-    columns: dict[str, str] | None = setting(
+    columns: dict[str, str] | ColumnsFile | None = setting(
         None,
         "Names in the log where they are not D4RL's, such as "
-        "'observations=x,y,q_0..q_5;rewards=reward'.",
+        "'observations=x,y,q_0..q_5;rewards=reward', or @FILE, a columns file that "
+        "says all of them, units and limits (see experiments.inspect).",
     )
     action_bounds: tuple[float, float] | None = setting(
         None, "LOW:HIGH of the log's actions, mapped to [-1, 1]."
@@ -110,6 +116,7 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
         obs_dim=task.obs_dim,
         action_dim=task.action_dim,
         columns=reading.columns,
+        judge=task_reward.judge(task),
         action_bounds=reading.action_bounds,
         max_episode_steps=reading.max_episode_steps,
         min_rows=rows,
@@ -117,7 +124,21 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     )
     if source.dataset:
         _check_pairing(path, reading.pairing)
-    return dataset
+    notes = (*dataset.notes, *_rate_note(task, reading))
+    return dataclasses.replace(dataset, notes=notes)
+
+
+def _rate_note(task: Task, reading: Reading) -> list[str]:
+    """Whether a log has another rate than the task's control steps."""
+    file = reading.columns
+    if not isinstance(file, ColumnsFile) or file.rate is None:
+        return []
+    if abs(file.rate * task.dt - 1) < _SAME_RATE:
+        return []
+    return [
+        f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "
+        "steps: a simulated step is not a logged one"
+    ]
 
 
 def _check_pairing(source: str, wanted: str | None) -> None:

@@ -225,7 +225,7 @@ def _do(session: Session, program: Program, stop: interrupts.Stop) -> None:
     title, total = program.content.title, program.content.epochs
     print(f"begins    {title}, log {program.log}", flush=True)
     code = _train(session, program, stop)
-    took = pace.text(time.monotonic() - begin)
+    took = console.duration(time.monotonic() - begin)
     if code == 0:
         work.finish(session.root, program, session.choice.keep_dir)
         print(f"stored    {title}, {took}", flush=True)
@@ -264,7 +264,7 @@ def _train(session: Session, program: Program, stop: interrupts.Stop) -> int:
         if total and time.monotonic() > news:
             news += _NEWS
             epoch = program.last.get("epoch", 0)
-            left = pace.text(program.epoch_seconds * (total - epoch))
+            left = console.duration(program.epoch_seconds * (total - epoch))
             print(f"epoch     {epoch} of {total}, {left} left", flush=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import ledger, plans, work
+from experiments.cli.console import duration
 from experiments.plans import Group
 
 _DECIDES = (
@@ -95,13 +96,13 @@ def report(lines: Sequence[Line]) -> str:
         elif line.busy:
             note = f"  {line.busy} being made"
         cells = f"{line.stored}/{line.wanted}"
-        left = "?" if line.seconds is None else text(line.seconds)
+        left = "?" if line.seconds is None else duration(line.seconds)
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
     known = [x.seconds for x in lines if x.seconds is not None]
     lacks = sum(x.wanted - x.stored for x in lines)
     more = "" if len(known) == len(lines) else ", and what has no estimate yet (?)"
     if lacks:
-        rows.append(f"left      {lacks} cell(s), {text(sum(known))}{more}")
+        rows.append(f"left      {lacks} cell(s), {duration(sum(known))}{more}")
     else:
         rows.append("left      nothing: the ledger has every cell of the plan")
     absent = [x for x in lines if x.group.missing and x.stored < x.wanted]
@@ -113,12 +114,3 @@ def report(lines: Sequence[Line]) -> str:
             f"{', '.join(logs)}; see --logs"
         )
     return "\n".join(rows)
-
-
-def text(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -3,7 +3,7 @@
 import pathlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,34 +17,93 @@ from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Actor, ObsScales
 
+Act = Callable[[np.ndarray], np.ndarray]
+
 
 def load(
-    folder: str | pathlib.Path, run: int = 0, which: str = POLICY
-) -> Callable[[np.ndarray], np.ndarray]:
+    folder: str | pathlib.Path,
+    run: int = 0,
+    which: str = POLICY,
+    units: Literal["scaled", "robot"] = "scaled",
+) -> Act:
     """The deterministic policy of one run.
 
     Args:
         folder: a run folder of `experiments.run`.
         run: index of the run, in the order of versions.json's `runs`.
         which: `policy` (the last) or `best` (at its best evaluation).
+        units: of the actions: `scaled` to [-1, 1], or the `robot`'s, such as N m: its
+            limits are those of the log or of the model's actuators, see `limits`.
 
     Returns:
-        `observations [..., O] -> actions [..., A]` in [-1, 1].
+        `observations [..., O] -> actions [..., A]`.
 
     Raises:
         CheckpointError: no such policy there, or it was altered.
     """
     folder = pathlib.Path(folder)
+    _check_run(folder, run)
+    act = load_many(folder, [run], which)
+    if units == "scaled":
+        return lambda obs: act(np.asarray(obs)[None])[0]
+    low, high = limits(folder)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return lambda obs: middle + half * act(np.asarray(obs)[None])[0]
+
+
+def robot(folder: str | pathlib.Path) -> dict[str, Any]:
+    """What the folder keeps of its robot: see `exporting.robot_record`.
+
+    Raises:
+        CheckpointError: it is no run folder, or one of an earlier version.
+    """
+    facts = run_folder.versions(pathlib.Path(folder))
+    if "robot" not in facts:
+        raise CheckpointError(
+            f"{folder}: its versions.json says nothing of the robot's units, as it was "
+            "written by an earlier version; train again"
+        )
+    return dict(facts["robot"])
+
+
+def limits(folder: str | pathlib.Path) -> np.ndarray:
+    """`[2, A]` what the actions -1 and 1 are in the robot's units, float32.
+
+    Raises:
+        CheckpointError: see `robot`.
+    """
+    actions = robot(folder)["actions"]
+    return np.array([[x[k] for x in actions] for k in ("low", "high")], np.float32)
+
+
+def network(
+    folder: pathlib.Path, run: int, which: str
+) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Mean `[O]`, std `[O]` and layers of one run's deterministic policy.
+
+    Raises:
+        CheckpointError: see `load`.
+    """
+    _check_run(folder, run)
+    actor = jax.tree.map(lambda x: np.asarray(x)[run], _actors(folder, which))
+    scales = actor.scales
+    return scales.obs_mean, scales.obs_std, numpy_policy.mode_layers(actor)
+
+
+def epoch(folder: pathlib.Path, which: str) -> int:
+    """The epoch at which the policies of a folder were saved."""
+    return checkpoints.read(folder / which).epoch
+
+
+def _check_run(folder: pathlib.Path, run: int) -> None:
     runs = len(run_folder.versions(folder)["runs"])
     if not 0 <= run < runs:
         raise CheckpointError(f"{folder}: run {run} of {runs}; give 0 to {runs - 1}")
-    act = load_many(folder, [run], which)
-    return lambda obs: act(np.asarray(obs)[None])[0]
 
 
 def load_many(
     folder: str | pathlib.Path, runs: Sequence[int], which: str = POLICY
-) -> Callable[[np.ndarray], np.ndarray]:
+) -> Act:
     """The deterministic policies of `R` runs of a folder, as one function.
 
     Args:

@@ -6,8 +6,10 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 --run_dir.
 """
 
+import contextlib
 import pathlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from experiments import (
     build,
@@ -23,6 +25,7 @@ from experiments import (
     routes,
     run_folder,
     saving,
+    trackers,
 )
 from experiments.cli import console, interrupts, parsing
 from experiments.cli.flags import Flags
@@ -37,8 +40,10 @@ from experiments.experiment import (
     Schedule,
     Source,
 )
+from experiments.exporting import robot_record
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.trackers import Tracker
 from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
@@ -102,7 +107,8 @@ def _run(command: Command) -> StoppedError | None:
         training = build.training(
             mine, dataset, machine.threads, whole.runs, simulators
         )
-        return _train(command, training, where)
+        robot = robot_record.record(mine, dataset, command.reading, simulators)
+        return _train(command, training, where, robot)
     finally:
         where.close()
 
@@ -125,23 +131,34 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
 
 
 def _train(
-    command: Command, training: Training, where: RunFolder
+    command: Command,
+    training: Training,
+    where: RunFolder,
+    robot: Mapping[str, Any],
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the run folder of all."""
     whole, folder = command.experiment, where.path
     facts = reports.data_facts(whole, training.dataset)
-    about = reports.run_facts(whole, facts)
+    about = {**reports.run_facts(whole, facts), "robot": robot}
     if command.output.resume:
         run_folder.check_runs(folder, about["runs"])
+        run_folder.check_robot(folder, robot)
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
+    tracker = _tracker(command, folder)
     clock = Clock()
     epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
-    with display, interrupts.Stop("the epoch ends and is saved") as stop:
+    with (
+        contextlib.closing(tracker),
+        display,
+        interrupts.Stop("the epoch ends and is saved") as stop,
+    ):
         for report in map(hosts.gather_report, epochs):
-            where.write(reports.lines(whole, report, clock.lap()))
+            lines = reports.lines(whole, report, clock.lap())
+            where.write(lines)
+            tracker.write(lines)
             display.epoch(report.epoch)
             stopping = hosts.agree(stop.received)
             if report.scores or stopping:
@@ -156,6 +173,12 @@ def _train(
     if hosts.leads():
         _conclude(command, folder, facts)
     return None
+
+
+def _tracker(command: Command, folder: pathlib.Path) -> Tracker:
+    """The tracker of all runs, on the host that writes."""
+    kind = command.output.tracker if hosts.leads() else trackers.NONE
+    return Tracker(kind, folder, [(x.label, x.seed) for x in command.experiment.runs])
 
 
 def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> None:

@@ -18,7 +18,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from experiments import environment
 from h2o_jax.data import files
@@ -46,6 +46,12 @@ class Output:
     )
     preset: str = setting(
         "", "Name of these settings, for tables and figures.", tags=[FREE]
+    )
+    tracker: Literal["none", "tensorboard", "wandb"] = setting(
+        "none",
+        "Also show the metrics there, from files in the run folder; extras of the same "
+        "name.",
+        tags=[MACHINE],
     )
     results_dir: str = setting(
         "", "Also store one small file per run here, for tables.", tags=[FREE, PLACE]
@@ -207,6 +213,21 @@ def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
             raise CheckpointError(
                 f"--resume={path}: a run was {former['label']} there, is "
                 f"{now['label']} now; restore the simulator file, or start a fresh run"
+            )
+
+
+def check_robot(path: pathlib.Path, robot: Mapping[str, Any]) -> None:
+    """Makes sure that a log is read as when a resumed folder was begun.
+
+    Raises:
+        CheckpointError: its observations or actions are others, or in other units.
+    """
+    former = versions(path).get("robot", robot)
+    for kind in ("observations", "actions"):
+        if former[kind] != robot[kind]:
+            raise CheckpointError(
+                f"--resume={path}: the log's {kind} are read otherwise than there; "
+                "restore the columns file, or start a fresh run"
             )
 
 

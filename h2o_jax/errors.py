@@ -60,6 +60,10 @@ class JobError(H2OError):
     """A job of several failed; its log says why."""
 
 
+class ExportError(H2OError):
+    """What was written for a robot does not do what the run's policy does."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """`did you mean X? ` where one of the choices is spelled much like a name."""
     found = difflib.get_close_matches(name, list(choices), n=1)

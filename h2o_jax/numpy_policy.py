@@ -36,8 +36,7 @@ def make(actors: Actor) -> Act:
     """
     actor = jax.device_get(actors)
     params = actor.policy["params"]
-    mlp = params["MLP_0"]
-    layers = [mlp[f"Dense_{i}"] for i in range(len(mlp))]
+    layers = _layers(params)
     head, sample = _family(params)
     mean_obs, std_obs = (x[:, None] for x in actor.scales)
 
@@ -55,6 +54,25 @@ def make(actors: Actor) -> Act:
         return action.reshape(*obs.shape[:-1], -1)
 
     return act
+
+
+def mode_layers(actor: Actor) -> list[tuple[Array, Array]]:
+    """Kernels `[., .]` and biases `[.]` of one actor's deterministic policy.
+
+    Between them are rectifiers; what the last one gives goes through tanh. Observations
+    enter normalised by the actor's scales.
+    """
+    params = jax.device_get(actor).policy["params"]
+    layers = [(np.asarray(x["kernel"]), np.asarray(x["bias"])) for x in _layers(params)]
+    if "log_std_scale" in params:  # the other half is the log-std
+        kernel, bias = layers[-1]
+        layers[-1] = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]
+    return layers
+
+
+def _layers(params: Any) -> list[Any]:
+    mlp = params["MLP_0"]
+    return [mlp[f"Dense_{i}"] for i in range(len(mlp))]
 
 
 def _family(params: Any) -> tuple[Head, Callable[[Array, Array, Array], Array]]:

@@ -23,6 +23,7 @@ COMMANDS = {
     "experiments.run": "experiments.run",
     "experiments.collect": "experiments.collect",
     "experiments.quickstart": "experiments.quickstart",
+    "experiments.inspect": "experiments.inspect",
     "experiments.audit": "experiments.audit",
     "experiments.identify": "experiments.identify",
     "experiments.correct": "experiments.correct",
@@ -30,11 +31,18 @@ COMMANDS = {
     "experiments.grid": "experiments.grid",
     "experiments.tables": "experiments.tables",
     "experiments.launch": "experiments.launch",
+    "experiments.export": "experiments.export",
     "experiments.robot": "experiments.robot.__main__",
     "experiments.robot.calibrate": "experiments.robot.calibrate",
     "experiments.robot.yardsticks": "experiments.robot.yardsticks",
 }
 """What `python -m` is given -> the module with `main` and `SETTINGS`."""
+ARGUMENTS = {
+    "experiments.grid": "plan",
+    "experiments.export": "folder",
+    "experiments.inspect": "log",
+}
+"""Command -> the flag whose name may be left out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,6 +238,14 @@ def documented(page):
         yield module, [word for word in words if word != "..."]
 
 
+COLUMNS = """
+[[observations]]
+column = "x"
+[[actions]]
+column = "u"
+low = -1
+high = 1
+"""
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINES = [
     pytest.param(*line, id=f"{page.stem}: {line[0]} {' '.join(line[1])}"[:80])
@@ -251,13 +267,18 @@ def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
     arguments = [
         f"--resume={tmp_path}" if x.startswith("--resume=") else x for x in arguments
     ]
+    (tmp_path / "columns.toml").write_text(COLUMNS)
+    arguments = [
+        f"--columns=@{tmp_path}/columns.toml" if x.startswith("--columns=@") else x
+        for x in arguments
+    ]
     if "--help" in arguments:
         return
     module = importlib.import_module(COMMANDS[name])
     flags = Flags(
         *module.SETTINGS,
         hidden=getattr(module, "HIDDEN", ()),
-        argument="plan" if name == "experiments.grid" else "",
+        argument=ARGUMENTS.get(name, ""),
     )
     flags.parse(["prog", *arguments])
     for group in module.SETTINGS:

@@ -56,6 +56,17 @@ def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
     assert run_folder.has_checkpoint(tmp_path)
 
 
+def test_a_resumed_run_reads_its_log_as_before(tmp_path):
+    robot = {"observations": [{"name": "x", "low": 0.1}], "actions": [{"name": "u"}]}
+    (tmp_path / "versions.json").write_text(json.dumps({"robot": robot}))
+    run_folder.check_robot(tmp_path, robot)
+    other = {**robot, "actions": [{"name": "v"}]}
+    with pytest.raises(CheckpointError, match="actions are read otherwise than there"):
+        run_folder.check_robot(tmp_path, other)
+    (tmp_path / "versions.json").write_text("{}")  # of an earlier version
+    run_folder.check_robot(tmp_path, robot)
+
+
 # --- writing --------------------------------------------------------------------
 
 

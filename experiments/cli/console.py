@@ -1,6 +1,7 @@
 """What a person sees: help, progress and one line per error."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -72,6 +73,9 @@ class Display:
 
     def __init__(self, title: str, total: int, quiet: bool = False):
         self._console = Console(quiet=quiet)
+        self._total = total
+        self._begin: tuple[int, float] | None = None
+        self._epoch = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -93,7 +97,29 @@ class Display:
     def epoch(self, epoch: int) -> None:
         """Moves the bar."""
         self._bar.update(self._task, completed=epoch)
+        if self._begin is None:
+            self._begin = (epoch, time.monotonic())
+        self._epoch = epoch
 
     def line(self, text: str) -> None:
-        """Prints above the bar."""
+        """Prints above the bar; without one, with the time left."""
+        if not self._console.is_terminal:
+            text += self._left()
         self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        """How long the rest takes at the pace so far; empty before there is one."""
+        if self._begin is None or not self._begin[0] < self._epoch < self._total:
+            return ""
+        first, since = self._begin
+        rate = (time.monotonic() - since) / (self._epoch - first)
+        return f"  ({duration(rate * (self._total - self._epoch))} left)"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

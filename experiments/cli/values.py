@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from experiments.experiment import Ranges
+from h2o_jax.data import columns_file
+from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import Range
 from h2o_jax.sim.gaps import GapSetting, to_text
@@ -140,13 +142,17 @@ def bounds(name: str, given: str, allowed: None) -> tuple[float, float] | None:
     return low, high
 
 
-def columns(name: str, given: str, allowed: None) -> dict[str, str] | None:
-    """`NAME=COLUMNS;...` as D4RL's name -> names in the log."""
+def columns(
+    name: str, given: str, allowed: None
+) -> dict[str, str] | ColumnsFile | None:
+    """`NAME=COLUMNS;...` as D4RL's name -> names in the log, or `@FILE` read."""
     if not given:
         return None
+    if given.startswith("@"):
+        return columns_file.read(given[1:])
     pairs = [part.partition("=") for part in given.split(";")]
     if not all(equals and column and text for column, equals, text in pairs):
-        raise ConfigError(f"--{name}={given}: give NAME=COLUMNS;...")
+        raise ConfigError(f"--{name}={given}: give NAME=COLUMNS;... or @FILE")
     return {column.strip(): text.strip() for column, _, text in pairs}
 
 

@@ -1,7 +1,8 @@
 """Logs of the real system: any supported file becomes a `Transition [N, ...]`.
 
-`load` takes D4RL's HDF5, npz, CSV and local Minari datasets. Every reader returns the
-same named columns, which are checked, paired into transitions and described here.
+`load` takes D4RL's HDF5, npz, CSV, Parquet, LeRobot, MCAP, ROS 2 bags and local Minari
+datasets. Every reader returns the same named columns, which are checked, paired into
+transitions and described here.
 Nothing in a file is ever executed: no pickle, no environment made from metadata.
 """
 
@@ -12,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from h2o_jax.data import episodes, files, hdf5, minari_files, tables, validation
+from h2o_jax.data import (
+    episodes,
+    files,
+    frames,
+    hdf5,
+    minari_files,
+    recorded,
+    tables,
+    validation,
+)
+from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.hdf5 import write_d4rl
 from h2o_jax.data.minari_files import write_minari
 from h2o_jax.errors import ConfigError
@@ -33,7 +44,7 @@ READERS: dict[str, Reader] = {
     ".hdf5": hdf5.read,
     ".h5": hdf5.read,
     ".npz": tables.read_npz,
-    ".csv": tables.read_csv,
+    ".csv": frames.read_named,
 }
 PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 PACKAGED = "package:"
@@ -66,7 +77,8 @@ def load(
     *,
     obs_dim: int,
     action_dim: int,
-    columns: tables.ColumnMap = None,
+    columns: tables.ColumnMap | ColumnsFile = None,
+    judge: recorded.Judge | None = None,
     action_bounds: tuple[Any, Any] | None = None,
     max_episode_steps: int | None = None,
     min_rows: int = 1,
@@ -76,12 +88,15 @@ def load(
     """Reads, checks and pairs one log.
 
     Args:
-        source: path to .hdf5, .h5, .npz or .csv, `minari:NAMESPACE/NAME-vN`, or
-            `package:NAME` for a log that comes with the package.
+        source: path to a file or folder of a format above,
+            `minari:NAMESPACE/NAME-vN`, or `package:NAME` for a log that comes with
+            the package.
         obs_dim: numbers in an observation of the task.
         action_dim: numbers in an action of the task.
         columns: D4RL's name -> name in the file, or several put side by side such as
-            `"x, y, joint_0..joint_5"`.
+            `"x, y, joint_0..joint_5"`; or what a columns file says.
+        judge: the task's rewards and terminals, for a columns file that leaves them
+            to the task.
         action_bounds: the log's `(low, high)`, numbers or `[A]`, mapped to [-1, 1].
         max_episode_steps: time limit, for a log with neither timeouts nor successors;
             any number above the log's length if it has none.
@@ -96,7 +111,12 @@ def load(
     want = validation.Want(obs_dim, action_dim, min_rows)
     with files.readable(path):
         digest = files.check_hash(path, sha256)
-        table, notes = _squeeze(read(path, columns), want)
+        if isinstance(columns, ColumnsFile):
+            read_columns, first = recorded.read(path, columns, judge)
+            action_bounds = action_bounds or columns.bounds
+        else:
+            read_columns, first = read(path, columns), ()
+        table, notes = _squeeze(read_columns, want)
     validation.run_checks(validation.COLUMN_CHECKS, table, path, want)
     table["actions"] = _unit_actions(table["actions"], action_bounds)
     validation.run_checks((validation.check_action_range,), table, path, want)
@@ -110,7 +130,7 @@ def load(
         time_limits=int(timeouts.sum()),
         source=source,
         sha256=digest,
-        notes=(*notes, *_clip_note(table["actions"]), *note, *pairing, *order),
+        notes=(*first, *notes, *_clip_note(table["actions"]), *note, *pairing, *order),
     )
 
 
@@ -160,10 +180,13 @@ def _reader(source: str, download: bool) -> tuple[pathlib.Path, Reader]:
             "a pickle, and loading one can run code; where you trust it, save its "
             "arrays with numpy.savez and load that",
         )
-    if kind not in READERS:
-        known = ", ".join(READERS)
-        raise files.fail(path, f"unknown kind of file; use {known} or minari:NAME-vN")
-    return path, READERS[kind]
+    if kind in READERS:
+        return path, READERS[kind]
+    if frames.reader(path) is None:
+        known = ", ".join((*READERS, ".parquet", ".mcap"))
+        finding = f"unknown kind of file; use {known}, a LeRobot or rosbag2 folder"
+        raise files.fail(path, f"{finding} or minari:NAME-vN")
+    return path, frames.read_named
 
 
 def _squeeze(

@@ -81,9 +81,20 @@ def looks_like(path: pathlib.Path) -> str:
 
 
 def check_hash(path: pathlib.Path, expected: str | None) -> str:
-    """The file's SHA-256 in hex; raises if `expected` is given and differs."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 in hex of a file, or of all files of a folder by name.
+
+    Raises:
+        DatasetError: `expected` is given and differs.
+    """
+    if path.is_dir():
+        parts = sorted(x for x in path.rglob("*") if x.is_file())
+        content = "".join(
+            f"{x.relative_to(path)} {check_hash(x, None)}\n" for x in parts
+        )
+        digest = hashlib.sha256(content.encode()).hexdigest()
+    else:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     if expected is not None and digest != expected.lower():
         raise fail(path, f"its SHA-256 is {digest}, not {expected}; copy it again")
     return digest

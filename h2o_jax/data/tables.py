@@ -1,11 +1,11 @@
-"""Logs as named columns: which names mean what, and the readers of npz and CSV."""
+"""Logs as named columns: which names mean what, and the reader of npz."""
 
-import csv
+import contextlib
 import pathlib
 import re
-import warnings
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -68,19 +68,22 @@ def _members(spec: str, fields: Collection[str]) -> list[str]:
     """Names in the file that `spec` stands for; none if any of them is missing."""
     members: list[str] = []
     for part in map(str.strip, spec.split(",")):
-        span = re.fullmatch(r"(.*?)(\d{1,6})\.\.\1(\d{1,6})", part)
-        if span:
-            first, last = int(span[2]), int(span[3])
-            names = [f"{span[1]}{i}" for i in range(first, last + 1)]
-        elif part in fields:
-            names = [part]
-        else:
+        names = span(part)
+        if names == [part] and part not in fields:
             numbered = (f"{part}_{i}" for i in range(len(fields)))
             names = [name for name in numbered if name in fields]
         if not names or not all(name in fields for name in names):
             return []
         members += names
     return members
+
+
+def span(part: str) -> list[str]:
+    """`"q_0..q_2"` as `q_0`, `q_1`, `q_2`; any other name as it is."""
+    ends = re.fullmatch(r"(.*?)(\d{1,6})\.\.\1(\d{1,6})", part)
+    if ends is None:
+        return [part]
+    return [f"{ends[1]}{i}" for i in range(int(ends[2]), int(ends[3]) + 1)]
 
 
 def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -94,6 +97,23 @@ def stack(path: pathlib.Path, column: str, arrays: Sequence[np.ndarray]) -> np.n
 
 def read_npz(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
     """Columns of an .npz file; Python objects in it are refused, never unpickled."""
+    with opened_npz(path) as arrays:
+        chosen = plan(path, arrays.files, columns)
+        return {
+            column: stack(path, column, [_plain(path, arrays, m) for m in members])
+            for column, members in chosen.items()
+        }
+
+
+def npz_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Every array of an .npz file by name, under the same checks."""
+    with opened_npz(path) as arrays:
+        return {name: _plain(path, arrays, name) for name in arrays.files}
+
+
+@contextlib.contextmanager
+def opened_npz(path: pathlib.Path) -> Iterator[Any]:
+    """An .npz file, once it is one and no larger than it claims."""
     if not zipfile.is_zipfile(path):
         finding = f"damaged or not npz, looks like {files.looks_like(path)}"
         raise files.fail(path, f"{finding}; copy or download it again")
@@ -103,11 +123,7 @@ def read_npz(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
             files.check_expansion(path, member.filename, declared, stored)
         files.check_memory(path, sum(m.file_size for m in archive.infolist()))
     with np.load(path, allow_pickle=False) as arrays:
-        chosen = plan(path, arrays.files, columns)
-        return {
-            column: stack(path, column, [_plain(path, arrays, m) for m in members])
-            for column, members in chosen.items()
-        }
+        yield arrays
 
 
 def _plain(
@@ -123,22 +139,3 @@ def _plain(
             f"{name} holds Python objects, and unpickling can run code; "
             "save it again as a plain array of numbers",
         ) from error
-
-
-def read_csv(path: pathlib.Path, columns: ColumnMap) -> dict[str, np.ndarray]:
-    """Columns of a comma-separated file of numbers with one header line."""
-    files.check_memory(path, path.stat().st_size)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = [name.strip() for name in next(csv.reader(file), [])]
-        chosen = plan(path, header, columns)
-        with warnings.catch_warnings(action="ignore"):  # a log without rows
-            values = np.loadtxt(file, delimiter=",", ndmin=2, comments=None)
-    if values.size and not len(set(header)) == len(header) == values.shape[1]:
-        finding = f"{len(set(header))} names over {values.shape[1]} columns"
-        raise files.fail(path, f"{finding}; name each column once")
-    values = values.reshape(-1, len(header))
-    by_name = dict(zip(header, values.T, strict=True))
-    return {
-        column: stack(path, column, [by_name[member] for member in members])
-        for column, members in chosen.items()
-    }

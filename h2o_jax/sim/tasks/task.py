@@ -16,6 +16,7 @@ import gymnasium
 import mujoco
 import numpy as np
 
+from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.interface import Interface
 
@@ -109,6 +110,10 @@ class Task:
         default_factory=dict, hash=False
     )
     """Returns of a random and of an expert policy, by the real system's gap as text."""
+    observation_signals: tuple[Signal, ...] = ()
+    """`[O]` names and units for whoever uses a policy; empty: nobody has said them."""
+    action_signals: tuple[Signal, ...] = ()
+    """`[A]` the same of actions, in actuator units; empty: as the model has it."""
     medium_return: float | None = None
     """Return at which D4RL's recipe stops training for its medium logs."""
 

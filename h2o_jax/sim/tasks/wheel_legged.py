@@ -23,6 +23,7 @@ import pathlib
 import mujoco
 import numpy as np
 
+from h2o_jax.data.signals import Signal
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task
 
@@ -53,6 +54,9 @@ _QUANTUM = {
     "theta": math.pi / 2**15,
     "theta_dot": 100 / 2**16,
 }
+
+
+_UNITS = {"x": "m", "v": "m/s", "theta": "rad", "theta_dot": "rad/s"}
 
 
 def _spec() -> mujoco.MjSpec:
@@ -140,6 +144,10 @@ def rest_height(model: mujoco.MjModel) -> float:
     return float(data.qpos[1])
 
 
+def _signals(names: tuple[str, ...]) -> tuple[Signal, ...]:
+    return tuple(Signal(name, _UNITS[name]) for name in names)
+
+
 def _columns(names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(LOG_COLUMNS.index(name) for name in names)
 
@@ -165,6 +173,8 @@ _STAND = Task(
     memory_dim=1,
     remember=_odometry,
     interface=_interface(STAND),
+    observation_signals=_signals(STAND),
+    action_signals=(Signal("torque_per_wheel", "N m"),),
     evaluation_seconds=30.0,
 )
 _FORWARD = dataclasses.replace(
@@ -177,6 +187,7 @@ _FORWARD = dataclasses.replace(
     memory_dim=0,
     remember=None,
     interface=_interface(FORWARD),
+    observation_signals=_signals(FORWARD),
 )
 WHEEL_LEGGED: tuple[Task, ...] = (_STAND, _FORWARD)
 """Both of them."""

@@ -1,0 +1,117 @@
+"""Writes a trained policy as a file that runs on a robot, with a contract beside it.
+
+`python -m experiments.export RUN --to=policy.npz` writes policy.npz, its contract
+policy.npz.json and policy.py, which runs it with NumPy alone. Names that end in .onnx
+and .stablehlo give these forms. What was written is run on 10,000 observations and
+refused where it differs from the run's policy; the time of a call is measured.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+
+import numpy as np
+
+from experiments import run_folder
+from experiments.cli import console
+from experiments.cli.flags import Flags
+from experiments.exporting import contract, forms, policy
+from experiments.exporting.forms import Act, Function
+from experiments.run_folder import POLICY
+from h2o_jax.errors import ConfigError, ExportError
+from h2o_jax.settings import PLACE, at_least, setting
+
+OBSERVATIONS = 10_000
+TOLERANCE = 1e-5
+"""Largest difference to the run's policy in float64, over half an action's range."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exporting:
+    """What to export."""
+
+    folder: str = setting(
+        "", "Run folder of experiments.run; also given without the flag.", tags=[PLACE]
+    )
+    to: str = setting(
+        "policy.npz",
+        "File to write; .npz runs with NumPy, .onnx with onnxruntime, .stablehlo with "
+        "JAX.",
+        tags=[PLACE],
+    )
+    run: int = setting(
+        0, "Which run of the folder, as in its versions.json.", at_least(0)
+    )
+    which: str = setting(
+        POLICY, "The last policy, or that of the best evaluation.", ("policy", "best")
+    )
+
+
+SETTINGS = (Exporting,)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Exporting)
+    if not choice.folder:
+        raise ConfigError("--folder: empty; give a run folder of experiments.run")
+    folder, path = pathlib.Path(choice.folder), pathlib.Path(choice.to)
+    form = forms.of(path)
+    function = contract.function_of(folder, choice.run, choice.which)
+    about = contract.of_run(folder, choice.run, choice.which, function)
+    written = [path]
+    with run_folder.writing("to", path):
+        forms.write(path, form, function, about)
+        written.append(contract.write(path, about, {}))
+        if path.suffix == ".npz":
+            written.append(path.with_name("policy.py"))
+            shutil.copyfile(policy.__file__, written[-1])
+        act = form.load(path)
+        worst = parity(function, act)
+        if not worst <= TOLERANCE:
+            for file in written:
+                file.unlink()
+            raise ExportError(
+                f"--to={path}: differs from the run's policy by {worst:.1e} of the "
+                f"action range, more than {TOLERANCE:g}; train with --normalise, which "
+                "keeps the numbers in the network small"
+            )
+        measured = {"observations": OBSERVATIONS, "largest_error": worst}
+        contract.write(path, about, measured)
+    print(policy.describe(about))
+    print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
+    print(f"latency  {latency(function, act)}")
+    print(f"wrote    {', '.join(map(str, written))}")
+
+
+def parity(function: Function, act: Act) -> float:
+    """Largest difference of a written policy and the run's, over half of the range.
+
+    On observations uniform in the range of training, and beyond it by its width on
+    either side.
+    """
+    observations = samples(function, OBSERVATIONS)
+    off = np.abs(act(observations) - function.act(observations)) / function.half
+    return float(off.max())
+
+
+def samples(function: Function, count: int) -> np.ndarray:
+    """`[n, O]` observations, half of them in the range of training, half around it."""
+    centre, spread = function.mean, function.std
+    low = np.where(np.isfinite(function.low), function.low, centre - 3 * spread)
+    high = np.where(np.isfinite(function.high), function.high, centre + 3 * spread)
+    rng, width = np.random.default_rng(0), high - low
+    inside = rng.uniform(low, high, (count // 2, len(low)))
+    around = rng.uniform(low - width, high + width, (count - len(inside), len(low)))
+    return np.concatenate([inside, around]).astype(np.float32)
+
+
+def latency(function: Function, act: Act) -> str:
+    """The time of a call with one observation, in words."""
+    one = samples(function, 2)[:1]
+    median, slow = policy.microseconds(act, one)
+    return f"{median:.0f} us a call here (99 %: {slow:.0f} us)"
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS, argument="folder")

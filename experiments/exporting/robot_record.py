@@ -1,0 +1,114 @@
+"""What a run folder keeps of its robot, so that a policy can be exported from it alone.
+
+It is written when training begins, as `robot` in versions.json: names, units and
+limits of observations and actions, the rate, the latency, and digests of simulators.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from experiments.data import Reading
+from experiments.experiment import Experiment
+from experiments.training import Simulator
+from h2o_jax.data import signals
+from h2o_jax.data.columns_file import ColumnsFile
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.data.signals import Signal
+from h2o_jax.sim import gaps, models
+from h2o_jax.sim.tasks.task import Task
+
+
+def record(
+    experiment: Experiment,
+    dataset: Dataset | None,
+    reading: Reading,
+    simulators: Sequence[Simulator],
+) -> dict[str, Any]:
+    """JSON values that tell a policy's user what its numbers mean.
+
+    Args:
+        experiment: the runs that are trained here.
+        dataset: their log; its range becomes that of the observations.
+        reading: how it was read: a columns file says names and units, and bounds say
+            what an action of -1 and of 1 is.
+        simulators: what each run learns in.
+
+    Raises:
+        ConfigError: a columns file describes another number of observations or actions
+            than the task has.
+    """
+    task, file = experiment.model, reading.columns
+    if not isinstance(file, ColumnsFile):
+        file = None
+    model = models.compile_model(task, (), experiment.inertia)
+    latency = gaps.interface(experiment.real, task.interface).latency * task.dt
+    return {
+        "observations": [x._asdict() for x in _observations(task, dataset, file)],
+        "actions": [x._asdict() for x in _actions(task, model, reading, file)],
+        "rate_hz": (file and file.rate) or 1 / task.dt,
+        "latency_seconds": latency if file is None else file.latency,
+        "simulators": {
+            run.label: _digest(experiment, simulator)
+            for run, simulator in zip(experiment.runs, simulators, strict=True)
+        },
+    }
+
+
+def _observations(
+    task: Task, dataset: Dataset | None, file: ColumnsFile | None
+) -> list[Signal]:
+    """Names and units, and the range of the log; no range without one."""
+    known = file.observations if file else task.observation_signals
+    known = known or tuple(Signal(f"observation_{i}") for i in range(task.obs_dim))
+    signals.check("observations", known, task.obs_dim)
+    if dataset is None:
+        return [x._replace(low=None, high=None) for x in known]
+    rows = np.asarray(dataset.transition.s_tm1)
+    bounds = zip(known, rows.min(axis=0), rows.max(axis=0), strict=True)
+    return [x._replace(low=float(low), high=float(high)) for x, low, high in bounds]
+
+
+def _actions(
+    task: Task, model: mujoco.MjModel, reading: Reading, file: ColumnsFile | None
+) -> list[Signal]:
+    """Names, units and what -1 and 1 stand for: by the log's owner, or by the model."""
+    if file:
+        signals.check("actions", file.actions, task.action_dim)
+        return list(file.actions)
+    known = task.action_signals or tuple(
+        Signal(_actuator_name(model, i)) for i in range(task.action_dim)
+    )
+    signals.check("actions", known, task.action_dim)
+    bounds = model.actuator_ctrlrange[: task.action_dim]
+    if reading.action_bounds is not None:
+        bounds = np.tile(reading.action_bounds, (task.action_dim, 1))
+    return [
+        x._replace(low=float(low), high=float(high))
+        for x, (low, high) in zip(known, bounds, strict=True)
+    ]
+
+
+def _actuator_name(model: mujoco.MjModel, i: int) -> str:
+    """Of an actuator without a name, its joint's."""
+    name: str = model.actuator(i).name
+    if not name and model.actuator_trntype[i] == mujoco.mjtTrn.mjTRN_JOINT:
+        name = model.joint(model.actuator_trnid[i, 0]).name
+    return name or f"action_{i}"
+
+
+def _digest(experiment: Experiment, simulator: Simulator) -> str:
+    """SHA-256 of the compiled model, its interface and what corrects it."""
+    task = experiment.model
+    model = models.compile_model(task, simulator.gap, experiment.inertia)
+    content = np.zeros(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, content)
+    digest = hashlib.sha256(content.tobytes())
+    digest.update(repr(gaps.interface(simulator.gap, task.interface)).encode())
+    if simulator.residual is not None:
+        for array in (*simulator.residual.weights, *simulator.residual.biases):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

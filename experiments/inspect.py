@@ -1,0 +1,129 @@
+"""What is in a robot's log, and what is wrong with it?
+
+`python -m experiments.inspect LOG` lists the columns of a file of any kind, drafts a
+columns file that says what they mean (--out=columns.toml writes it, for --columns=@FILE
+of the other commands), and warns of what is wrong with the log: jumps in time, stuck
+sensors, clipped actions, duplicates.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from experiments import run_folder
+from experiments.cli import console
+from experiments.cli.flags import Flags
+from experiments.drafting import draft
+from h2o_jax.data import columns_file, doctor, files, frames, recorded
+from h2o_jax.data.frames import Frame
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import PLACE, setting
+
+MOST = 60
+"""Columns that are listed at most."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inspecting:
+    """What is looked at."""
+
+    log: str = setting(
+        "",
+        "A CSV, Parquet, npz, HDF5, MCAP or .db3 file, a LeRobot or ROS 2 bag folder; "
+        "also given without the flag.",
+        tags=[PLACE],
+    )
+    columns: str = setting(
+        "", "@FILE: a columns file; empty: draft one from the names.", tags=[PLACE]
+    )
+    out: str = setting("", "Where the draft goes; empty: print it.", tags=[PLACE])
+
+
+SETTINGS = (Inspecting,)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice = flags.of(Inspecting)
+    if not choice.log:
+        raise ConfigError("--log: empty; give the file to look at")
+    if choice.columns and not choice.columns.startswith("@"):
+        raise ConfigError(f"--columns={choice.columns}: give @FILE, a columns file")
+    path = pathlib.Path(choice.log)
+    if choice.columns:
+        print(judged(path, choice.columns[1:]))
+        return
+    frame = frames.read(path)
+    print(listed(choice.log, frame))
+    text = draft(frame, path.name)
+    if not choice.out:
+        print("\n" + text)
+        return
+    out = pathlib.Path(choice.out)
+    with run_folder.writing("out", out), files.replacing(out) as part:
+        part.write_text(text)
+    print(f"wrote    {out}")
+    # A draft may lack what only a person knows; where it does not, the log is judged.
+    try:
+        print(judged(path, choice.out))
+    except ConfigError as error:
+        print(f"next     {error}")
+
+
+def listed(name: str, frame: Frame) -> str:
+    """The columns of a log with their ranges."""
+    columns = frame.columns
+    rows = len(next(iter(columns.values()), ()))
+    lines = [f"{name}: {rows:,} rows, {len(columns)} columns"]
+    width = max(map(len, list(columns)[:MOST]), default=0)
+    for column, values in list(columns.items())[:MOST]:
+        unit = f" {frame.units[column]}" if column in frame.units else ""
+        lines.append(f"  {column:{width}s}  {_about(values)}{unit}")
+    if len(columns) > MOST:
+        lines.append(f"  and {len(columns) - MOST} more")
+    return "\n".join([*lines, *(f"  note  {note}" for note in frame.notes)])
+
+
+def _about(values: np.ndarray) -> str:
+    if values.dtype.kind in "biuf" and len(values):
+        finite = values[np.isfinite(values)].astype(float)
+        if not len(finite):
+            return "no number is finite"
+        return f"{finite.min():.6g} to {finite.max():.6g}"
+    if values.dtype.kind == "M":
+        return "dates"
+    return f"text, such as {str(values[0])[:30]!r}" if len(values) else "empty"
+
+
+def judged(path: pathlib.Path, name: str) -> str:
+    """What the doctor says of a log with a columns file."""
+    file = columns_file.read(name)
+    log = recorded.rows(path, file)
+    for column, values in (
+        ("observations", log.observations),
+        ("actions", log.actions),
+    ):
+        if values.dtype.kind not in "biuf":
+            raise files.fail(path, f"{column} hold text; name columns of numbers")
+    found = doctor.findings(
+        log.observations.astype(float),
+        log.actions.astype(float),
+        [x.name for x in file.observations],
+        [x.name for x in file.actions],
+        log.seconds,
+        log.ends,
+    )
+    found += doctor.beyond(log.actions, file.actions)
+    lines = [f"{path}: {len(log.ends):,} rows, {log.ends.sum():,} episodes"]
+    if log.seconds is not None:
+        steps = np.diff(log.seconds)[~log.ends[:-1]]
+        if len(steps[steps > 0]):
+            rate = 1 / np.median(steps[steps > 0])
+            lines.append(f"rate     {rate:.4g} rows per second")
+    lines += [f"warning  {text}" for text in found] or ["nothing is wrong with it"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS, argument="log")

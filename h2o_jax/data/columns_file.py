@@ -1,0 +1,145 @@
+"""A columns file: what the columns of a robot's log mean, as TOML.
+
+.. code-block:: toml
+
+    rate = 50.0              # rows per second
+    time = "stamp"           # optional: seconds, nanoseconds or ISO dates
+    episode = "episode"      # optional: another value begins another episode
+    gap = 0.5                # optional: seconds without a row end an episode, too
+    reward = "reward"        # a column, or "task" for the task's own reward
+    terminal = "fell"        # a column of 0 and 1, or "task", or "none"
+    timeout = "cut"          # optional, a column of 0 and 1
+    latency = 0.02           # seconds until an action acts
+
+    [[observations]]         # in the order of the task
+    column = "pitch"
+    unit = "rad"             # low and high are optional here
+
+    [[actions]]
+    column = "torque_0..torque_1"
+    unit = "N m"
+    low = -3.0               # what the actions -1 and 1 of a policy stand for
+    high = 3.0
+
+`column` may list several, as in `--columns`. `experiments.inspect` drafts the file.
+"""
+
+import dataclasses
+import math
+import pathlib
+import tomllib
+from typing import Any
+
+from h2o_jax.data import tables
+from h2o_jax.data.signals import Signal
+from h2o_jax.errors import ConfigError
+
+TASK, NONE = "task", "none"
+_TEXTS = ("time", "episode", "reward", "terminal", "timeout")
+_NUMBERS = ("rate", "gap", "latency")
+_SIGNAL: dict[str, Any] = {
+    "column": str,
+    "unit": str,
+    "low": (int, float),
+    "high": (int, float),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnsFile:
+    """What the columns of a log mean."""
+
+    observations: tuple[Signal, ...]
+    """Named by their columns."""
+    actions: tuple[Signal, ...]
+    """With the limits that -1 and 1 stand for."""
+    rate: float | None = None
+    """Rows per second."""
+    time: str = ""
+    episode: str = ""
+    gap: float | None = None
+    """Seconds without a row that end an episode."""
+    reward: str = TASK
+    """A column, or `task`."""
+    terminal: str = TASK
+    """A column, `task` or `none`."""
+    timeout: str = ""
+    latency: float = 0.0
+    """Seconds until an action acts."""
+    path: str = ""
+    """Where it was read."""
+
+    @property
+    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """`low [A]` and `high [A]` of the actions."""
+        low, high = zip(*((x.low, x.high) for x in self.actions), strict=True)
+        return low, high
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is read, once."""
+        named = (self.time, self.episode, self.reward, self.terminal, self.timeout)
+        signals = (*self.observations, *self.actions)
+        names = [*named, *(x.name for x in signals)]
+        return [x for x in dict.fromkeys(names) if x not in ("", TASK, NONE)]
+
+
+def read(path: str) -> ColumnsFile:
+    """Reads and checks a columns file.
+
+    Raises:
+        ConfigError: in one line, the file, the finding and the fix.
+    """
+    try:
+        content = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _bad(path, f"cannot be read ({error}); mend it") from None
+    known = (*_TEXTS, *_NUMBERS, "observations", "actions")
+    for name, value in content.items():
+        if name not in known:
+            raise _bad(path, f"{name!r} is unknown; use {', '.join(known)}")
+        if name in _TEXTS and not isinstance(value, str):
+            raise _bad(path, f"{name} = {value!r} is no text; name a column")
+        if name in _NUMBERS:
+            _check_number(path, name, value)
+    for kind in ("observations", "actions"):
+        if not content.get(kind):
+            raise _bad(path, f"no [[{kind}]]; list them in the order of the task")
+    observations, actions = (
+        tuple(y for x in content.pop(kind) for y in _signals(path, kind, x))
+        for kind in ("observations", "actions")
+    )
+    for x in actions:
+        if x.low is None or x.high is None or not x.low < x.high:
+            finding = f"action {x.name} has limits {x.low} and {x.high}"
+            raise _bad(path, f"{finding}; give low < high, what -1 and 1 stand for")
+    return ColumnsFile(observations, actions, path=str(path), **content)
+
+
+def _check_number(path: str, name: str, value: Any) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    least = 0.0 if name == "latency" else math.ulp(0.0)
+    if not (number and least <= value < math.inf):
+        raise _bad(path, f"{name} = {value!r}; give a positive number")
+
+
+def _signals(path: str, kind: str, entry: Any) -> list[Signal]:
+    """The signals of one `[[...]]` entry, which may span several columns."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("column"), str):
+        raise _bad(path, f"a [[{kind}]] without column; name it")
+    for key, value in entry.items():
+        if key not in _SIGNAL:
+            raise _bad(path, f"{kind}: {key!r} is unknown; use {', '.join(_SIGNAL)}")
+        if not isinstance(value, _SIGNAL[key]) or isinstance(value, bool):
+            raise _bad(path, f"{kind}: {key} = {value!r}; give text or a number")
+    rest = {k: v for k, v in entry.items() if k != "column"}
+    return [Signal(name, **rest) for name in spread(entry["column"])]
+
+
+def spread(spec: str) -> list[str]:
+    """`"x, q_0..q_2"` as `x`, `q_0`, `q_1`, `q_2`."""
+    return [name for part in spec.split(",") for name in tables.span(part.strip())]
+
+
+def _bad(path: str, message: str) -> ConfigError:
+    return ConfigError(f"{path}: {' '.join(message.split())}")

@@ -1,0 +1,114 @@
+"""Parquet files, and LeRobot's folders of them (version 3).
+
+References:
+    LeRobot dataset v3.0: meta/info.json, meta/episodes/, data/chunk-*/file-*.parquet.
+"""
+
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from h2o_jax.data import files
+from h2o_jax.data.extras import needed
+from h2o_jax.data.frames import Ask, Frame, widen
+
+VERSION = "v3."
+"""Of LeRobot's layout."""
+
+
+def read(path: pathlib.Path, ask: Ask) -> Frame:
+    """Every column of numbers, dates or text; lists as several columns."""
+    return Frame(_columns([path], {}))
+
+
+def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
+    """All frames of a LeRobot dataset in their order; images are left out.
+
+    Raises:
+        DatasetError: another version of the layout, or files that are missing.
+    """
+    info = json.loads((path / "meta" / "info.json").read_text())
+    version = str(info.get("codebase_version"))
+    if not version.startswith(VERSION):
+        raise files.fail(
+            path,
+            f"LeRobot layout {version}, not {VERSION}x; convert it with LeRobot's own "
+            "tool",
+        )
+    parts = sorted((path / "data").glob("*/*.parquet"))
+    if not parts:
+        raise files.fail(path, "no data/*/*.parquet; copy the whole dataset")
+    names = {k: v.get("names") for k, v in info.get("features", {}).items()}
+    columns = _columns(parts, names)
+    if "index" in columns:  # of the frame in the whole dataset
+        order = np.argsort(columns["index"], kind="stable")
+        columns = {name: x[order] for name, x in columns.items()}
+    rows = len(next(iter(columns.values()), ()))
+    if rows != info.get("total_frames", rows):
+        finding = f"{rows} frames, meta/info.json says {info['total_frames']}"
+        raise files.fail(path, f"{finding}; copy the whole dataset")
+    return Frame(columns)
+
+
+def _columns(
+    parts: Iterable[pathlib.Path], names: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """Columns of several files of one schema, one after another.
+
+    Args:
+        parts: the files.
+        names: column -> names of the numbers in its rows, where they have any.
+    """
+    parquet, arrow = needed("pyarrow.parquet", "logs"), needed("pyarrow", "logs")
+    tables = []
+    for part in parts:
+        with parquet.ParquetFile(part) as file:  # `read_table` would guess partitions
+            facts = file.metadata
+            size = sum(
+                facts.row_group(i).total_byte_size for i in range(facts.num_row_groups)
+            )
+            files.check_memory(part, size)
+            tables.append(file.read())
+    table = arrow.concat_tables(tables)
+    arrays = {}
+    for name in table.column_names:
+        array = _array(arrow, table[name])
+        if array is not None:
+            arrays[name] = array
+    return _named(widen(arrays), names)
+
+
+def _array(arrow: Any, column: Any) -> np.ndarray | None:
+    """`[N]` or `[N, D]`; None for what is neither numbers, dates nor text."""
+    column, kind = column.combine_chunks(), column.type
+    types = arrow.types
+    lists = (types.is_list, types.is_fixed_size_list, types.is_large_list)
+    if any(is_list(kind) for is_list in lists):
+        flat = column.flatten()
+        if not (types.is_floating(flat.type) or types.is_integer(flat.type)):
+            return None
+        values = flat.to_numpy(zero_copy_only=False)
+        rows = len(column)
+        if not rows or len(values) % rows or column.null_count:
+            return None
+        return values.reshape(rows, -1)
+    if types.is_string(kind) or types.is_large_string(kind):
+        return np.array(["" if x is None else x for x in column.to_pylist()])
+    plain = types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind)
+    if plain or types.is_timestamp(kind):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    return None
+
+
+def _named(columns: dict[str, np.ndarray], names: dict[str, Any]) -> dict[str, Any]:
+    """`state_0` as `state.NAME`, where LeRobot names the numbers of a feature."""
+    better = {
+        f"{feature}_{i}": f"{feature}.{own}"
+        for feature, given in names.items()
+        if isinstance(given, list)
+        for i, own in enumerate(given)
+    }
+    return {better.get(name, name): x for name, x in columns.items()}

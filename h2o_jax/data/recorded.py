@@ -1,0 +1,157 @@
+"""A robot's log with a columns file, as D4RL's columns.
+
+A row of the log is an observation and the action that was chosen for it; the successor
+is the next row, unless an episode ends or time jumps in between. A row without its
+successor is left out; one that is terminal needs none.
+"""
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from h2o_jax.data import files, frames
+from h2o_jax.data.columns_file import NONE, TASK, ColumnsFile
+from h2o_jax.data.frames import Ask, Frame
+from h2o_jax.errors import ConfigError
+
+Judge = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""`(s [n, O], a [n, A] in [-1, 1], s' [n, O]) -> rewards [n], terminals [n]`."""
+GAP = 1.5
+"""Periods without a row that are a jump in time, where no gap is given."""
+BROKEN = "of the rows are not followed by their successor"
+"""What audit and doctor call a jump in time."""
+
+
+class Rows(NamedTuple):
+    """The columns of a log that a columns file names."""
+
+    observations: np.ndarray
+    """`[N, O]`."""
+    actions: np.ndarray
+    """`[N, A]`, in the robot's units."""
+    seconds: np.ndarray | None
+    """`[N]` since the first row; None without a column of times."""
+    ends: np.ndarray
+    """`[N]` whether the next row is of another episode; the last row ends one."""
+    frame: Frame
+
+
+def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
+    """Reads the columns that a columns file names.
+
+    Raises:
+        DatasetError: the log has no such column, or a period cannot be told.
+    """
+    frame = frames.read(path, Ask(file.columns, file.rate))
+    for name in file.columns:
+        if name not in frame.columns:
+            listed = ", ".join(list(frame.columns)[:12])
+            raise files.fail(
+                path, f"no column {name} (found {listed}); mend {file.path}"
+            )
+    observations, actions = (
+        np.stack([frame.columns[x.name] for x in signals], axis=1)
+        for signals in (file.observations, file.actions)
+    )
+    for kind, values in (("observations", observations), ("actions", actions)):
+        if values.dtype.kind not in "biuf":
+            raise files.fail(path, f"{kind} hold text; name columns of numbers")
+    count = len(observations)
+    if not count:
+        raise files.fail(path, "0 rows; log more")
+    ends = np.append(np.zeros(count - 1, bool), True)
+    if file.episode:
+        episode = frame.columns[file.episode]
+        ends[:-1] |= episode[1:] != episode[:-1]
+    for name in (file.terminal, file.timeout):
+        if name not in ("", TASK, NONE):
+            ends |= _flags(path, frame, name)
+    time = frames.seconds(frame, file.time, file.rate) if file.time else None
+    return Rows(observations, actions, time, ends, frame)
+
+
+def read(
+    path: pathlib.Path, file: ColumnsFile, judge: Judge | None
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """D4RL's columns of a log, and notes.
+
+    Args:
+        path: the log.
+        file: what its columns mean.
+        judge: the task's rewards and terminals, for a file that leaves them to it.
+
+    Raises:
+        DatasetError: a column is missing or of no use, or hardly a row is left.
+        ConfigError: the task is to judge, and cannot.
+    """
+    log = rows(path, file)
+    jumps = _jumps(log, file)
+    ends = log.ends | jumps
+    count, alive = len(ends), ~ends
+    terminal = np.zeros(count, bool)
+    if file.terminal not in (TASK, NONE):
+        terminal = _flags(path, log.frame, file.terminal)
+    kept = alive | terminal
+    if not kept.any():
+        raise files.fail(
+            path,
+            "no row is followed by its successor; check episode, time and gap in "
+            f"{file.path}",
+        )
+    following = np.append(np.arange(1, count), count - 1)
+    successor = np.where(terminal, np.arange(count), following)
+    table = {
+        "observations": log.observations[kept],
+        "actions": log.actions[kept],
+        "next_observations": log.observations[successor][kept],
+        "terminals": terminal[kept],
+    }
+    low, high = (np.array(x) for x in file.bounds)
+    scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
+    if TASK in (file.reward, file.terminal):
+        if judge is None:
+            finding = f"{file.path}: leaves rewards or terminals to the task"
+            raise ConfigError(f"{finding}, and there is none; name columns")
+        rewards, fell = judge(table["observations"], scaled, table["next_observations"])
+        if file.reward == TASK:
+            table["rewards"] = rewards
+        if file.terminal == TASK:
+            table["terminals"] = fell
+    if file.reward != TASK:
+        table["rewards"] = log.frame.columns[file.reward][kept]
+    # Kept rows are adjacent in a sequence; the last before an end is cut there.
+    last = (
+        np.append(np.diff(np.flatnonzero(kept)) > 1, True)
+        | (np.append(ends[1:], True) & ~np.append(terminal[1:], False))[kept]
+    )
+    table["timeouts"] = last & (table["terminals"] == 0)
+    return table, (*log.frame.notes, *_notes(kept, jumps & ~log.ends))
+
+
+def _flags(path: pathlib.Path, frame: Frame, name: str) -> np.ndarray:
+    values = frame.columns[name]
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise files.fail(path, f"column {name} is not of 0 and 1; name another")
+    return values != 0
+
+
+def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
+    """`[N]` rows after which time goes back, stands still or jumps ahead."""
+    if log.seconds is None:
+        return np.zeros(len(log.ends), bool)
+    steps = np.diff(log.seconds)
+    gap = file.gap
+    if gap is None:
+        within = steps[~log.ends[:-1] & (steps > 0)]
+        period = 1 / file.rate if file.rate else np.median(within) if len(within) else 0
+        gap = GAP * period
+    return np.append((steps <= 0) | (steps > gap), False)
+
+
+def _notes(kept: np.ndarray, jumps: np.ndarray) -> tuple[str, ...]:
+    notes = [f"{np.sum(~kept)} rows without a successor left out"]
+    if jumps.any():
+        notes.append(f"{jumps.mean():.2%} {BROKEN}: there are gaps in time")
+    return tuple(notes)

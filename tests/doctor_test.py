@@ -1,0 +1,166 @@
+"""The log's doctor: each illness is found, and a sound log has none."""
+
+import numpy as np
+import pytest
+
+from experiments import audit, inspect
+from h2o_jax.data import doctor
+from h2o_jax.data.signals import Signal
+from h2o_jax.errors import ConfigError, DatasetError
+from tests import robot_logs
+from tests.commands import call, write_log
+
+N = 1000
+
+
+def log():
+    """`[N]` random numbers at 50 rows per second, in two episodes."""
+    rng = np.random.default_rng(0)
+    ends = np.isin(np.arange(N), (499, 999))
+    return {
+        "observations": rng.normal(size=(N, 2)),
+        "actions": rng.uniform(-1, 1, (N, 1)),
+        "observation_names": ["pitch", "rate"],
+        "action_names": ["torque"],
+        "seconds": np.arange(N) / 50,
+        "ends": ends,
+    }
+
+
+def test_a_sound_log():
+    sound = log()
+    assert doctor.findings(**sound) == []
+    # Between episodes time may jump, and the doctor can do without names and times.
+    sound["seconds"][500:] += 100
+    assert doctor.findings(**sound) == []
+    assert doctor.findings(sound["observations"], sound["actions"]) == []
+    assert doctor.findings(sound["observations"][:1], sound["actions"][:1]) == []
+
+
+def ill(change):
+    sick = log()
+    change(sick)
+    return doctor.findings(**sick)
+
+
+def back(x):
+    x["seconds"][100:500] -= 1
+
+
+def still(x):
+    x["seconds"][1:100:2] = x["seconds"][0:100:2]
+
+
+def pause(x):
+    x["seconds"] += np.cumsum(np.arange(N) % 100 == 50)
+
+
+def twice(x):
+    for name in ("observations", "actions"):
+        x[name][1:101:2] = x[name][0:100:2]
+
+
+def flat(x):
+    x["observations"][:, 1] = 2.5
+
+
+def stuck(x):
+    x["observations"][200:300, 0] = 0.125
+
+
+def clipped(x):
+    x["actions"] = np.clip(2 * x["actions"], -1, 1)
+
+
+def broken(x):
+    x["observations"][7, 0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (back, "time goes backwards after 0.10% of the rows"),
+        (still, "5.01% of the rows have the time of the row before"),  # 50 of 998
+        # 10 of 998 steps; the rows are 0.02 s apart.
+        (
+            pause,
+            "1.00% of the rows are not followed by their successor: there are gaps",
+        ),
+        (twice, "5.01% of the rows repeat the row before"),  # 50 of 999
+        (flat, "rate is always 2.5: the sensor is stuck"),
+        (stuck, "pitch does not change over 100 rows"),
+        (clipped, "torque is clipped in 49% of the rows, at -1 or 1"),
+        (broken, "pitch is not finite in 0.10% of the rows"),
+    ],
+)
+def test_illnesses(change, words):
+    found = ill(change)
+    assert any(line.startswith(words) for line in found), found
+
+
+def test_actions_beyond_their_limits():
+    signals = [Signal("torque", "N m", -0.5, 0.5)]
+    (line,) = doctor.beyond(np.array([[0.0], [0.6], [-0.7], [0.5]]), signals)
+    assert line.startswith("torque is beyond its limits -0.5 and 0.5 in 50.00%")
+
+
+# --- the commands -----------------------------------------------------------------
+
+
+@pytest.fixture
+def csv(tmp_path):
+    rows = robot_logs.rows()
+    rows["mode"] = ["walk"] * robot_logs.N
+    header = [*rows]
+    header[header.index("torque")] = "torque [N m]"
+    return robot_logs.write_csv(tmp_path / "log.csv", rows, header=header)
+
+
+def test_inspect_lists_drafts_and_judges(csv, monkeypatch, capsys):
+    call(inspect.main, monkeypatch, f"--log={csv}")
+    printed = capsys.readouterr().out
+    assert "60 rows, 8 columns" in printed and "text, such as 'walk'" in printed
+    assert 'rate = 50  # rows per second\ntime = "stamp"' in printed
+    toml = csv.with_name("columns.toml")
+    call(inspect.main, monkeypatch, f"--log={csv}", f"--out={toml}")
+    drafted = capsys.readouterr().out
+    call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
+    assert capsys.readouterr().out in drafted
+    text = toml.read_text()
+    assert 'column = "torque"\nunit = "N m"\nlow = -' in text
+    assert 'terminal = "fell"' in text and 'episode = "episode"' in text
+    assert text.count("[[observations]]") == 2
+    toml.write_text(text.replace('column = "rate"', 'column = "mode"'))
+    with pytest.raises(DatasetError, match="observations hold text"):
+        call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
+
+
+def test_a_draft_without_actions_says_what_is_next(tmp_path, monkeypatch, capsys):
+    rows = {"t": np.arange(9) / 10, "x": np.arange(9.0)}
+    path = robot_logs.write_npz(tmp_path / "log.npz", rows)
+    out = tmp_path / "columns.toml"
+    call(inspect.main, monkeypatch, f"--log={path}", f"--out={out}")
+    assert f"next     {out}: no [[actions]]; list them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ([], ConfigError, "--log: empty"),
+        (["--log=none.csv"], DatasetError, "none.csv: no such file"),
+        (["--log=setup.cfg"], DatasetError, "no kind of log that is known; use CSV"),
+        (["--log=x.csv", "--columns=c.toml"], ConfigError, "give @FILE"),
+    ],
+)
+def test_what_inspect_refuses(monkeypatch, arguments, error, message):
+    with pytest.raises(error, match=message):
+        call(inspect.main, monkeypatch, *arguments)
+
+
+def test_the_audit_says_the_same(tmp_path, monkeypatch, capsys):
+    path = write_log(tmp_path / "log.hdf5", rows=60)
+    found = ["s[0] is always 1: the sensor is stuck"]
+    monkeypatch.setattr(doctor, "findings", lambda *arrays, **rest: found)
+    arguments = ("--task=hopper", f"--dataset={path}", "--out=", "--horizons=2")
+    call(audit.main, monkeypatch, *arguments)
+    assert f"warning  {found[0]}\n" in capsys.readouterr().out
