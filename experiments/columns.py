@@ -159,8 +159,9 @@ def columns(cells: Sequence[Cell], steps: int) -> list[Column]:
     log every log of its gap. A longer run has the value of its curve there.
     """
     usable = [x for x in cells if x["steps"] >= steps and at(x, steps) is not None]
+    usable = _tell_apart(usable)
     found: dict[tuple[str, str, str, str], dict[int, Cell]] = {}
-    # Where two cells say the same, the one at its own gap and length is taken.
+    # Where two cells say the same, the one at its own length is taken.
     for cell in sorted(usable, key=lambda x: -x["steps"]):
         for name, gap in _places(cell, usable):
             key = (cell["task"], name, gap, method(cell))
@@ -168,6 +169,19 @@ def columns(cells: Sequence[Cell], steps: int) -> list[Column]:
     return [
         Column(*key, tuple(own[seed] for seed in sorted(own)), steps)
         for key, own in sorted(found.items())
+    ]
+
+
+def _tell_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Logs of one name and different content get part of their hash into the name."""
+    hashes: dict[str, set[str]] = {}
+    for cell in cells:
+        hashes.setdefault(log(cell), set()).add(str(cell["setting"]["data"]))
+    return [
+        {**cell, "data": {**cell["data"], "name": f"{log(cell)} ({digest[:8]}).hdf5"}}
+        if log(cell) and len(hashes[log(cell)]) > 1
+        else cell
+        for cell, digest in ((x, str(x["setting"]["data"])) for x in cells)
     ]
 
 

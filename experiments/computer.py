@@ -1,5 +1,6 @@
 """What this machine can hold, told without taking hold of its accelerator."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from experiments.devices import usable_cores
 from experiments.plans import Group
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
+from h2o_jax.errors import H2OError
 
 _SHARE = 0.6
 """Of the free memory, for what `footprint` counts; the rest is for working memory."""
@@ -74,7 +76,7 @@ def capacity(computer: Computer, group: Group, most: int) -> int:
     if computer.backend == "cpu" and not most:
         limits.append(_PER_CORE * computer.devices)
     if computer.memory:
-        dataset = _log(group) if group.log else None
+        dataset = _log(group)
         needed = footprint.estimate(group.experiment, dataset)
         each = (needed.learner + needed.replay) / needed.runs
         free = _SHARE * computer.memory - needed.data
@@ -83,6 +85,11 @@ def capacity(computer: Computer, group: Group, most: int) -> int:
 
 
 def _log(group: Group) -> Dataset | None:
+    """The log of a group; None for one that cannot be read, which its run will say."""
+    if not group.log:
+        return None
     method = build.algorithm(group.experiment)
     reading, how = group.flags.of(Reading), group.flags.of(Collecting)
-    return data.load(group.experiment, method, reading, how)
+    with contextlib.suppress(H2OError):
+        return data.load(group.experiment, method, reading, how)
+    return None

@@ -52,7 +52,7 @@ def chosen(found: Sequence[Column]) -> dict[str, list[Column]]:
     """Table -> the columns of one size and length that belong to it."""
     known = published.TABLE1_GAPS
     cheetah = [x for x in found if x.task == "halfcheetah"]
-    gravity = [x for x in cheetah if x.gap.startswith("gravity:")]
+    gravity = [x for x in cheetah if published.gravity_scale(x.gap) is not None]
     mixed = [x for x in gravity if x.gap == "gravity:2" and _mix(x)]
     scaled = [x for x in gravity if not _ablates(x)]
     routed = any(_ROUTE.search(x.method) for x in found)
@@ -255,7 +255,9 @@ def _better(
     both = sorted(ours.keys() & others.keys())
     if method == "h2o_plus" or not both:
         return "-"
-    pairs = ([x[row].finals for row in both] for x in (ours, others))
+    # A log-only method has the same cells at every gap: one array stands for all.
+    finals = {id(c.cells[0]): c.finals for x in (ours, others) for c in x.values()}
+    pairs = ([finals[id(x[row].cells[0])] for row in both] for x in (ours, others))
     return f"{_interval(statistics.improvement(*pairs), 2)}, {len(both)} row(s)"
 
 

@@ -126,6 +126,7 @@ def _read(choice: Filling) -> list[Group]:
 
 def _fill(session: Session) -> StoppedError | None:
     """Trains program after program; the error with which a signal ends that."""
+    _tidy(session)
     with interrupts.Stop("the epoch ends and is saved") as stop:
         while not (stop.received or session.over()):
             session = session._replace(groups=_fresh(session))
@@ -142,6 +143,14 @@ def _fill(session: Session) -> StoppedError | None:
             interrupts.exit_code(stop.received),
         )
     return None
+
+
+def _tidy(session: Session) -> None:
+    """Removes programs that went on to their end after their command was killed."""
+    have = plans.stored(session.root)
+    for program in work.begun(session.root):
+        if program.stored(have) and program.claim():
+            work.finish(session.root, program, session.choice.keep_dir)
 
 
 def choose(session: Session) -> Program | None:

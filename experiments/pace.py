@@ -62,16 +62,12 @@ class Line(NamedTuple):
 
 def standing(groups: Sequence[Group], root: pathlib.Path, backend: str) -> list[Line]:
     """How every group stands, in the order of the plan."""
+    if (root / ".work").is_dir():
+        with work.choosing(root):  # a claim below would look busy to another's choice
+            done, busy = _begun(root)
+    else:
+        done, busy = {}, set()
     have, speed = plans.stored(root), rates(root, backend)
-    done: dict[str, int] = {}
-    busy: set[str] = set()
-    for program in work.begun(root):
-        cells = program.content.cells
-        done |= dict.fromkeys(cells, program.last.get("epoch", 0))
-        if program.claim():
-            program.release()
-        else:
-            busy |= set(cells)
     lines = []
     for group in groups:
         lacks = plans.lacking(group, have)
@@ -82,6 +78,20 @@ def standing(groups: Sequence[Group], root: pathlib.Path, backend: str) -> list[
         seconds = 0.0 if not lacks else None if rate is None else rate * epochs
         lines.append(Line(group, wanted, wanted - len(lacks), at_work, seconds))
     return lines
+
+
+def _begun(root: pathlib.Path) -> tuple[dict[str, int], set[str]]:
+    """Identity -> epochs of begun cells, and those that someone is making now."""
+    done: dict[str, int] = {}
+    busy: set[str] = set()
+    for program in work.begun(root):
+        cells = program.content.cells
+        done |= dict.fromkeys(cells, program.last.get("epoch", 0))
+        if program.claim():
+            program.release()
+        else:
+            busy |= set(cells)
+    return done, busy
 
 
 def report(lines: Sequence[Line]) -> str:

@@ -3,6 +3,7 @@
 import functools
 import json
 import pathlib
+import re
 from typing import Any, NamedTuple
 
 TABLE1_GAPS = {
@@ -53,13 +54,19 @@ def table2(ratio: bool, lambda_: float) -> Spread | None:
     return None
 
 
+def gravity_scale(gap: str) -> float | None:
+    """The factor of a gap that is gravity and nothing else; None for others."""
+    found = re.fullmatch(r"gravity:([\d.]+)", gap)
+    return float(found[1]) if found else None
+
+
 def table3(log: str, gap: str, algorithm: str) -> Spread | None:
     """A cell of Table III."""
-    name, _, scale = gap.partition(":")
-    if log != "halfcheetah-medium-replay" or name != "gravity":
+    scale = gravity_scale(gap)
+    if log != "halfcheetah-medium-replay" or scale is None:
         return None
     for row in content()["table3"]["rows"]:
-        if row["gravity_scale"] == float(scale):
+        if row["gravity_scale"] == scale:
             return _spread(row.get(algorithm))
     return None
 

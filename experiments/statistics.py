@@ -3,7 +3,8 @@
 `[S]` are the scores of S seeds; a stratum is a task, whose seeds are drawn among
 themselves. The percentile bootstrap of five seeds holds the true mean in 82 % of cases
 where it promises 95 %, so that a mean over a task's few seeds has Student's interval
-(94 %); over many tasks the bootstrap holds it in 91 %.
+(94 %). Over several tasks the bootstrap is better, not good: of eight tasks of five
+seeds it holds the interquartile mean in 91 %, of five tasks of three seeds in 87 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +62,9 @@ def improvement(ours: Strata, others: Strata) -> Interval:
 
     .. math:: P = \frac{1}{T} \sum_t \frac{U_t}{n_t m_t}
 
-    with a tie counted half and a stratified bootstrap interval.
+    with a tie counted half and a stratified bootstrap interval. An array that stands
+    for several tasks, the very same object, is drawn once for all of them: the runs of
+    a method that reads no simulator are the same at every gap.
 
     Args:
         ours: one `[S]` per task.
@@ -70,16 +73,18 @@ def improvement(ours: Strata, others: Strata) -> Interval:
     References:
         Agarwal et al., 2021 (arXiv 2108.13264).
     """
-    tasks = len(ours)
+    strata = {id(x): x for x in (*ours, *others)}
+    place = {key: i for i, key in enumerate(strata)}
+    pairs = [(place[id(x)], place[id(y)]) for x, y in zip(ours, others, strict=True)]
 
     def probability(*drawn: np.ndarray, axis: int = -1) -> Any:
         by_task = [
-            (1 + np.sign(x[..., :, None] - y[..., None, :])).mean(axis=(-2, -1)) / 2
-            for x, y in zip(drawn[:tasks], drawn[tasks:], strict=True)
+            np.sign(drawn[i][..., :, None] - drawn[j][..., None, :]).mean(axis=(-2, -1))
+            for i, j in pairs
         ]
-        return np.mean(by_task, axis=0)
+        return (1 + np.mean(by_task, axis=0)) / 2
 
-    return _bootstrapped(probability, [*ours, *others])
+    return _bootstrapped(probability, list(strata.values()))
 
 
 def _bootstrapped(statistic: Callable[..., Any], strata: Strata) -> Interval:

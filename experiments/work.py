@@ -78,8 +78,11 @@ class Program:
         return float(sum(self.last.get("seconds", {}).values()))
 
     def claim(self) -> bool:
-        """Locks it; False where it is being trained."""
-        lock = (self.folder / "lock").open("a")
+        """Locks it; False where it is being trained, or gone."""
+        try:
+            lock = (self.folder / "lock").open("a")
+        except FileNotFoundError:
+            return False
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -87,6 +90,17 @@ class Program:
             return False
         self._lock = lock
         return True
+
+    def stored(self, have: Mapping[str, int]) -> bool:
+        """Whether it has come to its end and a ledger holds its cells.
+
+        Args:
+            have: identity -> steps of what the ledger holds.
+        """
+        last, (_, cells, _, _, epochs, _) = self.last, self.content
+        if not epochs or last.get("epoch") != epochs:
+            return False
+        return all(have.get(x, 0) >= last["steps"] for x in cells)
 
     def release(self) -> None:
         """Unlocks it, unless its run is still alive: that inherits the lock."""
@@ -131,7 +145,11 @@ def choosing(root: pathlib.Path) -> Iterator[None]:
 
 def begun(root: pathlib.Path) -> list[Program]:
     """Every program that is begun, whether or not it is being trained."""
-    return [Program(x.parent) for x in sorted(root.glob(f".work/*/{NOTE}"))]
+    programs = []
+    for note in sorted(root.glob(f".work/*/{NOTE}")):
+        with contextlib.suppress(FileNotFoundError):  # another has just finished it
+            programs.append(Program(note.parent))
+    return programs
 
 
 def begin(root: pathlib.Path, content: Content) -> Program:

@@ -210,6 +210,25 @@ def test_two_on_one_ledger_do_not_take_the_same(tmp_path, logs):
         program.release()
 
 
+def test_a_program_whose_command_was_killed_is_tidied_away(tmp_path, logs):
+    """Its run went on to the end by itself: the cells are there, the folder is left."""
+    path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..1 --epochs=10")
+    groups = plans.read(path, str(logs))
+    here = session(tmp_path, groups, keep_dir=str(tmp_path / "kept"))
+    program = grid.choose(here)
+    program.run.mkdir()
+    line = json.dumps({"epoch": 10, "steps": 10}) + "\n"
+    (program.run / run_folder.METRICS).write_text(line)
+    program.release()
+    grid._tidy(here)
+    assert work.begun(tmp_path)  # its cells are not there yet
+    store(tmp_path, groups[0], [0, 1], steps=10)
+    grid._tidy(here)
+    assert not work.begun(tmp_path)
+    assert (tmp_path / "kept" / program.folder.name / run_folder.METRICS).is_file()
+    assert not program.claim()  # gone; nobody stumbles over it
+
+
 def test_a_program_fits_the_machine(logs, tmp_path):
     path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..99")
     (group,) = plans.read(path, str(logs))
@@ -257,6 +276,10 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     kept = tmp_path / "kept" / program.folder.name
     epochs = [x["epoch"] for x in run_folder.metrics(kept) if x["seed"] == 0]
     assert epochs == list(range(3001))
+    whole = tmp_path / "whole"
+    call(grid.main, monkeypatch, f"--plan={path}", f"--results_dir={whole}", places[1])
+    curves = ({c["seed"]: c["curve"] for c in ledger.cells(x)} for x in (root, whole))
+    assert next(curves) == next(curves)
     assert not (kept / "checkpoint").exists() and (kept / "policy").exists()
 
 
@@ -278,7 +301,6 @@ def test_a_program_that_fails_is_named_and_left(tmp_path, monkeypatch, capsys):
     bad = tmp_path / "log.hdf5"
     bad.write_bytes(b"<html>")
     path = plan(tmp_path, f"{BC} --dataset={bad} --seed=0")
-    monkeypatch.setattr(computer, "capacity", lambda *_: 1)
     places = f"--results_dir={tmp_path / 'results'}"
     with pytest.raises(JobError, match=r"1 program\(s\) failed, see .*log.txt"):
         call(grid.main, monkeypatch, f"--plan={path}", places)

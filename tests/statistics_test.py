@@ -53,6 +53,24 @@ def test_probability_of_improvement():
     assert statistics.improvement([others[0]], [ours[0]]).value == 0.5 / 4
 
 
+def test_runs_that_stand_for_several_tasks_are_drawn_once():
+    """The same array in every task: the interval covers what it should."""
+    rng = np.random.default_rng(0)
+    once, anew = [], []
+    for _ in range(150):
+        shared = rng.normal(size=5)
+        ours = [rng.normal(size=5) for _ in range(5)]
+        copies = [shared.copy() for _ in ours]
+        once.append(statistics.improvement(ours, [shared] * 5))
+        anew.append(statistics.improvement(ours, copies))
+    assert [x.value for x in once] == pytest.approx([x.value for x in anew])
+    inside, outside = (
+        np.mean([x.low <= 0.5 <= x.high for x in found]) for found in (once, anew)
+    )
+    # Drawn anew in each task, the shared runs look like five times as many.
+    assert inside > 0.85 > 0.8 > outside
+
+
 def test_who_always_wins_has_a_narrow_interval():
     better = [np.array([5.0, 6.0, 7.0])]
     worse = [np.array([1.0, 2.0])]

@@ -92,6 +92,28 @@ def test_a_longer_run_has_a_value_at_the_shorter_length():
     assert column.seeds == [1] and not column.longer
 
 
+def test_logs_of_one_name_and_different_content_are_told_apart():
+    own = cells("iql", [[0, 1, 2], [0, 1, 2]])
+    other = cells("iql", [[0, 1, 500]])
+    for cell in other:
+        cell["setting"]["data"] = cell["data"]["sha256"] = "0123456789"
+    values = {k[0]: x.finals.tolist() for k, x in found([*own, *other]).items()}
+    assert values == {f"{REPLAY} (halfchee)": [2, 2], f"{REPLAY} (01234567)": [500]}
+
+
+def test_a_combined_gap_is_none_of_table_three(tmp_path, monkeypatch):
+    own = [
+        *cells("h2o_plus", [[0, 1, 2]]),
+        *cells("h2o_plus", [[0, 1, 3]], gap="gravity:1.25"),
+        *cells("h2o_plus", [[0, 1, 4]], gap="gravity:2+friction:0.3"),
+    ]
+    text, _ = drawn(tmp_path, monkeypatch, own)
+    assert {x[1] for x in rows(text, "## Table III\n")[1:]} == {
+        "gravity:2",
+        "gravity:1.25",
+    }
+
+
 def test_what_differs_is_never_in_one_column():
     one = cells("h2o_plus", [[0, 1, 2]])
     for flag in (
