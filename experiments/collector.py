@@ -53,7 +53,7 @@ def collect(
     state = training.state
     if (work / run_folder.CHECKPOINT).is_dir():
         saving.restore(work, training)
-    task = recipe.experiment.task
+    task = recipe.experiment.model.name
     print(f"collecting {recipe.kind} of {task}: SAC to {recipe.target:.0f}")
     # A restored state may have reached the target already.
     if state.best_return[0] < recipe.target:

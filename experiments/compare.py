@@ -19,7 +19,7 @@ from experiments.cli.flags import Flags
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import setting
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, systems, tasks
 
 Cell = dict[str, Any]
 
@@ -28,7 +28,9 @@ Cell = dict[str, Any]
 class Comparison:
     """Which cells are compared."""
 
-    task: str = setting("halfcheetah", "Robot and reward.", tuple(tasks.TASKS))
+    task: str = setting(
+        "halfcheetah", "Robot and reward, as the cells' run had it."
+    )
     gap: str = setting("gravity:2", "Gap of the simulator; a+b is both in one.")
     real: str = setting("none", "How the real system differs from the stock model.")
     preset: str = setting("", "Name of the settings; empty: any.")
@@ -42,14 +44,13 @@ SETTINGS = (Comparison,)
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Comparison)
-    robot = tasks.get(choice.task).robot
+    task = tasks.get(choice.task)
     if "," in choice.gap:
         raise ConfigError(f"--gap={choice.gap}: one table has one gap; give one")
-    gap, real = (
-        gaps.to_text(gaps.parse(text, robot)) for text in (choice.gap, choice.real)
-    )
+    gap = gaps.to_text(gaps.parse(choice.gap, task.robot))
+    real = gaps.to_text(systems.parse(choice.real, choice.task))
     folder = pathlib.Path(choice.results_dir)
-    cells = label(load(folder, choice.task, gap, real, choice.preset))
+    cells = label(load(folder, task.name, gap, real, choice.preset))
     print(table(cells))
     if choice.out:
         draw(pathlib.Path(choice.out), cells)
@@ -152,8 +153,8 @@ def _spread(values: Sequence[float], digits: int | None = None) -> str:
 
 def _scores(cells: Sequence[Cell]) -> str:
     """Normalised final returns, where the task has returns to score against."""
-    task, real = tasks.get(cells[0]["task"]), cells[0]["setting"]["real"]
-    if real not in task.references:
+    task, real = tasks.TASKS.get(cells[0]["task"]), cells[0]["setting"]["real"]
+    if task is None or real not in task.references:
         return "-"
     return _spread([float(task.normalised(c["final"], real)) for c in cells], 1)
 

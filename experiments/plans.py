@@ -60,7 +60,7 @@ class Group(NamedTuple):
         one = self.experiment
         gaps = list(dict.fromkeys(run.label.partition(" ")[0] for run in one.runs))
         seen = ",".join(gaps[:3]) + (",..." if len(gaps) > 3 else "")
-        return f"{one.task} {seen} {one.algorithm}"
+        return f"{one.model.name} {seen} {one.algorithm}"
 
     def wanted(self) -> list[Wanted]:
         """Every cell, in the order of the grid; a log that is absent has no hash."""

@@ -42,7 +42,7 @@ from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import StoppedError
+from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.types import Hyper
 
 SETTINGS = (
@@ -69,6 +69,11 @@ def main(flags: Flags) -> None:
     experiment = parsing.experiment(flags)
     machine, output = flags.of(Machine), flags.of(Output)
     reading, how = flags.of(Reading), flags.of(Collecting)
+    if output.results_dir and not experiment.knows_real:
+        raise ConfigError(
+            f"--results_dir={output.results_dir}: a cell says real returns, which "
+            "--real=unknown has none of; drop the flag"
+        )
     command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))
     devices.prepare(machine, own, experiment.matmul_precision)
@@ -85,7 +90,9 @@ def _run(command: Command) -> StoppedError | None:
     devices.check(machine)
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
-        folder = run_folder.place(command.output, whole.task, whole.algorithm)
+        folder = run_folder.place(
+            command.output, whole.model.name, whole.algorithm
+        )
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
@@ -128,7 +135,7 @@ def _train(
     facts = reports.data_facts(whole, training.dataset)
     about = reports.run_facts(whole, facts)
     if command.output.resume:
-        run_folder.check_runs(folder, about["runs"])
+        run_folder.check(folder, about)
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
@@ -166,7 +173,7 @@ def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> N
             pathlib.Path(output.results_dir), folder, experiment, facts, labels
         )
     report = robots.of(experiment.model).report_run
-    if report is not None:
+    if report is not None and experiment.knows_real:
         print("\n" + report(experiment, folder))
     print("\n" + reports.places(folder))
 

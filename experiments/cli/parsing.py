@@ -13,7 +13,7 @@ from experiments.experiment import (
 from experiments.runs import Run, grid, shard
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import at_least
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, systems, tasks
 from h2o_jax.types import Hyper
 
 EXPERIMENT = (Source, Grid, Method, Hyper, Schedule, Correcting)
@@ -28,7 +28,7 @@ def experiment(flags: Flags) -> Experiment:
     """
     source, schedule = flags.values(Source), flags.values(Schedule)
     robot = tasks.get(source["task"]).robot
-    source["real"] = gaps.parse(source["real"], robot)
+    source["real"] = systems.parse(source["real"], source["task"])
     hyper = _hyper(flags)
     _check(hyper, schedule["epochs"] * schedule["updates"])
     choice = flags.of(Grid)

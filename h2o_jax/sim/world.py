@@ -11,6 +11,7 @@ from mujoco import batch
 from h2o_jax.errors import CheckpointError, ConfigError, DivergenceError
 from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.interface import Channel, Draws, Interface
+from h2o_jax.sim.motors import Motors, clip
 from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Array, Motion, Task
 
@@ -106,9 +107,7 @@ class World:
         self._ctrl, self._force = self._batch.ctrl, self._batch.xfrc_applied
         self._time = self._batch.time
         self._warnings = self._batch.warning[..., 1]
-        self._reach = np.stack(
-            [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
-        )
+        self._motors = Motors(models, task.action_dim)
         self._channel = _channel(task, interfaces, queue)
         self._corrections = None
         if residuals:
@@ -231,7 +230,7 @@ class World:
             self._channel.queue[:] = 0.0
             for ago, actions in enumerate(reversed(waiting), start=1):
                 slot = -ago % self._channel.queue.shape[1]
-                self._channel.queue[:, slot] = self._reach * _clip(actions)
+                self._channel.queue[:, slot] = self._motors.command(actions)
         return pose.exact
 
     def step(self, actions: Array, ids: Array | None = None) -> Step:
@@ -251,7 +250,7 @@ class World:
         task, rows = self.task, slice(None) if ids is None else ids
         qpos_tm1 = self._qpos[rows].copy()
         if self._channel is None:
-            command, draws = self._reach[rows] * _clip(actions), None
+            command, draws = self._motors.command(actions, rows), None
             self._ctrl[rows] = command
             self._batch.step(ids, nstep=task.frame_skip)
         else:
@@ -283,7 +282,7 @@ class World:
         """What the step would have been in the real system; goes on from there."""
         ids = self._all[rows]
         s_t, unstable = step.s_t, step.unstable
-        change = corrections.of(s_tm1, _clip(actions), s_t, ids)
+        change = corrections.of(s_tm1, clip(actions), s_t, ids)
         change.s_t[unstable], change.r_t[unstable] = 0.0, 0.0
         terminated = step.terminated
         if corrections.settable:
@@ -305,7 +304,7 @@ class World:
         """Steps the physics of `ids` with the actions as the channel delivers them."""
         age = self.age[ids]
         draws = channel.draws(ids, self._episode_seed[ids], age + 1)
-        command = self._reach[ids] * _clip(channel.disturb(actions, draws, ids))
+        command = self._motors.command(channel.disturb(actions, draws, ids), ids)
         self._ctrl[ids] = channel.deliver(command, age, ids)
         substeps = channel.substeps(draws, ids)
         if channel.pushes:
@@ -381,11 +380,6 @@ class World:
             arrays |= {"astray": self.astray, "strayed": self.strayed}
             arrays["trust"] = self.trust
         return arrays
-
-
-def _clip(actions: Array) -> Array:
-    # Far cheaper on small arrays than np.clip.
-    return np.minimum(np.maximum(actions, -1.0), 1.0)
 
 
 def queue_length(interfaces: Sequence[Interface]) -> int:
