@@ -15,7 +15,7 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.sim import worlds as sim_worlds
-from h2o_jax.sim.world import World
+from h2o_jax.sim.environments import Environments
 from h2o_jax.types import (
     Algorithm,
     Hyper,
@@ -139,7 +139,7 @@ def worlds(
         sim_worlds.check_effect(task, settings, inertia)
     sim = None
     if "sim" in method.domains:
-        sim = sim_worlds.make(
+        sim = sim_worlds.environments(
             task,
             [simulator.gap for simulator in simulators],
             [run.seed for run in experiment.runs],
@@ -154,7 +154,7 @@ def worlds(
 
 def _judge(
     experiment: Experiment, simulators: Sequence[Simulator], threads: int
-) -> World:
+) -> Environments:
     """What policies are scored in, `episodes` environments of each run.
 
     The real system; where none is at hand, each run's own simulator.
@@ -164,10 +164,10 @@ def _judge(
     if experiment.knows_real:
         task, gaps, _ = experiment.real_system
         sim_worlds.check_effect(task, gaps, inertia)
-        return sim_worlds.make(task, [gaps] * n, [0] * n, inertia, threads)
+        return sim_worlds.environments(task, [gaps] * n, [0] * n, inertia, threads)
     own = [simulator for simulator in simulators for _ in range(episodes)]
     residuals = [x.residual for x in own] if corrects(experiment) else ()
-    return sim_worlds.make(
+    return sim_worlds.environments(
         experiment.model,
         [x.gap for x in own],
         [0] * n,

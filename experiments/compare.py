@@ -28,9 +28,7 @@ Cell = dict[str, Any]
 class Comparison:
     """Which cells are compared."""
 
-    task: str = setting(
-        "halfcheetah", "Robot and reward, as the cells' run had it."
-    )
+    task: str = setting("halfcheetah", "Robot and reward, as the cells' run had it.")
     gap: str = setting("gravity:2", "Gap of the simulator; a+b is both in one.")
     real: str = setting("none", "How the real system differs from the stock model.")
     preset: str = setting("", "Name of the settings; empty: any.")

@@ -33,7 +33,7 @@ class Source:
         "halfcheetah",
         "Robot and reward: "
         + ", ".join(tasks.TASKS)
-        + "; or FILE.py:NAME, a task of your own.",
+        + "; or a task of your own: FILE.py:NAME, gymnasium:ID.",
     )
     dataset: str = setting(
         "",
@@ -105,7 +105,9 @@ class Method:
         "FIRST:END rows of each batch for the discriminators; empty: as --batch.",
     )
     normalise: bool = setting(
-        False, "Normalise observations by the dataset's mean and std."
+        False,
+        "Normalise observations by the dataset's mean and std; a task of your own with "
+        "a --dataset does so unless told otherwise.",
     )
     return_range: float | None = setting(
         None,

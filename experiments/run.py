@@ -9,6 +9,8 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 import pathlib
 from typing import NamedTuple
 
+import numpy as np
+
 from experiments import (
     build,
     collecting,
@@ -51,6 +53,10 @@ SETTINGS = (
 )
 
 
+_APART = 100.0
+"""Factor between the scales of observations that is warned of."""
+
+
 class Command(NamedTuple):
     """What the command line says."""
 
@@ -90,9 +96,7 @@ def _run(command: Command) -> StoppedError | None:
     devices.check(machine)
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
-        folder = run_folder.place(
-            command.output, whole.model.name, whole.algorithm
-        )
+        folder = run_folder.place(command.output, whole.model.name, whole.algorithm)
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
@@ -122,9 +126,26 @@ def _plan(experiment: Experiment, dataset: Dataset | None) -> str:
     """
     lines = [] if dataset is None else [datasets.summary(dataset)]
     lines.append(footprint.fitting(experiment, dataset))
+    lines += _scales(experiment, dataset)
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)
+
+
+def _scales(experiment: Experiment, dataset: Dataset | None) -> list[str]:
+    """A warning where networks would see some observations only."""
+    if dataset is None or experiment.normalise:
+        return []
+    std = np.asarray(dataset.transition.s_tm1).std(axis=0)
+    moving = np.flatnonzero(std > 1e-6)
+    least, most = (moving[pick(std[moving])] for pick in (np.argmin, np.argmax))
+    if std[most] <= _APART * std[least]:
+        return []
+    return [
+        f"warning   observations differ {std[most] / std[least]:,.0f}-fold in scale "
+        f"(std of s[{most}] {std[most]:.3g}, of s[{least}] {std[least]:.3g}): give "
+        "--normalise"
+    ]
 
 
 def _train(

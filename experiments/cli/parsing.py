@@ -26,6 +26,7 @@ def experiment(flags: Flags) -> Experiment:
     Raises:
         ConfigError: a value is out of range, or two flags contradict each other.
     """
+    _fit_defaults(flags)
     source, schedule = flags.values(Source), flags.values(Schedule)
     robot = tasks.get(source["task"]).robot
     source["real"] = systems.parse(source["real"], source["task"])
@@ -36,6 +37,16 @@ def experiment(flags: Flags) -> Experiment:
     runs = _shard(_only(runs, choice.only), choice.shard)
     method, mending = flags.values(Method), flags.values(Correcting)
     return Experiment(runs=runs, **source, **method, **schedule, **mending)
+
+
+def _fit_defaults(flags: Flags) -> None:
+    """Normalises what a robot of the user's sees, unless told otherwise.
+
+    Its units are whatever its makers took; the tasks here are left as published.
+    """
+    own = tasks.is_place(flags.value("task")) and flags.value("dataset")
+    if own and not flags.is_given("normalise"):
+        flags.set("normalise", "true")
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:

@@ -1,7 +1,7 @@
 """The real system: a gap of the task's own model, another task, or none at hand.
 
 `none` and `friction:0.5` are the task's model with gaps, `FILE.py:NAME` is a second
-model of the robot, and `unknown` says that there is no environment of the real system:
+model of it, and `unknown` says that there is no environment of the real system:
 nothing that is measured may then be called a real return.
 """
 
@@ -63,7 +63,7 @@ def parse(text: str, place: str) -> Gaps:
                 f"--real={text}: {name} is {theirs}, that of --task={place} is "
                 f"{ours}; both must see and do the same"
             )
-    if abs(task.dt - other.dt) > 1e-9:
+    if abs(task.dt - other.dt) > 1e-9:  # never, where one is not known
         raise ConfigError(
             f"--real={text}: a control step takes {other.dt:g} s, that of "
             f"--task={place} {task.dt:g} s; mend frame_skip"

@@ -162,7 +162,7 @@ class World:
         ids = self._all if ids is None else np.asarray(ids)
         if seeds is None:
             self._episode[ids] += 1
-            seeds = [_episode_seed(self._seeds[i], self._episode[i]) for i in ids]
+            seeds = [episode_seed(self._seeds[i], self._episode[i]) for i in ids]
         self._vary(ids, seeds)
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
         for i, seed in zip(ids, seeds, strict=True):
@@ -398,7 +398,7 @@ def _channel(task: Task, interfaces: Sequence[Interface], queue: int) -> Channel
     return Channel(interfaces, *sizes, task.frame_skip, task.timestep, length)
 
 
-def _episode_seed(seed: int, episode: int) -> int:
+def episode_seed(seed: int, episode: int) -> int:
     """The seed of an environment's `episode`-th episode, 64 bits."""
     sequence = np.random.SeedSequence([int(seed), int(episode)])
     return int(sequence.generate_state(1, np.uint64)[0])

@@ -12,7 +12,7 @@ TASKS: dict[str, Task] = {task.name: task for task in (*LOCOMOTION, *WHEEL_LEGGE
 
 
 def get(name: str) -> Task:
-    """The task of this name, or `FILE.py:NAME`.
+    """The task of this name, of `FILE.py:NAME` or of `gymnasium:ID`.
 
     Raises:
         ConfigError: no such task; the message lists all of them.
@@ -22,7 +22,8 @@ def get(name: str) -> Task:
     if name not in TASKS:
         choices = ", ".join(TASKS)
         raise ConfigError(
-            f"unknown task {name!r}; choose from {choices}, or give FILE.py:NAME"
+            f"unknown task {name!r}; choose from {choices}, or give FILE.py:NAME or "
+            "gymnasium:ID"
         )
     return TASKS[name]
 

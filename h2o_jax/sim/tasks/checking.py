@@ -65,7 +65,10 @@ def _check_pose(task: Task, model: mujoco.MjModel, s: Array) -> None:
             "drop pose"
         )
     pose = _guarded("pose", task.pose, model, s)
-    shapes = {"qpos": (_ROWS, model.nq), "qvel": (_ROWS, model.nv)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "qpos": (_ROWS, model.nq),
+        "qvel": (_ROWS, model.nv),
+    }
     shapes |= {"memory": (_ROWS, task.memory_dim), "exact": (_ROWS,)}
     for name, shape in shapes.items():
         found = np.shape(getattr(pose, name))

@@ -1,7 +1,8 @@
-"""Tasks from a Python file of the user's: `FILE.py:NAME`.
+"""Tasks from outside: `FILE.py:NAME` of the user's, or `gymnasium:ID`.
 
-The file is run as Python. It can do whatever its author wants: name only files that
-you trust.
+A name stands for a `Task`, or for a function that makes a Gymnasium environment. The
+file is run as Python and can do whatever its author wants: name only files that you
+trust.
 """
 
 import dataclasses
@@ -15,41 +16,48 @@ import traceback
 from typing import Any
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim.tasks import checking
+from h2o_jax.sim.tasks import checking, gymnasium_task
 from h2o_jax.sim.tasks.task import Task
+
+_GYMNASIUM = "gymnasium:"
 
 
 def is_place(text: str) -> bool:
-    """Whether a text names something in a Python file."""
-    return ".py:" in text or text.endswith(".py")
+    """Whether a text names a task from outside."""
+    return ".py:" in text or text.endswith(".py") or text.startswith(_GYMNASIUM)
 
 
 @functools.cache
 def load(text: str) -> Task:
-    """The task that a file defines; a file is read once in a process.
+    """The task that a text names; a file is read once in a process.
 
     Its name gets a digest of the file and of the model, so that results and
     checkpoints of other contents are told apart.
 
     Args:
-        text: `FILE.py:NAME`.
+        text: `FILE.py:NAME` or `gymnasium:ID`.
 
     Raises:
         ConfigError: in one line, the file, the finding and the fix.
     """
+    if text.startswith(_GYMNASIUM):
+        return gymnasium_task.registered(text.removeprefix(_GYMNASIUM))
     path, _, name = text.rpartition(":")
     if not path.endswith(".py") or not name:
         raise ConfigError(f"{text}: give FILE.py:NAME")
     content = _read(path)
     found = getattr(_run(path, content), name, None)
-    if not isinstance(found, Task):
+    if not isinstance(found, Task) and not callable(found):
         what = "nothing" if found is None else f"a {type(found).__name__}"
         raise ConfigError(
-            f"{path}: {name} is {what}; give the name of a Task, such as "
-            "TASK = h2o_jax.sim.tasks.from_mjcf(...)"
+            f"{path}: {name} is {what}; give the name of a Task, such as TASK = "
+            "from_mjcf(...), or of a function that makes a Gymnasium environment"
         )
     try:
-        return named(found, content)
+        if isinstance(found, Task):
+            return named(found, content)
+        digest = hashlib.sha256(content).hexdigest()[:8]
+        return gymnasium_task.made_by(found, f"{name}-{digest}")
     except ConfigError as error:
         raise ConfigError(f"{text}: {error}") from error
 

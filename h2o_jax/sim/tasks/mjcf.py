@@ -71,10 +71,9 @@ def from_mjcf(
     seen = np.shape(observe(model.qpos0[None], np.zeros((1, model.nv))))
     if len(seen) != 2:
         raise ConfigError(f"observe: gives {list(seen)} for one state; give [1, O]")
-    name = name or path.stem
     return Task(
-        name=name,
-        robot=more.pop("robot", name),
+        name=name or path.stem,
+        robot=path.name,  # no gap that is made for one robot's parts is for this one
         obs_dim=seen[1],
         action_dim=model.nu,
         timestep=model.opt.timestep,
@@ -99,9 +98,7 @@ def _compile(path: pathlib.Path) -> mujoco.MjModel:
 
 
 def _disturbed(spread: float) -> Reset:
-    def reset(
-        rng: np.random.Generator, model: mujoco.MjModel
-    ) -> tuple[Array, Array]:
+    def reset(rng: np.random.Generator, model: mujoco.MjModel) -> tuple[Array, Array]:
         qpos = model.qpos0.copy()
         mujoco.mj_integratePos(model, qpos, spread * rng.standard_normal(model.nv), 1.0)
         return qpos, spread * rng.standard_normal(model.nv)
