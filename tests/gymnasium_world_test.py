@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import CheckpointError, ConfigError, DivergenceError
-from h2o_jax.sim import gaps, rollout, tasks, worlds
+from h2o_jax.sim import audit, gaps, rollout, tasks, worlds
 from h2o_jax.sim.tasks import gymnasium_task
 from tests.robots import arm
 
@@ -155,3 +155,11 @@ def test_a_function_makes_them():
     ]
     first, second = (world.step(np.array([[0.0]])).s_t for world in worlds_)
     assert not np.array_equal(first, second)
+
+
+def test_an_audit_is_refused():
+    world = worlds.environments(PENDULUM, [()], [0])
+    rows = rollout.collect(world, lambda s, t: np.zeros((1, 1)), 20).transitions
+    log = type(rows)(*(None if x is None else x[0] for x in rows))
+    with pytest.raises(ConfigError, match="cannot be put into a logged state"):
+        audit.audit(PENDULUM, [()], log)
