@@ -15,6 +15,7 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
 from h2o_jax.sim import worlds as sim_worlds
+from h2o_jax.sim.environments import Environments
 from h2o_jax.types import (
     Algorithm,
     Hyper,
@@ -135,11 +136,11 @@ def worlds(
             )
         simulators = [Simulator(run.gap) for run in experiment.runs]
     task, inertia = experiment.model, experiment.inertia
-    for settings in {run.gap for run in experiment.runs} | {experiment.real}:
+    for settings in {run.gap for run in experiment.runs}:
         sim_worlds.check_effect(task, settings, inertia)
     sim = None
     if "sim" in method.domains:
-        sim = sim_worlds.make(
+        sim = sim_worlds.environments(
             task,
             [simulator.gap for simulator in simulators],
             [run.seed for run in experiment.runs],
@@ -149,9 +150,32 @@ def worlds(
             [x.residual for x in simulators] if corrects(experiment) else (),
             experiment.randomise,
         )
-    n = len(experiment.runs) * experiment.episodes
-    real = sim_worlds.make(task, [experiment.real] * n, [0] * n, inertia, threads)
-    return Worlds(sim, real)
+    return Worlds(sim, _judge(experiment, simulators, threads))
+
+
+def _judge(
+    experiment: Experiment, simulators: Sequence[Simulator], threads: int
+) -> Environments:
+    """What policies are scored in, `episodes` environments of each run.
+
+    The real system; where none is at hand, each run's own simulator.
+    """
+    inertia, episodes = experiment.inertia, experiment.episodes
+    n = len(experiment.runs) * episodes
+    if experiment.knows_real:
+        task, gaps, _ = experiment.real_system
+        sim_worlds.check_effect(task, gaps, inertia)
+        return sim_worlds.environments(task, [gaps] * n, [0] * n, inertia, threads)
+    own = [simulator for simulator in simulators for _ in range(episodes)]
+    residuals = [x.residual for x in own] if corrects(experiment) else ()
+    return sim_worlds.environments(
+        experiment.model,
+        [x.gap for x in own],
+        [0] * n,
+        inertia,
+        threads,
+        residuals=residuals,
+    )
 
 
 def corrects(experiment: Experiment) -> bool:

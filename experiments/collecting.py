@@ -99,6 +99,11 @@ def place(
     experiment: Experiment, pairing: Pairing | None, how: Collecting
 ) -> pathlib.Path:
     """Where the log of an experiment's real system is kept, once collected."""
+    if not experiment.knows_real:
+        raise ConfigError(
+            "--dataset: empty, and --real=unknown leaves no system to record a log "
+            "from; name the log"
+        )
     recorder = robots.of(experiment.model).recorder
     if recorder is not None:
         settings = (*_session(recorder, pairing, how), experiment.real)
@@ -106,7 +111,7 @@ def place(
     else:
         recipe = _recipe(experiment, how)
         kind, key = recipe.kind, _key(recipe)
-    return cache_folder(how) / f"{experiment.task}-{kind}-{key}.hdf5"
+    return cache_folder(how) / f"{experiment.real_system.task.name}-{kind}-{key}.hdf5"
 
 
 def cache_folder(how: Collecting) -> pathlib.Path:
@@ -158,6 +163,7 @@ def _key(recipe: Recipe) -> str:
     """
     apart = {field.name for field, _ in settings.of(Correcting)}
     chosen = {k: v for k, v in vars(recipe.experiment).items() if k not in apart}
+    chosen["task"] = recipe.experiment.model.name
     return _digest((chosen, recipe.kind, recipe.target, recipe.rows))
 
 
@@ -168,16 +174,17 @@ def _digest(content: object) -> str:
 
 
 def _recipe(experiment: Experiment, how: Collecting) -> Recipe:
+    task, real, place = experiment.real_system
     target = how.collect_return
     if target is None:
-        target = experiment.model.medium_return
+        target = task.medium_return
     if target is None:
-        raise ConfigError(f"--collect_return: give one, {experiment.task} has none")
+        raise ConfigError(f"--collect_return: give one, {task.name} has none")
     collector = Experiment(
-        task=experiment.task,
+        task=place,
         algorithm="sac",
-        runs=(Run(how.collect_seed, experiment.real, _rates(how)),),
-        real=experiment.real,
+        runs=(Run(how.collect_seed, real, _rates(how)),),
+        real=real,
         inertia=experiment.inertia,
         hidden=how.collect_hidden,
         learn_rows=(0, how.collect_batch),

@@ -54,7 +54,7 @@ def collect(
     state = training.state
     if (work / run_folder.CHECKPOINT).is_dir():
         saving.restore(work, training)
-    task = recipe.experiment.task
+    task = recipe.experiment.model.name
     print(f"collecting {recipe.kind} of {task}: SAC to {recipe.target:.0f}")
     # A restored state may have reached the target already.
     if state.best_return[0] < recipe.target:
@@ -130,7 +130,7 @@ def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     experiment, task = recipe.experiment, recipe.experiment.model
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
     gaps = [experiment.real] * _ROLLOUTS
-    world = worlds.make(task, gaps, seeds, experiment.inertia)
+    world = worlds.environments(task, gaps, seeds, experiment.inertia)
     one = simulate.actors(state, 1)
     many = jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
     act = numpy_policy.make(many)

@@ -20,7 +20,7 @@ from experiments.experiment import defaults
 from experiments.unused import unused
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import setting
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, systems, tasks
 
 Cell = dict[str, Any]
 
@@ -29,7 +29,7 @@ Cell = dict[str, Any]
 class Comparison:
     """Which cells are compared."""
 
-    task: str = setting("halfcheetah", "Robot and reward.", tuple(tasks.TASKS))
+    task: str = setting("halfcheetah", "Robot and reward, as the cells' run had it.")
     gap: str = setting("gravity:2", "Gap of the simulator; a+b is both in one.")
     real: str = setting("none", "How the real system differs from the stock model.")
     preset: str = setting("", "Name of the settings; empty: any.")
@@ -43,17 +43,17 @@ SETTINGS = (Comparison,)
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Comparison)
-    robot = tasks.get(choice.task).robot
+    task = tasks.get(choice.task)
     if "," in choice.gap:
         raise ConfigError(f"--gap={choice.gap}: one table has one gap; give one")
     if choice.out and not choice.out.endswith(".png"):
         raise ConfigError(f"--out={choice.out}: give a path ending in .png")
     with parsing.of_flag("gap", choice.gap):
-        gap = gaps.to_text(gaps.parse(choice.gap, robot))
+        gap = gaps.to_text(gaps.parse(choice.gap, task.robot))
     with parsing.of_flag("real", choice.real):
-        real = gaps.to_text(gaps.parse(choice.real, robot))
+        real = gaps.to_text(systems.parse(choice.real, choice.task))
     folder = pathlib.Path(choice.results_dir)
-    cells = label(load(folder, choice.task, gap, real, choice.preset))
+    cells = label(load(folder, task.name, gap, real, choice.preset))
     print(table(cells))
     if choice.out:
         draw(pathlib.Path(choice.out), cells)
@@ -163,8 +163,8 @@ def _spread(values: Sequence[float], digits: int | None = None) -> str:
 
 def _scores(cells: Sequence[Cell]) -> str:
     """Normalised final returns, where the task has returns to score against."""
-    task, real = tasks.get(cells[0]["task"]), cells[0]["setting"]["real"]
-    if real not in task.references:
+    task, real = tasks.TASKS.get(cells[0]["task"]), cells[0]["setting"]["real"]
+    if task is None or real not in task.references:
         return "-"
     return _spread([float(task.normalised(c["final"], real)) for c in cells], 1)
 

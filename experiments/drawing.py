@@ -118,8 +118,8 @@ def published_value(table: str, column: Column) -> Spread | None:
 
 def scores(column: Column) -> np.ndarray | None:
     """`[S]` normalised returns; None where the task has no references."""
-    task, real = tasks.get(column.task), _real(column)
-    if real not in task.references:
+    task, real = tasks.TASKS.get(column.task), _real(column)
+    if task is None or real not in task.references:
         return None
     return np.asarray(task.normalised(column.finals, real))
 

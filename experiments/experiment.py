@@ -15,8 +15,9 @@ from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.algorithms.parts import WEIGHTINGS
 from h2o_jax.settings import FREE, PLACE, POSITIVE, UNIT, at_least, setting
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, systems, tasks
 from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.systems import System
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper
 from h2o_jax.value_losses import BACKBONES
@@ -30,7 +31,10 @@ class Source:
     """Task and data."""
 
     task: str = setting(
-        "halfcheetah", "Robot and reward; the real system.", tuple(tasks.TASKS)
+        "halfcheetah",
+        "Robot and reward: "
+        + ", ".join(tasks.TASKS)
+        + "; or a task of your own: FILE.py:NAME, gymnasium:ID.",
     )
     dataset: str = setting(
         "",
@@ -40,7 +44,9 @@ class Source:
         tags=[PLACE],
     )
     real: tuple[GapSetting, ...] = setting(
-        (), "How the real system differs from the stock model, as in --gap."
+        (),
+        "The real system: how it differs from the task's model, as in --gap; or "
+        "FILE.py:NAME, a second model of it; or unknown, where none is at hand.",
     )
     inertia: Literal["modern", "d4rl"] = setting(
         "modern",
@@ -52,6 +58,16 @@ class Source:
     def model(self) -> Task:
         """The task's record."""
         return tasks.get(self.task)
+
+    @property
+    def knows_real(self) -> bool:
+        """Whether there is an environment of the real system."""
+        return systems.known(self.real)
+
+    @property
+    def real_system(self) -> System:
+        """The environment of the real system, where there is one."""
+        return systems.of(self.task, self.real)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +112,9 @@ class Method:
         "FIRST:END rows of each batch for the discriminators; empty: as --batch.",
     )
     normalise: bool = setting(
-        False, "Normalise observations by the dataset's mean and std."
+        False,
+        "Normalise observations by the dataset's mean and std; a task of your own with "
+        "a --dataset does so unless told otherwise.",
     )
     return_range: float | None = setting(
         None,

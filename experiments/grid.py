@@ -198,7 +198,7 @@ def _continued(
 def _content(session: Session, group: Group, free: Sequence[Wanted]) -> work.Content:
     """A new program for as many of these cells as the machine holds."""
     if group.log == "":
-        title = f"the log of {group.experiment.task}"
+        title = f"the log of {group.experiment.model.name}"
         arguments = plans.arguments(group, collect.SETTINGS)
         cells = {free[0].identity: 0}
         return work.Content(title, cells, "experiments.collect", arguments, 0, "log")

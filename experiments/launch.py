@@ -149,7 +149,7 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
         ConfigError: the folder holds something else than this launch.
     """
     named = flags.of(Output).run_dir
-    fresh = run_folder.fresh(experiment.task, experiment.algorithm)
+    fresh = run_folder.fresh(experiment.model.name, experiment.algorithm)
     folder = pathlib.Path(named) if named else fresh
     note = folder / "launch.flags"
     # What must stay the same when a launch is continued.

@@ -147,7 +147,7 @@ def content(
 ) -> Cell:
     """A cell, but for the software."""
     return {
-        "task": experiment.task,
+        "task": experiment.model.name,
         "gap": gaps.to_text(run.gap),
         "algorithm": experiment.algorithm,
         "preset": labels.preset,
@@ -173,6 +173,7 @@ def setting(
     chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
     return {
         **chosen,
+        "task": experiment.model.name,
         "real": gaps.to_text(experiment.real),
         "gap": gaps.to_text(run.gap),
         "data": facts.get("sha256"),

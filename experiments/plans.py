@@ -61,7 +61,7 @@ class Group(NamedTuple):
         gaps = list(dict.fromkeys(run.label.partition(" ")[0] for run in one.runs))
         seen = ",".join(gaps[:3]) + (",..." if len(gaps) > 3 else "")
         mended = [] if one.simulator == "as_is" else [one.simulator]
-        return " ".join([one.task, seen, *mended, one.algorithm])
+        return " ".join([one.model.name, seen, *mended, one.algorithm])
 
     def wanted(self) -> list[Wanted]:
         """Every cell, in the order of the grid; a log that is absent has no hash."""

@@ -26,7 +26,8 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
         "sha256": dataset.sha256,
     }
     # If evaluations have another length than episodes, returns cannot be compared.
-    if len(dataset.episode_returns) and experiment.model.evaluation_seconds is None:
+    whole = experiment.model.evaluation_seconds is None and experiment.knows_real
+    if len(dataset.episode_returns) and whole:
         facts["mean"] = float(dataset.episode_returns.mean())
         facts["best"] = float(dataset.episode_returns.max())
     return facts
@@ -39,6 +40,10 @@ def run_facts(experiment: Experiment, facts: Facts) -> dict[str, Any]:
             "obs_dim": experiment.model.obs_dim,
             "action_dim": experiment.model.action_dim,
             "hidden": experiment.hidden,
+        },
+        "system": {
+            "task": experiment.model.name,
+            "real": gaps.to_text(experiment.real),
         },
         "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
         "data": facts,
@@ -72,19 +77,25 @@ def _line(experiment: Experiment, report: Report, i: int) -> Line:
     }
     if report.scores is not None:
         returns, lengths = (x[i] for x in report.scores)
-        line["return"] = float(returns.mean())
-        line["return_std"] = float(returns.std())
+        name = return_of(experiment)
+        line[name] = float(returns.mean())
+        line[f"{name}_std"] = float(returns.std())
         line["length"] = float(lengths.mean())
         real = gaps.to_text(experiment.real)
         if real in experiment.model.references:
-            score = experiment.model.normalised(line["return"], real)
+            score = experiment.model.normalised(line[name], real)
             line["score"] = float(score)
     metrics = {k: float(v[i]) for k, v in report.metrics.items()}
     return line | {k: v for k, v in metrics.items() if np.isfinite(v)}
 
 
+def return_of(experiment: Experiment) -> str:
+    """What evaluations measure: a return in the real system only if there is one."""
+    return "return" if experiment.knows_real else "simulated_return"
+
+
 def progress(experiment: Experiment, report: Report) -> str:
-    """The mean real return of each setting, and how long episodes lasted."""
+    """The mean return of each setting, and how long episodes lasted."""
     assert report.scores is not None
     by_label: dict[str, list[float]] = {}
     for run, returns in zip(experiment.runs, report.scores.returns, strict=True):
@@ -98,17 +109,25 @@ def progress(experiment: Experiment, report: Report) -> str:
     begin = f"epoch {report.epoch:4d}  episodes of {steps:.0f} steps,"
     # A line per setting, once there are several.
     between = "  " if len(parts) == 1 else "\n    "
-    return between.join([f"{begin} real return", *parts])
+    what = "real return" if experiment.knows_real else "return in the simulator"
+    return between.join([f"{begin} {what}", *parts])
 
 
 def draw(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:
     """Writes the learning curve of a run folder."""
     references = {f"data, {x}": facts[x] for x in ("mean", "best") if x in facts}
-    title = f"{experiment.algorithm} on {experiment.task}"
+    title = f"{experiment.algorithm} on {experiment.model.name}"
     if experiment.real:
         title += f" (real: {gaps.to_text(experiment.real)})"
-    lines = run_folder.metrics(folder)
-    plots.curve(folder / run_folder.CURVE, lines, title, references)
+    name = return_of(experiment)
+    lines = [
+        {**line, "return": line[name]}
+        for line in run_folder.metrics(folder)
+        if name in line
+    ]
+    where = "the real system" if experiment.knows_real else "each run's simulator"
+    given = (lines, title, references, f"return in {where}")
+    plots.curve(folder / run_folder.CURVE, *given)
 
 
 def by_run(experiment: Experiment, folder: pathlib.Path) -> dict[Run, list[Line]]:
@@ -120,12 +139,16 @@ def by_run(experiment: Experiment, folder: pathlib.Path) -> dict[Run, list[Line]
     }
 
 
-def summarise(own: list[Line]) -> dict[str, float]:
+def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     """Final return and mean of the last ten evaluations of one run's lines.
 
     The first line, the evaluation before any training, does not count.
+
+    Args:
+        own: lines of one run.
+        name: of the return in them; see `return_of`.
     """
-    returns = [line["return"] for line in own if "return" in line]
+    returns = [line[name] for line in own if name in line]
     return {
         "final": returns[-1],
         "last_ten": float(np.mean((returns[1:] or returns)[-10:])),
@@ -139,11 +162,13 @@ def evaluations(experiment: Experiment) -> int:
 
 def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> str:
     """Mean and standard deviation over the seeds of every setting, beside the data."""
-    summaries = {k: summarise(v) for k, v in by_run(experiment, folder).items()}
+    name = return_of(experiment)
+    summaries = {k: summarise(v, name) for k, v in by_run(experiment, folder).items()}
     wide = max(32, *(len(run.label) for run in summaries))
     count = evaluations(experiment)
-    head = f"last {count} evaluation{'s' * (count > 1)}"
-    rows = [f"\n{'setting':{wide}s} {'final return':>18s} {head:>20s}"]
+    last_few = f"last {count} evaluation{'s' * (count > 1)}"
+    head = "final return" if experiment.knows_real else "simulated return"
+    rows = [f"\n{'setting':{wide}s} {head:>18s} {last_few:>20s}"]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
         final, last = (np.array([x[k] for x in own]) for k in ("final", "last_ten"))
@@ -154,6 +179,11 @@ def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> st
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
+    if not experiment.knows_real:
+        rows.append(
+            "no real system at hand: what a policy is worth there is estimated by "
+            f"python -m experiments.judge {folder}"
+        )
     return "\n".join(rows)
 
 

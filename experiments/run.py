@@ -11,6 +11,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from experiments import (
     build,
     collecting,
@@ -47,13 +49,17 @@ from experiments.trackers import Tracker
 from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import StoppedError
+from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.types import Hyper
 
 SETTINGS = (
     *(Source, Reading, Collecting, Grid, Correcting),
     *(Method, Hyper, Schedule, Machine, Output),
 )
+
+
+_APART = 100.0
+"""Factor between the scales of observations that is warned of."""
 
 
 class Command(NamedTuple):
@@ -74,6 +80,11 @@ def main(flags: Flags) -> None:
     experiment = parsing.experiment(flags)
     machine, output = flags.of(Machine), flags.of(Output)
     reading, how = flags.of(Reading), flags.of(Collecting)
+    if output.results_dir and not experiment.knows_real:
+        raise ConfigError(
+            f"--results_dir={output.results_dir}: a cell says real returns, which "
+            "--real=unknown has none of; drop the flag"
+        )
     command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))
     devices.prepare(machine, own, experiment.matmul_precision)
@@ -90,7 +101,7 @@ def _run(command: Command) -> StoppedError | None:
     devices.check(machine)
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
-        folder = run_folder.place(command.output, whole.task, whole.algorithm)
+        folder = run_folder.place(command.output, whole.model.name, whole.algorithm)
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
@@ -125,9 +136,26 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
         other = data.other_task(experiment, dataset, threads)
         lines += [f"warning   {other}"] if other else []
     lines.append(footprint.fitting(experiment, dataset))
+    lines += _scales(experiment, dataset)
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)
+
+
+def _scales(experiment: Experiment, dataset: Dataset | None) -> list[str]:
+    """A warning where networks would see some observations only."""
+    if dataset is None or experiment.normalise:
+        return []
+    std = np.asarray(dataset.transition.s_tm1).std(axis=0)
+    moving = np.flatnonzero(std > 1e-6)
+    least, most = (moving[pick(std[moving])] for pick in (np.argmin, np.argmax))
+    if std[most] <= _APART * std[least]:
+        return []
+    return [
+        f"warning   observations differ {std[most] / std[least]:,.0f}-fold in scale "
+        f"(std of s[{most}] {std[most]:.3g}, of s[{least}] {std[least]:.3g}): give "
+        "--normalise"
+    ]
 
 
 def _train(
@@ -141,7 +169,7 @@ def _train(
     facts = reports.data_facts(whole, training.dataset)
     about = {**reports.run_facts(whole, facts), "robot": robot}
     if command.output.resume:
-        run_folder.check_runs(folder, about["runs"])
+        run_folder.check(folder, about)
         run_folder.check_robot(folder, robot)
         saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
@@ -193,7 +221,7 @@ def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> N
             pathlib.Path(output.results_dir), folder, experiment, facts, labels
         )
     report = robots.of(experiment.model).report_run
-    if report is not None:
+    if report is not None and experiment.knows_real:
         print("\n" + report(experiment, folder))
     print("\n" + reports.places(folder))
 

@@ -202,13 +202,35 @@ def versions(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
-def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Makes sure that a resumed folder is of these runs, simulator files included.
+def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
+    """Makes sure that a resumed folder is of these systems and runs.
+
+    Names carry digests of task files and of simulator files.
+
+    Args:
+        path: the folder.
+        facts: `system` and `runs`, as in versions.json.
 
     Raises:
         CheckpointError: it is of others.
     """
-    for former, now in zip(versions(path)["runs"], runs, strict=True):
+    former = versions(path)
+    for flag, now in facts["system"].items():
+        then = former.get("system", {}).get(flag, now)
+        if then != now:
+            raise CheckpointError(
+                f"--resume={path}: --{flag} was {then} there, is {now} now; restore "
+                "its file, or start a fresh run"
+            )
+    _check_runs(path, former["runs"], facts["runs"])
+
+
+def _check_runs(
+    path: pathlib.Path,
+    then: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]],
+) -> None:
+    for former, now in zip(then, runs, strict=True):
         if former["label"] != now["label"]:
             raise CheckpointError(
                 f"--resume={path}: a run was {former['label']} there, is "

@@ -19,7 +19,7 @@ from experiments.training import Block, State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
-from h2o_jax.sim.world import World
+from h2o_jax.sim.environments import Environments
 from h2o_jax.types import Actor
 
 
@@ -64,7 +64,7 @@ class Offline:
 class InTurn:
     """The simulators and the learner wait for each other."""
 
-    def __init__(self, experiment: Experiment, world: World, program: Program):
+    def __init__(self, experiment: Experiment, world: Environments, program: Program):
         self._experiment, self._world, self._program = experiment, world, program
 
     def take(self, state: State) -> Experience:
@@ -79,7 +79,7 @@ class InTurn:
 class Ahead:
     """The simulators are one epoch ahead of the learner; `state.ahead` has its rows."""
 
-    def __init__(self, experiment: Experiment, world: World, program: Program):
+    def __init__(self, experiment: Experiment, world: Environments, program: Program):
         self._experiment, self._world, self._program = experiment, world, program
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
@@ -100,7 +100,7 @@ class Ahead:
 
 
 def prepare(
-    experiment: Experiment, world: World, state: State, epoch: int
+    experiment: Experiment, world: Environments, state: State, epoch: int
 ) -> Callable[[], Block]:
     """A function that simulates an epoch by the current policy, without the device."""
     runs = len(experiment.runs)

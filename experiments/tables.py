@@ -38,8 +38,9 @@ _HEAD = """\
 # Tables
 
 Drawn by `python -m experiments.tables`; do not edit. An entry is the mean ± standard
-deviation over seeds (of these seeds: divided by their number) of the final return in the
-real system, with the 95 % interval of the mean (Student's t), and below it *the published value*: that of five seeds after a
+deviation over seeds (of these seeds: divided by their number) of the final return in
+the real system, with the 95 % interval of the mean (Student's t), and below it *the
+published value*: that of five seeds after a
 million steps with networks of 256-256 on D4RL's log of that name. A log of that name
 with another hash than D4RL's is another log; the CSV file has the hash.
 

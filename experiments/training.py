@@ -9,9 +9,9 @@ from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.program import Program
 from h2o_jax.replay import Replay
+from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.residual import Residual
-from h2o_jax.sim.world import World
 from h2o_jax.types import Actor, LearnerState
 
 
@@ -27,10 +27,10 @@ class Simulator(NamedTuple):
 class Worlds(NamedTuple):
     """The environments of all runs."""
 
-    sim: World | None
+    sim: Environments | None
     """One per run; None for a method that learns from data alone."""
-    real: World
-    """`episodes` per run."""
+    real: Environments
+    """`episodes` per run; each run's own simulator where no real system is at hand."""
 
 
 class Block(NamedTuple):

@@ -20,6 +20,21 @@ def min_value(q_t: jax.Array) -> jax.Array:
     return jnp.min(q_t, axis=-1)
 
 
+def mean_value(q_t: jax.Array) -> jax.Array:
+    r"""Value of an action without pessimism, :math:`\frac1K \sum_i Q_i`.
+
+    Args:
+        q_t: `[..., K]` one action's value by each critic.
+
+    Returns:
+        `[...]` the mean.
+
+    References:
+        Le et al., 2019, fitted Q evaluation (arXiv 1903.08738).
+    """
+    return jnp.mean(q_t, axis=-1)
+
+
 def soft_value(q_t: jax.Array, log_pi_t: jax.Array, alpha: chex.Numeric) -> jax.Array:
     r"""Entropy-regularised value of a state from one sampled action.
 

@@ -11,15 +11,17 @@ import sys
 
 import pytest
 
+from experiments import __main__ as listing
 from experiments import collect, correct, data, launch, run
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
-from tests.commands import parsed
+from tests.commands import call, parsed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMANDS = {
+    "experiments": "experiments.__main__",
     "experiments.run": "experiments.run",
     "experiments.collect": "experiments.collect",
     "experiments.quickstart": "experiments.quickstart",
@@ -29,6 +31,7 @@ COMMANDS = {
     "experiments.correct": "experiments.correct",
     "experiments.compare": "experiments.compare",
     "experiments.grid": "experiments.grid",
+    "experiments.judge": "experiments.judge",
     "experiments.tables": "experiments.tables",
     "experiments.launch": "experiments.launch",
     "experiments.export": "experiments.export",
@@ -41,6 +44,7 @@ ARGUMENTS = {
     "experiments.grid": "plan",
     "experiments.export": "folder",
     "experiments.inspect": "log",
+    "experiments.judge": "run",
 }
 """Command -> the flag whose name may be left out."""
 
@@ -144,10 +148,20 @@ def test_help_of_every_command(monkeypatch, capsys, name):
     module = importlib.import_module(COMMANDS[name])
     assert printed.out.startswith(module.__doc__.strip()) and not printed.err
     hidden = getattr(module, "HIDDEN", ())
-    for flag in Flags(*module.SETTINGS).names(module.SETTINGS[-1]):
+    for flag in Flags(*module.SETTINGS).names(next(reversed(module.SETTINGS), None)):
         if flag in hidden:
             continue
         assert re.search(rf"^  --(\[no\])?{flag}\b", printed.out, re.MULTILINE)
+
+
+def test_the_list_of_commands_is_whole(monkeypatch, capsys):
+    assert {name for name, _ in listing.commands()} == set(COMMANDS) - {"experiments"}
+    call(listing.main, monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert "experiments.run               Trains a policy for a real system" in (
+        "\n".join(lines)
+    )
+    assert all(len(line.split()) > 4 for line in lines if line)
 
 
 @pytest.mark.parametrize("arguments", [[], ["chekc"], ["docs-all"]])

@@ -3,6 +3,7 @@
 import doctest
 import pathlib
 import re
+import runpy
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ def test_the_update_page_runs():
     scope = run_marked(ROOT / "docs" / "update.md", {})
     assert scope["action"].shape == (1,)
     assert int(scope["state"].step) == 3
+
+
+def test_the_loop_of_ones_own_runs():
+    scope = runpy.run_path(str(ROOT / "docs" / "own_loop.py"))
+    assert -2000 < scope["main"](steps=20) < 0
 
 
 def test_the_page_on_methods_runs():

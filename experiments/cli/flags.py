@@ -185,6 +185,10 @@ class Flags:
             self._flags[name].parse(text)
             self._flags[name].present += 1
 
+    def is_given(self, name: str) -> bool:
+        """Whether a flag was given, be it its default."""
+        return bool(self._flags[name].present)
+
     def is_default(self, name: str) -> bool:
         """Whether a flag has its default value, given or not."""
         return bool(self._flags[name].value == self._flags[name].default)

@@ -16,7 +16,7 @@ from experiments.experiment import (
 from experiments.runs import Run, grid, shard
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import at_least
-from h2o_jax.sim import gaps, tasks
+from h2o_jax.sim import gaps, systems, tasks
 from h2o_jax.types import Hyper
 
 EXPERIMENT = (Source, Grid, Method, Hyper, Schedule, Correcting)
@@ -29,10 +29,11 @@ def experiment(flags: Flags) -> Experiment:
     Raises:
         ConfigError: a value is out of range, or two flags contradict each other.
     """
+    _fit_defaults(flags)
     source, schedule = flags.values(Source), flags.values(Schedule)
     robot = tasks.get(source["task"]).robot
     with of_flag("real", source["real"]):
-        source["real"] = gaps.parse(source["real"], robot)
+        source["real"] = systems.parse(source["real"], source["task"])
     hyper = _hyper(flags)
     _check(hyper, schedule["epochs"] * schedule["updates"])
     choice = flags.of(Grid)
@@ -51,6 +52,16 @@ def of_flag(name: str, text: str) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(f"--{name}={text}: {error}") from None
+
+
+def _fit_defaults(flags: Flags) -> None:
+    """Normalises what a robot of the user's sees, unless told otherwise.
+
+    Its units are whatever its makers took; the tasks here are left as published.
+    """
+    own = tasks.is_place(flags.value("task")) and flags.value("dataset")
+    if own and not flags.is_given("normalise"):
+        flags.set("normalise", "true")
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:

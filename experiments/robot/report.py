@@ -80,10 +80,11 @@ def report(
 
 def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
     """`report` on one fresh run, in its own real system, into its own folder."""
+    task, real, _ = experiment.real_system
     return report(
-        experiment.model,
+        task,
         by_setting(experiment.algorithm, folder),
-        [experiment.real],
+        [real],
         folder,
         experiment.episodes,
         experiment.evaluation_seed,

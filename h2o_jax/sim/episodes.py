@@ -37,7 +37,7 @@ class Episodes:
         """The next episodes of environments `ids [k]`, or those with given seeds."""
         if seeds is None:
             self.number[ids] += 1
-            seeds = [_episode_seed(self._seeds[i], self.number[i]) for i in ids]
+            seeds = [episode_seed(self._seeds[i], self.number[i]) for i in ids]
         self.seed[ids] = seeds
 
     def drawn(self, ids: Array) -> dict[int, tuple[mujoco.MjModel, Interface]]:
@@ -52,7 +52,7 @@ class Episodes:
         return drawn
 
 
-def _episode_seed(seed: int, episode: int) -> int:
+def episode_seed(seed: int, episode: int) -> int:
     """The seed of an environment's `episode`-th episode, 64 bits."""
     sequence = np.random.SeedSequence([int(seed), int(episode)])
     return int(sequence.generate_state(1, np.uint64)[0])

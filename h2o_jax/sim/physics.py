@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 from mujoco import batch
 
+from h2o_jax.sim.motors import Motors
 from h2o_jax.sim.tasks.task import Array, Task
 
 # MuJoCo answers these by putting the robot back to its initial pose and going on.
@@ -47,9 +48,7 @@ class Physics:
         self.time, self.state = self._batch.time, self._batch.state
         self.force, self._ctrl = self._batch.xfrc_applied, self._batch.ctrl
         self._warnings = self._batch.warning[..., 1]
-        self._reach = np.stack(
-            [m.actuator_ctrlrange[: task.action_dim, 1] for m in models]
-        )
+        self._motors = Motors(models, task.action_dim)
 
     def use(self, models: Sequence[mujoco.MjModel]) -> None:
         """Swaps the models `[n]` for others of the same layout."""
@@ -66,7 +65,7 @@ class Physics:
 
     def command(self, actions: Array, rows: Array | slice) -> Array:
         """Actions `[k, A]`, clipped to [-1, 1], as control signals of the motors."""
-        return np.asarray(self._reach[rows] * clip(actions))
+        return self._motors.command(actions, rows)
 
     def move(self, command: Array, ids: Array | None) -> None:
         """Steps environments `ids [k]`, or all, for one control period of the task.
@@ -90,12 +89,6 @@ class Physics:
         if not np.count_nonzero(self._warnings):
             return np.zeros(len(fatal), bool)
         return np.asarray(fatal[:, _FATAL].any(axis=1))
-
-
-def clip(actions: Array) -> Array:
-    """Actions within [-1, 1]."""
-    # Far cheaper on small arrays than np.clip.
-    return np.minimum(np.maximum(actions, -1.0), 1.0)
 
 
 def _log_to_console() -> None:

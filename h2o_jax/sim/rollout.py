@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from h2o_jax.errors import DivergenceError
+from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
@@ -68,7 +69,9 @@ class Trace(NamedTuple):
     """The scores of the same episodes."""
 
 
-def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rollout:
+def collect(
+    world: Environments, act: Callable[[Array, int], Array], steps: int
+) -> Rollout:
     """Steps every environment `steps` times and keeps each transition.
 
     Episodes go on from where the last call left them. One that reaches a terminal
@@ -105,7 +108,7 @@ def collect(world: World, act: Callable[[Array, int], Array], steps: int) -> Rol
 
 
 def evaluate(
-    world: World,
+    world: Environments,
     act: Callable[[Array], Array],
     episodes: int,
     seed: int,
@@ -181,7 +184,7 @@ def trace(
     return Trace(time, qpos, qvel, observations, actions, evaluation)
 
 
-def _time_is_up(world: World, ids: Array) -> Array:
+def _time_is_up(world: Environments, ids: Array) -> Array:
     """Whether the evaluation of `ids [k]` has run for as long as it may."""
     seconds = world.task.evaluation_seconds
     if seconds is None:
@@ -204,7 +207,7 @@ def _snapshot(world: World, ids: Array, actions: Array | float) -> tuple[Array, 
 
 
 def _collect_row(
-    world: World, act: Callable[[Array, int], Array], t: int, row: Transition
+    world: Environments, act: Callable[[Array, int], Array], t: int, row: Transition
 ) -> None:
     """Steps every environment once and writes the transitions `[n, ...]` into `row`."""
     row.s_tm1[:] = world.observations
@@ -218,7 +221,7 @@ def _collect_row(
 
 
 def _collect_again(
-    world: World,
+    world: Environments,
     act: Callable[[Array, int], Array],
     t: int,
     row: Transition,

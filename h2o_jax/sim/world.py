@@ -11,7 +11,8 @@ from h2o_jax.sim.control_loop import ControlLoop
 from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.episodes import Episodes, Variation
 from h2o_jax.sim.interface import Interface
-from h2o_jax.sim.physics import Physics, clip
+from h2o_jax.sim.motors import clip
+from h2o_jax.sim.physics import Physics
 from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Array, Motion, Step, Task
 

@@ -1,6 +1,7 @@
 """Builds the environments of a task, and checks that each gap has an effect."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -9,14 +10,43 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.control_loop import queue_length
+from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.episodes import Variation
 from h2o_jax.sim.gap_table import GAPS
 from h2o_jax.sim.gaps import FileSetting, Gaps
+from h2o_jax.sim.gymnasium_world import GymnasiumWorld
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.residual import Residual
+from h2o_jax.sim.tasks.gymnasium_task import GymnasiumTask
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.world import World
+
+
+def environments(
+    task: Task, gaps: Sequence[Gaps], seeds: Sequence[int], *given: Any, **named: Any
+) -> Environments:
+    """`n` environments of any task: batched physics, or Gymnasium's own.
+
+    Args:
+        task: of all environments.
+        gaps: `n`, the gaps of each; a Gymnasium environment has none.
+        seeds: `n` non-negative integers.
+        *given: further arguments of `make`, for batched physics.
+        **named: further ones.
+
+    Raises:
+        ConfigError: the task does not have a gap.
+    """
+    if not isinstance(task, GymnasiumTask):
+        return make(task, gaps, seeds, *given, **named)
+    for settings in filter(None, gaps):
+        raise ConfigError(
+            f"--gap={gaps_lib.to_text(settings)}: {task.name} is a Gymnasium "
+            "environment, which has no gaps; give --gap=none, and the wrong and the "
+            "real one as --task=FILE.py:make_env --real=FILE.py:make_real"
+        )
+    return GymnasiumWorld(task, seeds)
 
 
 def make(
@@ -110,6 +140,8 @@ def check_effect(
         ConfigError: a gap whose factor is not neutral left every observation as it
             was.
     """
+    if isinstance(task, GymnasiumTask):  # `environments` refuses any
+        return
     for gap in gaps:
         if isinstance(gap, FileSetting):
             continue

@@ -66,6 +66,13 @@ def in_sample_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     return view.value(view.batch[domain].s_t)
 
 
+def given_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
+    """Value of the next actions that the rows carry, whoever chose them."""
+    del noise
+    batch = view.batch[domain]
+    return targets.mean_value(view.target_critic(batch.s_t, batch.a_t))
+
+
 def mixed_target(view: View, domain: Domain, noise: jax.Array) -> jax.Array:
     """H2O+'s value of the next states (Eq. 7), with lambda of the row's domain."""
     return targets.mixed_value(

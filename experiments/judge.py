@@ -1,0 +1,198 @@
+"""Judges policies without a real system: what the log and the simulator say of them.
+
+Reads run folders, given as RUN,RUN,..., and prints a line per policy: its value by
+fitted Q evaluation on the log, its return in the simulator that it learned in, and how
+far its actions leave the log. These are estimates, never real returns; where --real of
+the run is an environment, the return there stands beside them. RUN/judged.json keeps
+the numbers.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from experiments import (
+    build,
+    collecting,
+    data,
+    devices,
+    judging,
+    policies,
+    routes,
+    run,
+    run_folder,
+)
+from experiments.cli import console, parsing
+from experiments.cli.flags import Flags
+from experiments.collecting import Collecting
+from experiments.data import Reading
+from experiments.devices import Machine
+from experiments.experiment import Experiment
+from experiments.judging import Judging, Log
+from experiments.training import Simulator
+from h2o_jax.data import files
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import PLACE, setting
+from h2o_jax.sim import worlds
+
+JUDGED = "judged.json"
+"""File of a run folder."""
+Line = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What is judged."""
+
+    run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE])
+    which: Literal["policy", "best", "both"] = setting(
+        "policy", "Policies: the last, that of the best evaluation, or both."
+    )
+
+
+SETTINGS = (Judged, Judging, Machine)
+
+
+def main(flags: Flags) -> None:
+    """The command."""
+    choice, how, machine = flags.of(Judged), flags.of(Judging), flags.of(Machine)
+    if not choice.run:
+        raise ConfigError("--run: empty; name a run folder")
+    devices.prepare(machine, runs=1, matmul_precision=None)
+    devices.check(machine)
+    for place in choice.run:
+        folder = pathlib.Path(place)
+        found = list(judge(folder, kinds(choice.which), how, machine.threads))
+        print(table(found, how.discount))
+        with files.replacing(folder / JUDGED) as part:
+            part.write_text(json.dumps(found, indent=1) + "\n")
+        print(f"wrote    {folder / JUDGED}\n")
+
+
+def kinds(which: str) -> tuple[str, ...]:
+    """The names of the policies that are asked for."""
+    both = run_folder.POLICY, run_folder.BEST
+    return both if which == "both" else (which,)
+
+
+def judge(
+    folder: pathlib.Path, which: Sequence[str], how: Judging, threads: int
+) -> Iterator[Line]:
+    """One line for the log, and one for each policy of a run folder."""
+    experiment, dataset, simulators = reopen(folder, threads)
+    log = judging.part(dataset.transition, how.held_out, how.judge_seed)
+    yield {
+        "policy": "the log itself",
+        "fqe": judging.logged_value(log, how.discount),
+        "leaves": 1.0,
+    }
+    for i, one in enumerate(experiment.runs):
+        for name in which:
+            act = policies.load(folder, i, name)
+            yield {
+                "policy": f"{one.label}, seed {one.seed}, {name}",
+                **_numbers(experiment, simulators[i], log, act, how, threads),
+            }
+
+
+def reopen(
+    folder: pathlib.Path, threads: int
+) -> tuple[Experiment, Dataset, tuple[Simulator, ...]]:
+    """What a run folder was made with: experiment, log, and each run's simulator.
+
+    Raises:
+        CheckpointError: no run folder, or a file of its task has changed.
+    """
+    saved = run_folder.versions(folder)
+    flags = Flags(*run.SETTINGS)
+    flags.parse(["judge", f"--flagfile={folder / run_folder.FLAGS}"])
+    experiment, how = parsing.experiment(flags), flags.of(Collecting)
+    reading = flags.of(Reading)
+    if saved.get("system", {}).get("task", experiment.model.name) != (
+        experiment.model.name
+    ):
+        raise ConfigError(
+            f"{folder}: its task was {saved['system']['task']}, is "
+            f"{experiment.model.name} now; restore its file"
+        )
+    path = experiment.dataset or str(
+        collecting.ensure(experiment, reading.pairing, how, threads)
+    )
+    dataset = data.read(path, experiment, reading)
+    cache = collecting.cache_folder(how)
+    return experiment, dataset, routes.prepare(experiment, dataset, cache, threads)
+
+
+def _numbers(
+    experiment: Experiment,
+    simulator: Simulator,
+    log: Log,
+    act: judging.Act,
+    how: Judging,
+    threads: int,
+) -> Line:
+    """The estimates of one policy."""
+    episodes, discount = how.simulated_episodes, how.discount
+    fitted = judging.fitted(log, act, how)
+    residual = [simulator.residual] if build.corrects(experiment) else []
+    world = worlds.environments(
+        experiment.model,
+        [simulator.gap] * episodes,
+        [0] * episodes,
+        experiment.inertia,
+        threads,
+        residuals=residual * episodes,
+    )
+    seed = experiment.evaluation_seed
+    line = {
+        "fqe": fitted.value,
+        "fqe_error": fitted.error,
+        "simulated": float(
+            judging.discounted(world, act, episodes, seed, discount).mean()
+        ),
+        "leaves": judging.leaving(log, act, how.judge_seed),
+    }
+    if experiment.knows_real:
+        task, gaps, _ = experiment.real_system
+        real = worlds.environments(
+            task, [gaps] * episodes, [0] * episodes, experiment.inertia, threads
+        )
+        line["real"] = float(
+            judging.discounted(real, act, episodes, seed, discount).mean()
+        )
+    return line
+
+
+def table(lines: Sequence[Line], discount: float) -> str:
+    """One line per policy, and what the columns mean."""
+    wide = max(len(line["policy"]) for line in lines)
+    names = ["fqe", "simulated", "leaves"] + ["real"] * ("real" in lines[-1])
+    head = "".join(f"{name:>{20 if name == 'fqe' else 12}}" for name in names)
+    rows = [f"{'policy':{wide}}{head}"]
+    for line in lines:
+        value = f"{line['fqe']:.2f}"
+        if "fqe_error" in line:
+            value += f" +- {line['fqe_error']:.2f}"
+        row = f"{line['policy']:{wide}}{value:>20}"
+        for name in names[1:]:
+            digits = "x" if name == "leaves" else ""
+            text = f"{line[name]:.2f}{digits}" if name in line else "-"
+            row += f"{text:>12}"
+        rows.append(row)
+    rows += [
+        "",
+        f"returns are discounted by {discount:g}; of the log itself, what held-out "
+        "episodes earned",
+        "fqe: from the log alone, at the starts of held-out episodes; simulated: in "
+        "the simulator that it learned in",
+        "leaves: distance of its actions to the log, against the log's own; far above "
+        "1 neither estimate knows much",
+    ]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    console.command(main, __doc__ or "", SETTINGS, argument="run")

@@ -1,0 +1,151 @@
+"""Estimates of policies without a real system, against what can be worked out."""
+
+import json
+
+import numpy as np
+import pytest
+
+import h2o_jax
+from benchmarks import judging as benchmark
+from experiments import judge, judging, run, run_folder
+from experiments.judging import Judging
+from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import worlds
+from tests.commands import TINY, call, write_log
+from tests.robots import arm
+
+HOW = Judging(discount=0.9, fqe_updates=1500, fqe_hidden=(32,), fqe_members=2)
+
+
+def chain(episodes=60, length=5, seed=0):
+    """An action in [-1, 1] is paid at once, whatever the state; the fifth step ends."""
+    rng = np.random.default_rng(seed)
+    n = episodes * length
+    age = np.tile(np.arange(length), episodes)
+    mark = np.repeat(rng.uniform(-1, 1, episodes), length)  # tells episodes apart
+    a = rng.uniform(-1, 1, n)
+    rows = (age, mark), a, a, (age < length - 1), (age + 1, mark)
+    s, a, r, d, s_t = (
+        np.stack(x, axis=-1) if isinstance(x, tuple) else x for x in rows
+    )
+    cast = (np.asarray(x, np.float32) for x in (s, a[:, None], r, d, s_t))
+    return h2o_jax.Transition(*cast)
+
+
+def always(value):
+    return lambda s: np.full((*np.shape(s)[:-1], 1), value, np.float32)
+
+
+def test_fitted_q_evaluation_finds_the_value_of_another_policy():
+    log = judging.part(chain(), 0.2, 0)
+    # 0.5 (1 + .9 + .81 + .729 + .6561) = 2.04755
+    found = judging.fitted(log, always(0.5), HOW)
+    assert found.value == pytest.approx(2.04755, rel=0.1)
+    assert 0 < found.error < 0.5
+    assert judging.fitted(log, always(-0.5), HOW).value < 0
+
+
+def test_whole_episodes_are_held_out():
+    rows = chain()
+    log = judging.part(rows, 0.2, 0)
+    marks = {bool(x): set(rows.s_tm1[log.held_out == x, 1]) for x in (True, False)}
+    assert not marks[True] & marks[False]
+    assert 0.1 < log.held_out.mean() < 0.3
+    assert (log.starts[:, 0] == 0).all() and len(log.starts) == len(marks[True])
+
+
+def test_the_logs_own_value():
+    rows = chain(episodes=2)._replace(r_t=np.ones(10, np.float32))
+    log = judging.part(rows, 0.5, 0)
+    assert judging.logged_value(log, 0.9) == pytest.approx(4.0951)
+
+
+def test_a_log_of_one_episode():
+    with pytest.raises(DatasetError, match="one episode"):
+        judging.part(chain(episodes=1), 0.2, 0)
+
+
+def test_how_far_a_policy_leaves_the_log():
+    log = judging.part(chain(episodes=200), 0.2, 0)
+    inside, outside = (judging.leaving(log, always(x), 0) for x in (0.0, 5.0))
+    assert 0.5 < inside < 2 and outside > 5 * inside
+
+
+def test_discounted_returns_of_whole_episodes():
+    world = worlds.make(arm.TASK, [(), ()], [0, 0])
+    act = always(0.0)
+    two = lambda s: np.repeat(act(s), 2, axis=-1)  # noqa: E731
+    plain = judging.discounted(world, two, 2, 5, 1.0)
+    np.testing.assert_allclose(plain[0], world.returns)
+    one = judging.discounted(world, two, 2, 5, 0.5)
+    assert abs(one[0, 0]) < abs(plain[0, 0])
+
+
+# --- the commands ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory):
+    """A tiny run whose real system nobody has."""
+    folder = tmp_path_factory.mktemp("judged")
+    log = write_log(folder / "log.hdf5")
+    with pytest.MonkeyPatch.context() as patch:
+        call(
+            run.main,
+            patch,
+            *TINY,
+            f"--dataset={log}",
+            "--gap=gravity:2",
+            "--real=unknown",
+            "--epochs=1",
+            f"--run_dir={folder / 'run'}",
+        )
+    return folder / "run"
+
+
+SMALL = ("--fqe_updates=20", "--fqe_hidden=8", "--simulated_episodes=2")
+
+
+def test_a_run_without_a_real_system_names_no_real_return(unknown, capsys):
+    lines = run_folder.metrics(unknown)
+    assert all("simulated_return" in x and "return" not in x for x in lines)
+    assert run_folder.versions(unknown)["system"]["real"] == "unknown"
+
+
+def test_judge_says_what_log_and_simulator_do(unknown, monkeypatch, capsys):
+    call(judge.main, monkeypatch, f"--run={unknown}", "--which=both", *SMALL)
+    printed = capsys.readouterr().out
+    assert "the log itself" in printed and "gravity:2, seed 0, best" in printed
+    assert "real" not in printed.splitlines()[0]
+    found = json.loads((unknown / judge.JUDGED).read_text())
+    assert len(found) == 3 and {"fqe", "simulated", "leaves"} <= found[1].keys()
+
+
+def test_judge_of_nothing(monkeypatch):
+    with pytest.raises(ConfigError, match="--run: empty"):
+        call(judge.main, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("flags", "finding"),
+    [
+        (("--results_dir=results",), "--results_dir=results: a cell says real returns"),
+        ((), "--dataset: empty, and --real=unknown"),
+    ],
+)
+def test_what_needs_a_real_system(tmp_path, monkeypatch, flags, finding):
+    given = (*TINY, "--real=unknown", f"--run_dir={tmp_path / 'run'}", *flags)
+    with pytest.raises(ConfigError, match=finding):
+        call(run.main, monkeypatch, *given)
+
+
+def test_the_benchmark_correlates():
+    lines = [
+        {"fqe": float(i), "simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i}
+        for i in range(4)
+    ]
+    head, _, fqe, simulated, _ = benchmark.report(lines).splitlines()
+    assert head.startswith("4 policies, real returns 0.00 to 3.00")
+    assert fqe.split() == ["fqe", "1.00", "1.00", "0.00"]
+    assert simulated.split()[:3] == ["simulated", "-1.00", "-1.00"]
+    assert "too few" in benchmark.report(lines[:2])
