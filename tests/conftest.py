@@ -1,5 +1,6 @@
 """Shared settings: strict JAX, two devices, a compile cache, local data."""
 
+import atexit
 import os
 import pathlib
 import tempfile
@@ -14,6 +15,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Commands compile the same tiny programs again and again.
 _CACHE = tempfile.TemporaryDirectory(prefix="h2o_jax_test_cache_")
+atexit.register(_CACHE.cleanup)  # left to itself it warns
 jax.config.update("jax_compilation_cache_dir", _CACHE.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
