@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from experiments import checkpoints, run_folder
-from experiments.run_folder import BEST, CHECKPOINT, POLICY
+from experiments import run_folder, saving
+from experiments.run_folder import POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -84,7 +84,7 @@ def load_critic(
         CheckpointError: no checkpoint there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    arrays = checkpoints.read(folder / CHECKPOINT).arrays
+    arrays = saving.read(folder).arrays
     place = "['learner'].params['critic']"
     members = {
         name.removeprefix(place).split("]")[0] for name in arrays if place in name
@@ -111,16 +111,20 @@ def load_replay(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
     Raises:
         CheckpointError: no checkpoint there, or it was altered.
     """
-    arrays = checkpoints.read(pathlib.Path(folder) / CHECKPOINT).arrays
+    arrays = saving.read(pathlib.Path(folder)).arrays
     rows = arrays.get("['replay']['rows']")
     return None if rows is None else jnp.asarray(rows[run])
 
 
 def _actors(folder: pathlib.Path, which: str) -> Actor:
-    """The actors of all runs, `[R, ...]`."""
-    if which not in (POLICY, BEST):
-        raise CheckpointError(f"{folder}: no {which!r} there; give 'policy' or 'best'")
-    arrays = checkpoints.read(folder / which).arrays
+    """The actors of all runs, `[R, ...]`, once they act as the run says they do."""
+    facts = run_folder.versions(folder)
+    arrays = saving.read(folder, which).arrays
+    for name, array in arrays.items():
+        if len(array) != len(facts["runs"]) or not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{folder}: {which}: {name} is not finite or of other runs; do not use"
+            )
     policy = traverse_util.unflatten_dict(
         {
             tuple(re.findall(r"\['(.+?)'\]", path)): array
@@ -128,8 +132,20 @@ def _actors(folder: pathlib.Path, which: str) -> Actor:
             if path.startswith(".policy")
         }
     )
-    scales = ObsScales(*(arrays[f".scales.{name}"] for name in ObsScales._fields))
-    return Actor(policy, scales)
+    try:
+        scales = ObsScales(*(arrays[f".scales.{name}"] for name in ObsScales._fields))
+        actors = Actor(policy, scales)
+        inputs, outputs = facts["policy"]["obs_dim"], facts["policy"]["action_dim"]
+        actions = numpy_policy.make(actors)(
+            np.zeros((len(facts["runs"]), inputs), np.float32)
+        )
+        if actions.shape[1:] != (outputs,):
+            raise ValueError(f"acts with {actions.shape[1:]}")
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder}: {which} is no policy of this run ({error}); do not use"
+        ) from error
+    return actors
 
 
 def _select(arrays: dict[str, np.ndarray], place: str, like: Any, run: int) -> Any:

@@ -129,7 +129,8 @@ def _train(
     about = reports.run_facts(whole, facts)
     if command.output.resume:
         run_folder.check_runs(folder, about["runs"])
-        saving.restore(folder, training, hosts.gathering())
+        with hosts.one_first():
+            saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
     clock = Clock()
