@@ -1,124 +1,176 @@
-"""Saves and restores arrays: atomic, verified by digest, numbered by epoch."""
+"""Saves and restores arrays: all at once or not at all, and verified by digest.
 
+A checkpoint is a numbered folder of items, each the arrays of one tree, with a record
+of their names, shapes and digests. The two newest are kept.
+"""
+
+import contextlib
 import hashlib
+import math
 import pathlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 
-from h2o_jax.errors import CheckpointError
+from experiments import sealed
+from experiments.run_folder import STATE
+from h2o_jax.data import files
+from h2o_jax.errors import CheckpointError, MemoryLimitError
 
-_FORMAT = 2
-"""2: the simulated rows are called `replay`; they were `memory`."""
+_FORMAT = 3
+"""3: the policies are items of the checkpoint; they were checkpoints of their own."""
+_KEPT = 2
+_ASIDE = "corrupt-"
+Arrays = Mapping[str, np.ndarray]
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint as `read` gives it."""
+    """An item of a checkpoint as `read` gives it."""
 
     arrays: dict[str, np.ndarray]
     """Path in the saved tree -> array."""
-    epoch: int
     info: dict[str, Any]
 
 
-def save(
-    folder: pathlib.Path,
-    epoch: int,
-    arrays: Mapping[str, np.ndarray],
-    info: Mapping[str, Any],
-) -> None:
-    """Writes arrays as the only checkpoint of `folder`, replacing an older one.
+class _DamagedError(CheckpointError):
+    """A checkpoint that its own record does not describe."""
 
-    The older one goes only after the new one is complete, so that a kill at any time
+
+def save(
+    folder: pathlib.Path, items: Mapping[str, Arrays], info: Mapping[str, Any]
+) -> None:
+    """Writes a checkpoint of several items, which become visible together.
+
+    The oldest one goes only after the new one is complete, so that a kill at any time
     leaves a readable checkpoint.
 
     Args:
-        folder: holds one checkpoint at a time; made if absent.
-        epoch: its number.
-        arrays: of a pytree, by path; see `flatten`.
-        info: JSON values to keep beside it.
+        folder: of the checkpoints; made if absent.
+        items: name -> arrays of a pytree by path; see `flatten`.
+        info: JSON values to keep beside them.
 
     Raises:
         CheckpointError: the checkpoint cannot be written.
     """
-    leaves = {f"{i:04d}": array for i, array in enumerate(arrays.values())}
-    record = {
-        "format": _FORMAT,
-        "names": list(arrays),
-        "digests": [_digest(array) for array in arrays.values()],
-        "info": dict(info),
+    described = {
+        item: {name: _describe(x) for name, x in arrays.items()}
+        for item, arrays in items.items()
     }
+    record = {"format": _FORMAT, "info": dict(info), "items": described}
+    args = {
+        item: ocp.args.PyTreeSave(_leaves(list(arrays.values())))
+        for item, arrays in items.items()
+    } | {"record": ocp.args.JsonSave(sealed.seal(record))}
+    if folder.is_symlink():
+        raise CheckpointError(f"{folder}: is a link; give the folder that it names")
+    number = max(_numbers(folder), default=-1) + 1
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=_KEPT,
+        enable_async_checkpointing=False,
+        create=False,
+        multiprocessing_options=_alone(),
+    )
     try:
-        with _manager(folder) as manager:
-            saved = manager.save(
-                epoch,
-                args=ocp.args.Composite(
-                    arrays=ocp.args.PyTreeSave(leaves),
-                    record=ocp.args.JsonSave(record),
-                ),
-            )
-    except (OSError, ValueError) as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(unfinished)
+        with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
+            saved = manager.save(number, args=ocp.args.Composite(**args))
+    except Exception as error:  # orbax raises whatever its storage layers raise
         raise CheckpointError(f"{folder}: could not save: {_line(error)}") from error
     if not saved:
-        raise CheckpointError(f"{folder}: orbax refused to save epoch {epoch}")
+        raise CheckpointError(f"{folder}: orbax refused to save {number}")
 
 
-def read(folder: pathlib.Path) -> Checkpoint:
-    """Reads the checkpoint of `folder` and verifies every array.
+def read(folder: pathlib.Path, item: str = STATE) -> Checkpoint:
+    """Reads an item of the newest checkpoint and verifies every array.
 
     Raises:
         CheckpointError: none there, unreadable, or altered after it was saved.
+        MemoryLimitError: it does not fit.
     """
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no checkpoint here; start a fresh run")
-    with _manager(folder) as manager:
-        epoch = manager.latest_step()
-        if epoch is None:
-            raise CheckpointError(f"{folder}: no checkpoint here; start a fresh run")
+    place = folder / str(_newest(folder))
+    with _damage(place):
+        if folder.is_symlink() or any(
+            not (x.is_file() or x.is_dir()) or x.is_symlink()
+            for x in (place, *place.rglob("*"))
+        ):
+            raise _DamagedError(f"{place}: holds links or other than files")
+    record = _record(place)
+    described = record["items"].get(item)
+    if described is None:
+        items = sorted(record["items"])
+        raise CheckpointError(f"{place}: has no {item!r}; give one of {items}")
+    with _damage(place):
+        leaves = _restore(place / item, list(described.values()))
+        arrays = dict(zip(described, leaves, strict=True))
+        for name, array in arrays.items():
+            if _describe(array) != described[name]:
+                raise _DamagedError(f"{place}: {name} was altered after it was saved")
+    return Checkpoint(arrays, record["info"])
+
+
+def recover(folder: pathlib.Path) -> list[str]:
+    """Sets damaged checkpoints aside, newest first, until one is whole.
+
+    Returns:
+        What was set aside and why, a line each.
+
+    Raises:
+        CheckpointError: none is whole.
+    """
+    notes: list[str] = []
+    while True:
         try:
-            args = ocp.args.Composite(
-                arrays=ocp.args.PyTreeRestore(), record=ocp.args.JsonRestore()
-            )
-            stored = manager.restore(epoch, args=args)
-        except Exception as error:  # orbax raises whatever its storage layers raise
-            raise CheckpointError(
-                f"{folder}: epoch {epoch} is unreadable: {_line(error)}"
-            ) from error
-    record = stored.record
-    if record.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{folder}: format {record.get('format')}, this version reads {_FORMAT}; "
-            "go on with the version that wrote it, or start a fresh run"
-        )
-    leaves = [np.asarray(stored.arrays[key]) for key in sorted(stored.arrays)]
-    arrays = dict(zip(record["names"], leaves, strict=True))
-    for (name, array), digest in zip(arrays.items(), record["digests"], strict=True):
-        if _digest(array) != digest:
-            raise CheckpointError(f"{folder}: {name} was altered after it was saved")
-    return Checkpoint(arrays, epoch, record["info"])
+            read(folder)
+            return notes
+        except _DamagedError as error:
+            number = _newest(folder)
+            if len(_numbers(folder)) == 1:
+                raise CheckpointError(
+                    f"{error}; no other checkpoint is left, start a fresh run"
+                ) from error
+            aside = folder / f"{_ASIDE}{number}"
+            shutil.rmtree(aside, ignore_errors=True)
+            (folder / str(number)).rename(aside)
+            notes.append(f"damaged  {error}; set aside as {aside.name}")
 
 
-def fit(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
+def drop_state(folder: pathlib.Path) -> None:
+    """Leaves policies of a run that is over, without what it takes to continue."""
+    for number in _numbers(folder):
+        shutil.rmtree(folder / str(number) / STATE, ignore_errors=True)
+
+
+def fit(arrays: Arrays, like: Any, source: object = "checkpoint") -> Any:
     """Arrays by path as a tree like `like`, with its random keys typed again.
+
+    Args:
+        arrays: by path.
+        like: a tree of arrays, or of their shapes.
+        source: for the error.
 
     Raises:
         CheckpointError: an array is missing or has another shape or type.
     """
-    for name, wanted in flatten(like).items():
-        array = arrays.get(name)
-        if array is None or (array.shape, array.dtype) != (wanted.shape, wanted.dtype):
-            has = "missing" if array is None else f"{array.dtype}{list(array.shape)}"
-            raise CheckpointError(
-                f"checkpoint: {name} is {has}, this run needs "
-                f"{wanted.dtype}{list(wanted.shape)}; give the flags of the saved run"
-            )
 
     def typed(path: Any, x: Any) -> Any:
-        array = arrays.get(jax.tree_util.keystr(path), x)
+        name, raw = jax.tree_util.keystr(path), _raw(x)
+        if not math.prod(raw.shape):  # not stored
+            return x
+        array = arrays.get(name)
+        if array is None or (array.shape, array.dtype) != (raw.shape, raw.dtype):
+            has = "missing" if array is None else f"{array.dtype}{list(array.shape)}"
+            raise CheckpointError(
+                f"{source}: {name} is {has}, this run needs "
+                f"{raw.dtype}{list(raw.shape)}; give the flags of the saved run"
+            )
         return jax.random.wrap_key_data(jnp.asarray(array)) if _is_key(x) else array
 
     return jax.tree_util.tree_map_with_path(typed, like)
@@ -130,39 +182,105 @@ def flatten(tree: Any) -> dict[str, np.ndarray]:
     Arrays without elements are left out: orbax refuses them.
     """
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    arrays = {
-        jax.tree_util.keystr(path): np.asarray(
-            jax.random.key_data(x) if _is_key(x) else x
-        )
-        for path, x in leaves
-    }
+    arrays = {jax.tree_util.keystr(path): np.asarray(_raw(x)) for path, x in leaves}
     return {name: array for name, array in arrays.items() if array.size}
+
+
+def _raw(x: Any) -> Any:
+    return jax.random.key_data(x) if _is_key(x) else x
 
 
 def _is_key(x: Any) -> bool:
     return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _manager(folder: pathlib.Path) -> ocp.CheckpointManager:
+def _numbers(folder: pathlib.Path) -> list[int]:
+    """Of the complete checkpoints, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(x.name) for x in folder.iterdir() if x.name.isdecimal())
+
+
+def _newest(folder: pathlib.Path) -> int:
+    numbers = _numbers(folder)
+    if not numbers:
+        raise CheckpointError(f"{folder}: no checkpoint here; start a fresh run")
+    return numbers[-1]
+
+
+def _record(place: pathlib.Path) -> dict[str, Any]:
+    """What a checkpoint says about its items.
+
+    Raises:
+        CheckpointError: it is of another version, or damaged.
+    """
+    path = place / "record" / "metadata"
+    with _damage(place):
+        content = sealed.parse(sealed.read_text(path), path)
+        known = content.get("format")
+        if known == _FORMAT:
+            return sealed.unseal(content, path)
+    raise CheckpointError(
+        f"{place}: format {known}, this version reads {_FORMAT}; go on with the "
+        "version that wrote it, or start a fresh run"
+    )
+
+
+def _restore(path: pathlib.Path, described: list[Any]) -> list[np.ndarray]:
+    """The arrays of an item, once what it declares is what its record says.
+
+    Orbax would read them all at once, and believe whatever size a file declares.
+    """
+    need = sum(
+        math.prod(shape) * np.dtype(kind).itemsize for kind, shape, _ in described
+    )
+    free = files.available_memory()
+    if need > free:
+        raise MemoryLimitError(
+            f"{path}: needs {files.size(need)} of memory, {files.size(free)} are free; "
+            "use a larger machine"
+        )
+    base = {"driver": "ocdbt", "base": path.absolute().as_uri()}
+    arrays = []
+    for name, (kind, shape, _) in _leaves(described).items():
+        kvstore = {**base, "path": f"{name}/"}
+        stored = tensorstore.open({"driver": "zarr", "kvstore": kvstore}).result()
+        chunk = stored.chunk_layout.read_chunk.shape or ()
+        if [stored.dtype.name, list(stored.shape), list(chunk)] != [kind, shape, shape]:
+            raise _DamagedError(f"{path}: declares another shape than its record")
+        arrays.append(np.asarray(stored.read().result()))
+    return arrays
+
+
+@contextlib.contextmanager
+def _damage(place: pathlib.Path) -> Iterator[None]:
+    """Turns whatever a damaged checkpoint raises into one error that names it."""
+    try:
+        yield
+    except (_DamagedError, MemoryLimitError):
+        raise
+    except CheckpointError as error:
+        raise _DamagedError(str(error)) from error
+    except Exception as error:  # orbax raises whatever its storage layers raise
+        raise _DamagedError(f"{place}: is unreadable: {_line(error)}") from error
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
     # Orbax must not wait for other hosts: one host saves, and each reads by itself.
     me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
+    return ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"host{me}"
     )
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=1,
-        enable_async_checkpointing=False,
-        create=False,
-        multiprocessing_options=alone,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    return ocp.CheckpointManager(folder.absolute(), options=options)
 
 
-def _digest(array: np.ndarray) -> str:
-    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def _leaves(values: list[Any]) -> dict[str, Any]:
+    return {f"{i:04d}": value for i, value in enumerate(values)}
+
+
+def _describe(array: np.ndarray) -> list[Any]:
+    """Type, shape and digest of an array, as JSON has them."""
+    digest = hashlib.sha256(np.ascontiguousarray(array).data)
+    return [str(array.dtype), list(array.shape), digest.hexdigest()]
 
 
 def _line(error: BaseException) -> str:

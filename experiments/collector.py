@@ -52,7 +52,7 @@ def collect(
     """
     training = build.training(recipe.experiment, threads=threads)
     state = training.state
-    if (work / run_folder.CHECKPOINT).is_dir():
+    if run_folder.has_checkpoint(work):
         saving.restore(work, training)
     task = recipe.experiment.model.name
     print(f"collecting {recipe.kind} of {task}: SAC to {recipe.target:.0f}")

@@ -1,17 +1,15 @@
 """Loads policies, critics and simulated rows from a run folder."""
 
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 
-from experiments import checkpoints, run_folder
-from experiments.run_folder import BEST, CHECKPOINT, POLICY
+from experiments import checkpoints, run_folder, saving
+from experiments.run_folder import POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -92,7 +90,7 @@ def network(
 
 def epoch(folder: pathlib.Path, which: str) -> int:
     """The epoch at which the policies of a folder were saved."""
-    return checkpoints.read(folder / which).epoch
+    return int(saving.read(folder, which).info["epoch"])
 
 
 def _check_run(folder: pathlib.Path, run: int) -> None:
@@ -143,7 +141,7 @@ def load_critic(
         CheckpointError: no checkpoint there, or it was altered.
     """
     folder = pathlib.Path(folder)
-    arrays = checkpoints.read(folder / CHECKPOINT).arrays
+    arrays = saving.read(folder).arrays
     place = "['learner'].params['critic']"
     members = {
         name.removeprefix(place).split("]")[0] for name in arrays if place in name
@@ -170,25 +168,35 @@ def load_replay(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
     Raises:
         CheckpointError: no checkpoint there, or it was altered.
     """
-    arrays = checkpoints.read(pathlib.Path(folder) / CHECKPOINT).arrays
+    arrays = saving.read(pathlib.Path(folder)).arrays
     rows = arrays.get("['replay']['rows']")
     return None if rows is None else jnp.asarray(rows[run])
 
 
 def _actors(folder: pathlib.Path, which: str) -> Actor:
-    """The actors of all runs, `[R, ...]`."""
-    if which not in (POLICY, BEST):
-        raise CheckpointError(f"{folder}: no {which!r} there; give 'policy' or 'best'")
-    arrays = checkpoints.read(folder / which).arrays
-    policy = traverse_util.unflatten_dict(
-        {
-            tuple(re.findall(r"\['(.+?)'\]", path)): array
-            for path, array in arrays.items()
-            if path.startswith(".policy")
-        }
+    """The actors of all runs, `[R, ...]`, once they are of the networks of the run."""
+    facts = run_folder.versions(folder)
+    runs = len(facts["runs"])
+    arrays = saving.read(folder, which).arrays
+    for name, array in arrays.items():
+        if len(array) != runs or not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{folder}: {which}: {name} is not finite or of other runs; do not use"
+            )
+    networks = make_networks(**facts["policy"])
+    policy = jax.eval_shape(networks.init["policy"], jax.random.key(0))
+    scale = jax.ShapeDtypeStruct((networks.obs_dim,), np.float32)
+    like = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((runs, *x.shape), x.dtype),
+        Actor(policy, ObsScales(scale, scale)),
     )
-    scales = ObsScales(*(arrays[f".scales.{name}"] for name in ObsScales._fields))
-    return Actor(policy, scales)
+    try:
+        actors: Actor = checkpoints.fit(arrays, like)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{folder}: {which} is no policy of this run ({error}); do not use"
+        ) from error
+    return actors
 
 
 def _select(arrays: dict[str, np.ndarray], place: str, like: Any, run: int) -> Any:

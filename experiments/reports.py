@@ -189,9 +189,8 @@ def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> st
 
 def places(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
-    policy, best = folder / run_folder.POLICY, folder / run_folder.BEST
     return (
-        f"policy   {policy} (last), {best} (best evaluation)\n"
+        f"policy   {folder / run_folder.CHECKPOINT}, see experiments.policies.load\n"
         f"curve    {folder / run_folder.CURVE}\n"
         f"metrics  {folder / run_folder.METRICS}"
     )

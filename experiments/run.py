@@ -170,8 +170,9 @@ def _train(
     about = {**reports.run_facts(whole, facts), "robot": robot}
     if command.output.resume:
         run_folder.check(folder, about)
+        with hosts.one_first():
+            saving.restore(folder, training, hosts.gathering())
         run_folder.check_robot(folder, robot)
-        saving.restore(folder, training, hosts.gathering())
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)

@@ -4,11 +4,11 @@ flags.flags     a flagfile that repeats the run
 versions.json   software, machine, data hash, labels of the runs
 metrics.jsonl   one line per epoch and run
 curve.png       real returns over simulator steps
-checkpoint/     everything needed to continue
-policy/, best/  actors of all runs: the last, and each run's best so far
+checkpoint/     everything needed to continue; actors of all runs, last and best
 run.lock        locked while a process writes here
 
-A file that is written appears complete or not at all.
+A file that is written appears complete or not at all, and carries a digest, so that
+nobody goes by one that was edited or damaged.
 """
 
 import contextlib
@@ -16,18 +16,23 @@ import dataclasses
 import fcntl
 import json
 import pathlib
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Literal
 
-from experiments import environment
+from experiments import environment, sealed
 from h2o_jax.data import files
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
 
 FLAGS, VERSIONS, METRICS = "flags.flags", "versions.json", "metrics.jsonl"
 CURVE, LOCK = "curve.png", "run.lock"
-CHECKPOINT, POLICY, BEST = "checkpoint", "policy", "best"
+CHECKPOINT = "checkpoint"
+STATE, POLICY, BEST = "state", "policy", "best"
+"""Items of a checkpoint: what goes on, and the actors of all runs, last and best."""
+_SEAL = "# seal "
+"""Begins the first line of flags.flags; the digest of the rest follows."""
 Line = dict[str, Any]
 
 
@@ -82,25 +87,28 @@ class RunFolder:
 
     def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
         """Writes the flags and the software; keeps what a resumed run began with."""
-        _write(self.path / FLAGS, flags_text)
+        seal = f"{_SEAL}{sealed.digest(flags_text)}\n"
+        _write(self.path / FLAGS, seal + flags_text)
         if (self.path / VERSIONS).is_file():
             content = versions(self.path)
             content.setdefault("resumed", []).append(environment.describe())
         else:
-            content = {**environment.describe(), **facts}
-        _write(self.path / VERSIONS, json.dumps(content, indent=1) + "\n")
+            name = {"run": secrets.token_hex(8)}
+            content = {**name, **environment.describe(), **facts}
+        text = json.dumps(sealed.seal(content), indent=1) + "\n"
+        _write(self.path / VERSIONS, text)
 
     def keep_until(self, epoch: int) -> None:
         """Drops lines after `epoch`, which a resumed run will write again."""
         lines = [x for x in metrics(self.path) if x["epoch"] <= epoch]
-        text = "".join(json.dumps(line) + "\n" for line in lines)
+        text = "".join(map(_sealed_line, lines))
         _write(self.path / METRICS, text)
 
     def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Appends lines to metrics.jsonl."""
         if self._metrics is None:
             self._metrics = (self.path / METRICS).open("a")
-        self._metrics.writelines(json.dumps(line) + "\n" for line in lines)
+        self._metrics.writelines(map(_sealed_line, lines))
         self._metrics.flush()
 
     def close(self) -> None:
@@ -169,37 +177,70 @@ def is_free(path: pathlib.Path) -> bool:
 
 
 def has_checkpoint(path: pathlib.Path) -> bool:
-    """Whether there is a whole checkpoint; one cut short has a longer name."""
-    folder = path / CHECKPOINT
-    return folder.is_dir() and any(x.name.isdecimal() for x in folder.iterdir())
+    """Whether there is one to continue from; one cut short has a longer name."""
+    return any(x.parent.name.isdecimal() for x in path.glob(f"{CHECKPOINT}/*/{STATE}"))
 
 
 def metrics(path: pathlib.Path) -> list[Line]:
-    """Lines of metrics.jsonl; a last line cut short by a kill is left out."""
-    if not (path / METRICS).is_file():
+    """Lines of metrics.jsonl; a last line cut short by a kill is left out.
+
+    Raises:
+        CheckpointError: a line was altered.
+    """
+    file = path / METRICS
+    if not file.exists():
         return []
-    lines = (path / METRICS).read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = sealed.read_text(file).splitlines(keepends=True)
+    return [
+        sealed.unseal(sealed.parse(line, source := f"{file}: line {i}"), source)
+        for i, line in enumerate(lines, start=1)
+        if line.endswith("\n")
+    ]
 
 
 def flags(path: pathlib.Path) -> dict[str, str]:
     """Flag -> value of a run folder, as text.
 
     Raises:
-        CheckpointError: `path` is no run folder.
+        CheckpointError: `path` is no run folder, or its flags were edited.
     """
-    pairs = [line[2:].partition("=") for line in _read(path, FLAGS).splitlines()]
+    pairs = [line[2:].partition("=") for line in flag_lines(path)]
     return {name: value for name, _, value in pairs}
+
+
+def flag_lines(path: pathlib.Path) -> list[str]:
+    """The lines of flags.flags: a flag each.
+
+    Raises:
+        CheckpointError: see `flags`.
+    """
+    head, _, text = sealed.read_text(_of_run(path) / FLAGS).partition("\n")
+    if head != _SEAL + sealed.digest(text):
+        raise CheckpointError(
+            f"{path / FLAGS}: was edited, or is of another version; restore it, or "
+            "start a fresh run by --flagfile=COPY, without its first line"
+        )
+    return text.splitlines()
 
 
 def versions(path: pathlib.Path) -> dict[str, Any]:
     """What versions.json says.
 
     Raises:
-        CheckpointError: `path` is no run folder.
+        CheckpointError: `path` is no run folder, or the file was altered.
     """
-    content: dict[str, Any] = json.loads(_read(path, VERSIONS))
-    return content
+    return sealed.read_json(_of_run(path) / VERSIONS)
+
+
+def identity(path: pathlib.Path) -> str | None:
+    """What the run drew as its name; None in a folder that only keeps a checkpoint.
+
+    Raises:
+        CheckpointError: versions.json was altered.
+    """
+    if not (path / VERSIONS).exists():
+        return None
+    return str(versions(path)["run"])
 
 
 def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
@@ -266,10 +307,15 @@ def writing(flag: str, path: pathlib.Path | str) -> Iterator[None]:
         raise ConfigError(f"--{flag}={path}: {error.strerror}") from None
 
 
-def _read(path: pathlib.Path, name: str) -> str:
-    if not (path / name).is_file():
-        raise CheckpointError(f"{path}: no run folder (no {name})")
-    return (path / name).read_text()
+def _of_run(path: pathlib.Path) -> pathlib.Path:
+    for name in (FLAGS, VERSIONS):
+        if not (path / name).exists():
+            raise CheckpointError(f"{path}: no run folder (no {name})")
+    return path
+
+
+def _sealed_line(line: Mapping[str, Any]) -> str:
+    return json.dumps(sealed.seal(line)) + "\n"
 
 
 def _write(path: pathlib.Path, text: str) -> None:

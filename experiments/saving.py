@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, simulate
+from experiments import checkpoints, run_folder, simulate
+from experiments.checkpoints import Checkpoint
 from experiments.hosts import ALONE, Gathering
-from experiments.run_folder import BEST, CHECKPOINT, POLICY
+from experiments.run_folder import BEST, CHECKPOINT, POLICY, STATE
 from experiments.training import Block, Training
 from h2o_jax.errors import CheckpointError, ConfigError
 
@@ -17,7 +18,7 @@ _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
 
 
 def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
-    """Writes the checkpoint and the policies of a run folder; every host calls it.
+    """Writes the checkpoint of a run folder, policies included; every host calls it.
 
     Two things are not stored: runs that only pad the devices, and unwritten rows of the
     replay.
@@ -28,28 +29,47 @@ def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> 
         written = min(int(state.replay.added[0]), state.replay.rows.shape[1])
         rows = np.asarray(state.replay.rows)[:runs, :written]
         tree["replay"] = {"rows": rows, "added": state.replay.added[:runs]}
-    info = {"sha256": training.dataset and training.dataset.sha256}
-    trees = {
-        CHECKPOINT: tree,
-        POLICY: simulate.actors(state, runs),
-        BEST: state.best,
+    info = {
+        "epoch": state.epoch,
+        "sha256": training.dataset and training.dataset.sha256,
+        "run": run_folder.identity(folder),
     }
-    for name, each in trees.items():
-        arrays = hosts.gather(checkpoints.flatten(each))
-        if hosts.writes:
-            checkpoints.save(folder / name, state.epoch, arrays, info)
+    trees = {STATE: tree, POLICY: simulate.actors(state, runs), BEST: state.best}
+    items = {name: hosts.gather(checkpoints.flatten(x)) for name, x in trees.items()}
+    if hosts.writes:
+        checkpoints.save(folder / CHECKPOINT, items, info)
+
+
+def read(folder: pathlib.Path, item: str = STATE) -> Checkpoint:
+    """An item of the newest checkpoint of a run folder.
+
+    Raises:
+        CheckpointError: it is absent, damaged, or of another run.
+    """
+    found = checkpoints.read(folder / CHECKPOINT, item)
+    if found.info["run"] != run_folder.identity(folder):
+        raise CheckpointError(f"{folder / CHECKPOINT}: is another run's; remove it")
+    return found
 
 
 def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
     """Fills the state and the simulators from the checkpoint of a run folder.
 
+    A damaged checkpoint is set aside by the host that writes, which comes first, and
+    the one before it is used.
+
     Raises:
-        CheckpointError: there is no readable checkpoint, or the dataset has changed.
+        CheckpointError: there is no readable checkpoint, it is of another run, or the
+            dataset has changed.
         ConfigError: `--epochs` is below the epochs that the run has done.
     """
     experiment, program, worlds, dataset, state = training
     runs = len(experiment.runs)
-    arrays, epoch, info = checkpoints.read(folder / CHECKPOINT)
+    if hosts.writes:
+        for note in checkpoints.recover(folder / CHECKPOINT):
+            print(note)
+    arrays, info = read(folder)
+    epoch = info["epoch"]
     if info["sha256"] != (dataset and dataset.sha256):
         raise CheckpointError(f"--resume={folder}: the dataset is another one now")
     if epoch > experiment.epochs:
@@ -59,12 +79,7 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
         )
     arrays = {name: hosts.own_shard(array) for name, array in arrays.items()}
     if state.replay is not None:
-        _, capacity, width = state.replay.rows.shape
-        if not arrays[_ADDED].any():  # arrays without elements are not stored
-            arrays[_ROWS] = np.zeros((runs, 0, width), np.float32)
-        if _ROWS in arrays:
-            unwritten = max(0, capacity - arrays[_ROWS].shape[1])
-            arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
+        _fill_replay(arrays, runs, state.replay.rows.shape)
     tree = checkpoints.fit(arrays, _tree(training))
 
     def padded(stored: Any) -> Any:
@@ -79,6 +94,18 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
         state.ahead = Block(**tree["ahead"])
     if worlds.sim is not None:
         worlds.sim.restore(tree["sim"])
+
+
+def _fill_replay(
+    arrays: dict[str, np.ndarray], runs: int, shape: tuple[int, ...]
+) -> None:
+    """Makes the stored rows `[R, n, D]` as many as a replay of this shape has."""
+    _, capacity, width = shape
+    if not arrays[_ADDED].any():  # arrays without elements are not stored
+        arrays[_ROWS] = np.zeros((runs, 0, width), np.float32)
+    if _ROWS in arrays:
+        unwritten = max(0, capacity - arrays[_ROWS].shape[1])
+        arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
 
 
 def _tree(training: Training) -> dict[str, Any]:

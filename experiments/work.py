@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
-from experiments import run_folder
+from experiments import checkpoints, run_folder
 from h2o_jax.data import files
 
 NOTE = "program.json"
@@ -181,7 +181,7 @@ def finish(root: pathlib.Path, program: Program, keep: str) -> None:
     with choosing(root):
         if keep and program.run.is_dir():
             target = pathlib.Path(keep) / program.folder.name
-            shutil.rmtree(program.run / run_folder.CHECKPOINT, ignore_errors=True)
+            checkpoints.drop_state(program.run / run_folder.CHECKPOINT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)
             shutil.move(program.run, target)

@@ -1,7 +1,15 @@
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tensorstore
 
 from experiments import checkpoints
 from h2o_jax.errors import CheckpointError
@@ -19,11 +27,21 @@ def tree():
     }
 
 
+def save(folder, tree, **info):
+    checkpoints.save(folder, {"state": checkpoints.flatten(tree)}, info)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def test_round_trip_keeps_bits_types_and_keys(tmp_path, tree):
-    checkpoints.save(tmp_path / "c", 3, checkpoints.flatten(tree), {"a": 1})
+    save(tmp_path / "c", tree, a=1)
     found = checkpoints.read(tmp_path / "c")
     again = checkpoints.fit(found.arrays, tree)
-    assert (found.epoch, found.info) == (3, {"a": 1})
+    assert found.info == {"a": 1}
     assert jax.random.key_data(again["keys"]).tolist() == (
         jax.random.key_data(tree["keys"]).tolist()
     )
@@ -33,17 +51,18 @@ def test_round_trip_keeps_bits_types_and_keys(tmp_path, tree):
         np.testing.assert_array_equal(array, other)
 
 
-def test_only_the_newest_stays(tmp_path, tree):
-    for epoch in (1, 2, 3):
-        checkpoints.save(tmp_path, epoch, checkpoints.flatten(tree), {})
-    assert checkpoints.read(tmp_path).epoch == 3
-    assert [p.name for p in tmp_path.iterdir()] == ["3"]
+def test_the_two_newest_stay_and_leftovers_of_a_kill_go(tmp_path, tree):
+    for epoch in range(3):
+        (tmp_path / "9.orbax-checkpoint-tmp-1" / "state").mkdir(parents=True)
+        save(tmp_path, tree, epoch=epoch)
+    assert checkpoints.read(tmp_path).info == {"epoch": 2}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
 
 
 def test_an_unfinished_save_is_ignored(tmp_path, tree):
-    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
+    save(tmp_path, tree, epoch=1)
     (tmp_path / "2.orbax-checkpoint-tmp").mkdir()
-    assert checkpoints.read(tmp_path).epoch == 1
+    assert checkpoints.read(tmp_path).info == {"epoch": 1}
 
 
 def test_a_missing_checkpoint_is_named_and_nothing_is_made(tmp_path):
@@ -52,20 +71,87 @@ def test_a_missing_checkpoint_is_named_and_nothing_is_made(tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
-def test_altered_arrays_are_found(tmp_path, tree):
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, tree):
+    """One flipped bit in the middle of every file, one file at a time."""
     tree["weights"][0] = jnp.asarray(np.random.default_rng(0).normal(size=(64, 64)))
-    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
-    data = [p for p in tmp_path.rglob("d/*") if p.is_file()]
-    largest = max(data, key=lambda p: p.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 1
-    largest.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"altered|unreadable"):
+    save(tmp_path / "clean", tree, epoch=1)
+    save(tmp_path / "clean", tree, epoch=2)
+    wanted = checkpoints.read(tmp_path / "clean").arrays
+    files = [x for x in (tmp_path / "clean" / "1").rglob("*") if x.is_file()]
+    found = 0
+    for file in files:
+        folder = tmp_path / "damaged"
+        shutil.copytree(tmp_path / "clean", folder)
+        flip(folder / file.relative_to(tmp_path / "clean"))
+        notes = checkpoints.recover(folder)
+        if notes:
+            (note,) = notes
+            assert f"{folder / '1'}" in note and note.endswith("aside as corrupt-1")
+            assert (folder / "corrupt-1").is_dir()
+            found += 1
+        arrays, info = checkpoints.read(folder)
+        assert info["epoch"] == (1 if notes else 2)
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(array, arrays[name])
+        save(folder, tree, epoch=3)
+        assert checkpoints.read(folder).info["epoch"] == 3
+        shutil.rmtree(folder)
+    assert found >= 4  # data, its index and the record; the rest is not read
+
+
+def test_where_none_is_whole_nothing_is_set_aside(tmp_path, tree):
+    save(tmp_path, tree)
+    flip(tmp_path / "0" / "record" / "metadata")
+    with pytest.raises(CheckpointError, match="no other checkpoint is left"):
+        checkpoints.recover(tmp_path)
+    assert (tmp_path / "0").is_dir()
+
+
+def test_another_format_is_refused_and_left_alone(tmp_path, tree):
+    save(tmp_path, tree)
+    save(tmp_path, tree)
+    path = tmp_path / "1" / "record" / "metadata"
+    path.write_text(json.dumps({"format": 2, "names": []}))
+    with pytest.raises(CheckpointError, match="format 2, this version reads 3"):
+        checkpoints.recover(tmp_path)
+    assert (tmp_path / "1").is_dir()
+
+
+@pytest.mark.parametrize("shape", [[10**12], [10**6, 10**6], [8]])
+def test_a_file_that_declares_what_its_record_does_not_is_not_read(tmp_path, shape):
+    """Tensorstore would end the process where it cannot hold what a file declares."""
+    save(tmp_path, {"x": np.zeros(4)})
+    store = tensorstore.open(
+        {
+            "driver": "zarr",
+            "kvstore": {
+                "driver": "ocdbt",
+                "base": f"file://{tmp_path}/0/state/",
+                "path": "0000/",
+            },
+            "metadata": {"shape": shape, "dtype": "<f8", "chunks": shape},
+        },
+        create=True,
+        delete_existing=True,
+    )
+    store.result()
+    with pytest.raises(CheckpointError, match="another shape than its record"):
         checkpoints.read(tmp_path)
 
 
+def test_links_and_pipes_are_not_followed(tmp_path, tree):
+    save(tmp_path / "real", tree)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for act in (checkpoints.read, lambda folder: save(folder, tree)):
+        with pytest.raises(CheckpointError, match="link"):
+            act(tmp_path / "link")
+    os.mkfifo(tmp_path / "real" / "0" / "state" / "pipe")
+    with pytest.raises(CheckpointError, match="holds links or other than files"):
+        checkpoints.read(tmp_path / "real")
+
+
 def test_another_shape_type_or_tree_is_refused(tmp_path, tree):
-    checkpoints.save(tmp_path, 1, checkpoints.flatten(tree), {})
+    save(tmp_path, tree)
     arrays = checkpoints.read(tmp_path).arrays
     for name, other in (
         ("host", np.zeros(3)),
@@ -76,7 +162,27 @@ def test_another_shape_type_or_tree_is_refused(tmp_path, tree):
             checkpoints.fit(arrays, {**tree, name: other})
 
 
-def test_a_path_that_cannot_be_written_is_one_line(tmp_path, tree):
+def test_a_save_that_fails_is_loud_and_leaves_the_old_one(tmp_path, tree):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="could not save"):
-        checkpoints.save(tmp_path / "file" / "below", 1, checkpoints.flatten(tree), {})
+        save(tmp_path / "file" / "below", tree)
+    save(tmp_path / "full", tree, epoch=1)
+    large = {"x": np.random.default_rng(0).normal(size=100_000)}
+    with limited_files(20_000), pytest.raises(CheckpointError, match="could not save"):
+        save(tmp_path / "full", large, epoch=2)
+    assert checkpoints.read(tmp_path / "full").info == {"epoch": 1}
+    save(tmp_path / "full", tree, epoch=3)
+    assert checkpoints.read(tmp_path / "full").info == {"epoch": 3}
+
+
+@contextlib.contextmanager
+def limited_files(size):
+    """No file may grow beyond `size` bytes: the nearest thing to a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)

@@ -17,7 +17,7 @@ from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
-from tests.commands import call, parsed
+from tests.commands import call, parsed, write_run
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMANDS = {
@@ -277,7 +277,7 @@ def test_the_pages_show_every_command():
 @pytest.mark.parametrize(("name", "arguments"), LINES)
 def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
     monkeypatch.chdir(ROOT)
-    (tmp_path / "flags.flags").write_text("--seed=3\n")
+    write_run(tmp_path, "--seed=3\n")
     arguments = [
         f"--resume={tmp_path}" if x.startswith("--resume=") else x for x in arguments
     ]

@@ -5,7 +5,7 @@ import sys
 import jax
 import numpy as np
 
-from experiments import devices, run
+from experiments import devices, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
@@ -33,6 +33,15 @@ def parsed(*arguments, settings=run.SETTINGS, hidden=()):
 def experiment_of(*arguments):
     """The experiment that a command line describes."""
     return parsing.experiment(parsed(*arguments))
+
+
+def write_run(folder, flags="", **facts):
+    """A run folder that says this of itself, instead of what it said before."""
+    for name in (run_folder.FLAGS, run_folder.VERSIONS):
+        (folder / name).unlink(missing_ok=True)
+    record = run_folder.RunFolder(folder)
+    record.begin(flags, facts)
+    record.close()
 
 
 def call(main, monkeypatch, *arguments):

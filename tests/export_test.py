@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import export, policies, run, run_folder
+from experiments import checkpoints, export, policies, run, run_folder, sealed
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.forms import Function
 from experiments.exporting.policy import Policy, PolicyError
@@ -18,7 +18,7 @@ from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError, ConfigError, ExportError
 from h2o_jax.networks import POLICIES, make_networks
 from h2o_jax.types import Actor, ObsScales
-from tests.commands import TINY, call, write_log
+from tests.commands import TINY, call, write_log, write_run
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 LIBRARIES = {
@@ -217,7 +217,7 @@ def test_what_cannot_be_exported(trained, monkeypatch, arguments, error, message
 
 
 def test_a_folder_of_an_earlier_version(tmp_path):
-    (tmp_path / "versions.json").write_text('{"runs": [{}]}')
+    write_run(tmp_path, runs=[{}])
     with pytest.raises(CheckpointError, match="written by an earlier version"):
         policies.limits(tmp_path)
 
@@ -243,11 +243,13 @@ def test_a_policy_that_differs_is_not_left_there(trained, monkeypatch, tmp_path)
 
 def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
     folder = tmp_path / "bare"
-    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("checkpoint"))
+    shutil.copytree(trained, folder)
+    checkpoints.drop_state(folder / run_folder.CHECKPOINT)
     facts = run_folder.versions(folder)
     for signal in facts["robot"]["observations"]:
         signal["low"] = signal["high"] = None
-    (folder / "versions.json").write_text(json.dumps(facts))
+    facts = sealed.seal(facts)
+    (folder / run_folder.VERSIONS).write_text(json.dumps(facts))
     function = contract.function_of(folder, 0, "policy")
     assert np.isinf(function.low).all() and np.isinf(function.high).all()
     known = contract.of_run(folder, 0, "policy", function)

@@ -13,7 +13,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, at_least, setting
 from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
-from tests.commands import experiment_of, parsed
+from tests.commands import experiment_of, parsed, write_run
 
 FLAGFILES = sorted(
     (pathlib.Path(experiments.__file__).parent / "flagfiles").rglob("*.flags"),
@@ -122,13 +122,21 @@ def test_a_setting_that_the_method_lacks_is_refused():
 
 
 def test_resume_takes_the_flags_of_the_run(tmp_path):
-    (tmp_path / "flags.flags").write_text("--seed=3\n--epochs=5\n")
+    write_run(tmp_path, "--seed=3\n--epochs=5\n")
     experiment = experiment_of(f"--resume={tmp_path}", "--epochs=9")
     assert (experiment.runs[0].seed, experiment.epochs) == (3, 9)
 
 
+def test_resume_refuses_flags_that_were_edited(tmp_path):
+    write_run(tmp_path, "--seed=3\n")
+    path = tmp_path / "flags.flags"
+    path.write_text(path.read_text().replace("3", "4"))
+    with pytest.raises(CheckpointError, match=r"flags\.flags: was edited"):
+        parsed(f"--resume={tmp_path}")
+
+
 def test_resume_refuses_another_value(tmp_path):
-    (tmp_path / "flags.flags").write_text("--seed=3\n")
+    write_run(tmp_path, "--seed=3\n")
     with pytest.raises(CheckpointError, match="--seed was '3' there, is '4' now"):
         parsed(f"--resume={tmp_path}", "--seed=4")
 
@@ -188,7 +196,7 @@ def test_a_runs_flagfile_serves_to_collect_its_log(path):
 
 
 def test_a_run_of_another_version_is_refused(tmp_path):
-    (tmp_path / "flags.flags").write_text("--seed=3\n--part=0/2\n")
+    write_run(tmp_path, "--seed=3\n--part=0/2\n")
     with pytest.raises(CheckpointError, match=r"made by another version .*'part'"):
         parsed(f"--resume={tmp_path}")
 

@@ -7,9 +7,19 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from experiments import computer, grid, ledger, pace, plans, run_folder, work
+from experiments import (
+    computer,
+    grid,
+    ledger,
+    pace,
+    plans,
+    policies,
+    run_folder,
+    work,
+)
 from experiments.experiment import Experiment
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, JobError, StoppedError
@@ -276,11 +286,12 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     kept = tmp_path / "kept" / program.folder.name
     epochs = [x["epoch"] for x in run_folder.metrics(kept) if x["seed"] == 0]
     assert epochs == list(range(3001))
+    assert not run_folder.has_checkpoint(kept)
+    assert policies.load(kept)(np.zeros(11)).shape == (3,)
     whole = tmp_path / "whole"
     call(grid.main, monkeypatch, f"--plan={path}", f"--results_dir={whole}", places[1])
     curves = ({c["seed"]: c["curve"] for c in ledger.cells(x)} for x in (root, whole))
     assert next(curves) == next(curves)
-    assert not (kept / "checkpoint").exists() and (kept / "policy").exists()
 
 
 def test_the_time_that_is_given(tmp_path, monkeypatch):

@@ -71,9 +71,9 @@ def folder(tmp_path_factory):
 
 
 def same_bits(first, second):
-    for name in ("checkpoint", "policy", "best"):
-        one, two = (checkpoints.read(x / name) for x in (first, second))
-        assert one.epoch == two.epoch
+    for item in ("state", "policy", "best"):
+        one, two = (checkpoints.read(x / "checkpoint", item) for x in (first, second))
+        assert one.info["epoch"] == two.info["epoch"]
         assert one.arrays.keys() == two.arrays.keys()
         for path, array in one.arrays.items():
             np.testing.assert_array_equal(array, two.arrays[path], err_msg=path)
@@ -125,7 +125,7 @@ def test_a_lost_host_ends_the_others(folder):
     processes[1].communicate()
     assert processes[0].returncode == HostError.exit_code, output
     assert "host 0: another host is gone" in output.splitlines()[-1]
-    assert checkpoints.read(place / "checkpoint").epoch >= 1
+    assert checkpoints.read(place / "checkpoint").info["epoch"] >= 1
 
 
 def test_long_rows_come_to_host_0_in_pieces(monkeypatch):

@@ -28,7 +28,7 @@ from h2o_jax.sim import tasks
 from h2o_jax.sim.robot import scripted_operator
 from h2o_jax.sim.rollout import Evaluation, Trace
 from h2o_jax.types import Hyper, ObsScales, Transition, unit_scales
-from tests.commands import TINY, call, experiment_of, parsed, write_log
+from tests.commands import TINY, call, experiment_of, parsed, write_log, write_run
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 STAND = (
@@ -265,10 +265,10 @@ def test_scores_of_driving_by_hand():
 def test_runs_that_differ_in_more_than_the_seed_are_not_one_method(tmp_path):
     labels = ["idealised:1", "idealised:1", "idealised:1 expectile=0.5"]
     runs = [{"label": label, "seed": 0} for label in labels]
-    (tmp_path / "versions.json").write_text(json.dumps({"runs": runs}))
+    write_run(tmp_path, runs=runs)
     assert report.by_setting("iql", tmp_path) == {
         "iql idealised:1": (tmp_path, (0, 1)),
         "iql idealised:1 expectile=0.5": (tmp_path, (2,)),
     }
-    (tmp_path / "versions.json").write_text(json.dumps({"runs": runs[:2]}))
+    write_run(tmp_path, runs=runs[:2])
     assert report.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1))}

@@ -1,12 +1,14 @@
 """The run folder: where a run goes, what may begin there, and who may write."""
 
 import json
+import os
 
 import pytest
 
 from experiments import run_folder
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from h2o_jax.errors import CheckpointError, ConfigError
+from tests.commands import write_run
 
 
 def lines(*epochs):
@@ -50,20 +52,21 @@ def test_a_lock_alone_leaves_a_folder_free(tmp_path):
 
 def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
     assert not run_folder.has_checkpoint(tmp_path)
-    (tmp_path / "checkpoint" / "4.orbax-checkpoint-tmp").mkdir(parents=True)
-    assert not run_folder.has_checkpoint(tmp_path)
-    (tmp_path / "checkpoint" / "4").mkdir()
+    (tmp_path / "checkpoint" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    (tmp_path / "checkpoint" / "3" / "policy").mkdir(parents=True)
+    assert not run_folder.has_checkpoint(tmp_path)  # policies alone do not go on
+    (tmp_path / "checkpoint" / "4" / "state").mkdir(parents=True)
     assert run_folder.has_checkpoint(tmp_path)
 
 
 def test_a_resumed_run_reads_its_log_as_before(tmp_path):
     robot = {"observations": [{"name": "x", "low": 0.1}], "actions": [{"name": "u"}]}
-    (tmp_path / "versions.json").write_text(json.dumps({"robot": robot}))
+    write_run(tmp_path, robot=robot)
     run_folder.check_robot(tmp_path, robot)
     other = {**robot, "actions": [{"name": "v"}]}
     with pytest.raises(CheckpointError, match="actions are read otherwise than there"):
         run_folder.check_robot(tmp_path, other)
-    (tmp_path / "versions.json").write_text("{}")  # of an earlier version
+    write_run(tmp_path)  # of an earlier version
     run_folder.check_robot(tmp_path, robot)
 
 
@@ -96,6 +99,38 @@ def test_flags_and_facts_are_kept_and_read_back(tmp_path):
         run_folder.flags(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("name", ["flags.flags", "versions.json", "metrics.jsonl"])
+@pytest.mark.parametrize("edit", ["digit", "cut", "bytes", "deep", "bare", "pipe"])
+def test_what_was_edited_or_damaged_is_refused_by_name(tmp_path, name, edit):
+    record = RunFolder(tmp_path)
+    record.begin("--seed=3\n", {"runs": [{"seed": 3}]})
+    record.write([{"epoch": 3}])
+    record.close()
+    path, text = tmp_path / name, (tmp_path / name).read_text()
+    if edit == "digit":
+        path.write_text(
+            text.replace("seed", "sead").replace("3}", "4}").replace(": 3,", ": 5,")
+        )
+    elif edit == "cut":
+        path.write_text(text[: len(text) // 2] + "\n")
+    elif edit == "bytes":
+        path.write_bytes(b"\xff\xfe" + text.encode())
+    elif edit == "deep":
+        path.write_text("[" * 100_000 + "\n")
+    elif edit == "bare":
+        path.write_text('{"epoch": 3}\n')
+    else:
+        path.unlink()
+        os.mkfifo(path)
+    read = {
+        "flags.flags": run_folder.flags,
+        "versions.json": run_folder.versions,
+        "metrics.jsonl": run_folder.metrics,
+    }[name]
+    with pytest.raises(CheckpointError, match=name):
+        read(tmp_path)
+
+
 def test_a_resumed_run_writes_later_epochs_again(tmp_path):
     record = RunFolder(tmp_path)
     record.write(lines(0, 1, 2, 3))
@@ -111,6 +146,7 @@ def test_a_resumed_run_writes_later_epochs_again(tmp_path):
     record.close()
     assert run_folder.metrics(tmp_path) == lines(0, 1, 2, 3)
     assert cut not in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert "seal" in (tmp_path / "metrics.jsonl").read_text()
 
 
 def test_nothing_is_dropped_where_nothing_was_written(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,8 +64,6 @@ def test_a_run_leaves_everything_it_promises(finished):
         "metrics.jsonl",
         "curve.png",
         "checkpoint",
-        "policy",
-        "best",
     } <= names
     lines = run_folder.metrics(folder)
     assert [line["epoch"] for line in lines] == sorted([0, 1, 2, 3, 4] * 3)
@@ -85,7 +84,7 @@ def test_a_result_file_per_cell(finished):
 
 def test_the_saved_policy_is_the_trained_one(finished):
     state = checkpoints.read(finished / "whole" / "checkpoint").arrays
-    policy = checkpoints.read(finished / "whole" / "policy").arrays
+    policy = checkpoints.read(finished / "whole" / "checkpoint", "policy").arrays
     layer = "['params']['MLP_0']['Dense_0']['kernel']"
     # Three runs: the one that only fills the second device is not stored.
     assert len(policy[f".policy{layer}"]) == 3
@@ -104,6 +103,28 @@ def test_a_saved_policy_loads_and_acts(finished):
     )
     with pytest.raises(CheckpointError, match="run 3 of 3"):
         policies.load(finished / "whole", run=3)
+
+
+def test_a_policy_of_another_run_shape_or_no_number_is_refused(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished / "whole", folder)
+    arrays, info = checkpoints.read(folder / "checkpoint", "policy")
+
+    def refused(wrong, about, match):
+        checkpoints.save(folder / "checkpoint", {"policy": wrong}, about)
+        with pytest.raises(CheckpointError, match=match):
+            policies.load(folder)
+
+    refused(arrays, {**info, "run": "0"}, "another run's; remove it")
+    name, array = next(iter(arrays.items()))
+    refused({**arrays, name: array[:, :1]}, info, "no policy of this run")
+    refused({**arrays, name: array[:1]}, info, "of other runs")
+    wider = {k: np.repeat(v, 2, -1) if "Dense_2" in k else v for k, v in arrays.items()}
+    refused(wider, info, "no policy of this run")
+    refused({**arrays, name: np.full_like(array, np.nan)}, info, "not finite")
+    checkpoints.save(folder / "checkpoint", {"policy": arrays}, info)
+    with pytest.raises(CheckpointError, match=r"no 'best'; give one of \['policy'\]"):
+        policies.load(folder, which="best")
 
 
 def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
@@ -170,7 +191,7 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
     call(run.main, monkeypatch, f"--resume={half}", "--epochs=4")
     whole = checkpoints.read(finished / "whole" / "checkpoint")
     resumed = checkpoints.read(half / "checkpoint")
-    assert resumed.epoch == whole.epoch == 4
+    assert resumed.info["epoch"] == whole.info["epoch"] == 4
     assert resumed.arrays.keys() == whole.arrays.keys()
     same_bits(whole.arrays, resumed.arrays)
 
@@ -193,7 +214,7 @@ def test_what_was_killed_before_its_first_rows_goes_on(
         arguments = (*H2O, f"--dataset={log}", "--epochs=4", f"--run_dir={folder}")
         with pytest.raises(RuntimeError):
             call(run.main, patch, *arguments)
-    assert checkpoints.read(folder / "checkpoint").epoch == 0
+    assert checkpoints.read(folder / "checkpoint").info["epoch"] == 0
     call(run.main, monkeypatch, f"--resume={folder}")
     whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
     resumed = checkpoints.read(folder / "checkpoint").arrays

@@ -44,8 +44,8 @@ def command(
         print(flags.help(describe))
         return
     absl_flags.FLAGS([sys.argv[0]])  # absl's own logging asks for parsed flags
-    # orbax reports every step it takes at the level above.
-    logging.set_verbosity(logging.WARNING)
+    # orbax reports every step that it takes, and every error that it also raises.
+    logging.set_verbosity(logging.FATAL)
     try:
         flags.parse(sys.argv)
         main(flags)

@@ -122,14 +122,12 @@ class Flags:
     def _resume(self, program: str) -> None:
         """Reads a saved run's flags, on top of which come those given now."""
         folder = pathlib.Path(str(self._flags["resume"].value))
-        saved = folder / run_folder.FLAGS
-        if not saved.is_file():
-            raise CheckpointError(f"--resume={folder}: no run there (no {saved})")
+        saved = run_folder.flag_lines(folder)
         given = {flag.name: flag.value for flag in self._sorted() if flag.present}
         for flag in self._sorted():
             flag.unparse()
         try:
-            self._flags([program, f"--flagfile={saved}"])
+            self._flags([program, *saved])
         except flags.Error as error:
             raise CheckpointError(
                 f"--resume={folder}: made by another version ({error}); go on with "

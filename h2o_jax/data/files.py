@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import math
 import os
 import pathlib
+import stat
 import tempfile
 from collections.abc import Iterator
 
@@ -68,6 +70,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+
+
+def unreadable(path: pathlib.Path, largest: float = math.inf) -> str | None:
+    """Why a file is not to be opened, found without opening it; None where it may be.
+
+    A pipe would wait for its writer, and a device never ends.
+
+    Args:
+        path: of the file; a link to one will do.
+        largest: bytes that it may have.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return "no such file; check the path"
+    except (OSError, ValueError) as error:  # a link to itself, a name with a zero byte
+        return f"cannot be opened ({getattr(error, 'strerror', error)})"
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        return f"is {kind}; give a file"
+    if found.st_size > largest:
+        return f"has {size(found.st_size)}, {size(largest)} at most are read"
+    return None
 
 
 def looks_like(path: pathlib.Path) -> str:
