@@ -203,7 +203,7 @@ def versions(path: pathlib.Path) -> dict[str, Any]:
 
 
 def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Makes sure that a resumed folder is of these runs, simulator files included.
+    """Makes sure that a resumed folder is of these runs, and of their simulators.
 
     Raises:
         CheckpointError: it is of others.
@@ -214,6 +214,14 @@ def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
                 f"--resume={path}: a run was {former['label']} there, is "
                 f"{now['label']} now; restore the simulator file, or start a fresh run"
             )
+        mended = now.get("simulator", {})
+        for kind, was in former.get("simulator", mended).items():
+            if was != mended[kind]:
+                raise CheckpointError(
+                    f"--resume={path}: {now['label']} learned in a simulator with "
+                    f"{kind} {was}, which is {mended[kind]} now; restore the file in "
+                    "--cache_dir, or start a fresh run"
+                )
 
 
 def check_robot(path: pathlib.Path, robot: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ def record(
     """JSON values that tell a policy's user what its numbers mean.
 
     Args:
-        experiment: the runs that are trained here.
+        experiment: all runs.
         dataset: their log; its range becomes that of the observations.
         reading: how it was read: a columns file says names and units, and bounds say
             what an action of -1 and of 1 is.

@@ -163,7 +163,7 @@ def _candidate(
         worst=max(horizon.typical for horizon in errors.horizons),
         own_noise=errors.own_noise,
         explained=errors.explained,
-        fitted="@" in name,
+        fitted=gaps_lib.fitted(gaps),
     )
     return Candidate(name, errors, rules.judge(evidence))
 
