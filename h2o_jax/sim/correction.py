@@ -54,6 +54,7 @@ class Corrections:
         digests = ["0" * 64 if x is None else x.digest for x in residuals]
         self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
         self.settable = task.pose is not None
+        self._task, self._model = task, model
         self._sizes = model.nq, model.nq + model.nv
         self._map = _map(task, model) if self.settable else None
 
@@ -76,6 +77,12 @@ class Corrections:
         moved = np.einsum("ko,oq->kq", change, self._map)
         nq, end = self._sizes
         return Shift(moved[:, :nq], moved[:, nq:end], moved[:, end:])
+
+    def exact(self, s_t: Array) -> Array:
+        """Whether observations `[k, O]` of sensors without noise tell the states."""
+        assert self._task.pose is not None
+        exact: Array = self._task.pose(self._model, s_t).exact
+        return exact
 
     def strayed(self, s_t: Array, ids: Array) -> Array:
         """Which environments `ids [k]` left the range of their logs by far."""

@@ -231,11 +231,17 @@ class World:
         change = corrections.of(s_tm1, clip(actions), step.s_t, ids)
         change.s_t[step.unstable], change.r_t[step.unstable] = 0.0, 0.0
         if corrections.settable:
+            before = self.task.observe(self._qpos[rows], self._qvel[rows])
+            clipped = ~corrections.exact(before) & ~step.unstable
             shift = corrections.shift(change.s_t)
             self._qpos[rows] += shift.qpos
             self._qvel[rows] += shift.qvel
             self._memory[rows] += shift.memory
-            ended = self.task.terminated(self._qpos[rows], self._qvel[rows])
+            qpos, qvel = self._qpos[rows], self._qvel[rows]
+            if clipped.any():  # what lies beyond the clip may stay there
+                seen = self.task.observe(qpos, qvel) - before
+                change.s_t[clipped] = seen[clipped]
+            ended = self.task.terminated(qpos, qvel)
             step = step._replace(terminated=ended)
         step = step._replace(s_t=step.s_t + change.s_t, reward=step.reward + change.r_t)
         astray = corrections.strayed(step.s_t, ids) & ~step.unstable
