@@ -195,6 +195,13 @@ def test_both_learns_what_identification_left(prepare, monkeypatch):
     assert len(seen) == 1 and gaps.from_file(seen[0])
 
 
+def test_the_queue_is_as_long_as_any_mended_simulators():
+    own, late = (Simulator(gaps.parse(x)) for x in ("gravity:2", "latency:4"))
+    experiment = experiment_of("identified", "gravity:2")
+    given = build.algorithm(experiment), 1, [own, late], [own, own]
+    assert build.worlds(experiment, *given).sim.latency == 4
+
+
 @pytest.mark.parametrize(
     ("verdicts", "fits", "corrects"),
     [
