@@ -47,11 +47,7 @@ def settle(
         return fit
     z, n = fit.z, len(windows.first)
     low, high = np.log(bounds)
-
-    def f(z: Array) -> Array:
-        values = dict(zip(fit.names, np.exp(z), strict=True))
-        return fitting.residuals(predict, windows, {**others, **values}).ravel()
-
+    f = fitting.function(predict, windows, fit.names, others)
     for left in reversed(range(_ROUNDS)):
         here = f(z)
         slope, jac, curvature = _expand(f, z, here)
@@ -62,9 +58,9 @@ def settle(
             break
         z = moved
     converged = fit.converged and moved is None
-    near = (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
     cost = float(np.sqrt(np.square(here).mean()))
-    return Fit(fit.names, z, half, near, cost, converged)
+    bound = fitting.at_bounds(z, bounds)
+    return Fit(fit.names, z, half, bound, cost, converged)
 
 
 def _expand(

@@ -81,12 +81,9 @@ class World:
             self._corrections = Corrections(task, models[0], residuals)
         self._memory = np.zeros((n, task.memory_dim))
         self.observations = np.zeros((n, task.obs_dim))
-        self.age = np.zeros(n, int)
-        self.returns = np.zeros(n)
-        self.unstable = np.zeros(n, int)
         self.astray = np.zeros(n, bool)
-        self.strayed = np.zeros(n, int)
-        self.trust = np.zeros(n)
+        self.age, self.unstable, self.strayed = np.zeros((3, n), int)
+        self.returns, self.trust = np.zeros((2, n))
         self.reset()
 
     @property
