@@ -229,7 +229,7 @@ class World:
         change.s_t[step.unstable], change.r_t[step.unstable] = 0.0, 0.0
         if corrections.settable:
             before = self.task.observe(self._qpos[rows], self._qvel[rows])
-            clipped = ~corrections.exact(before) & ~step.unstable
+            clipped = corrections.clipped(before) & ~step.unstable
             shift = corrections.shift(change.s_t)
             self._qpos[rows] += shift.qpos
             self._qvel[rows] += shift.qvel
