@@ -218,8 +218,8 @@ def check_runs(path: pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
         for kind, was in former.get("simulator", mended).items():
             if was != mended[kind]:
                 raise CheckpointError(
-                    f"--resume={path}: {now['label']} learned in a simulator with "
-                    f"{kind} {was}, which is {mended[kind]} now; restore the file in "
+                    f"--resume={path}: {now['label']} has another simulator now "
+                    f"({kind}: was {was}, is {mended[kind]}); restore the file in "
                     "--cache_dir, or start a fresh run"
                 )
 

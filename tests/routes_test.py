@@ -166,7 +166,7 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
         with pytest.raises((CheckpointError, ConfigError)) as error:
             call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
         assert "\n" not in str(error.value)
-    assert "learned in a simulator with identified @hopper-" in str(error.value)
+    assert "another simulator now (identified: was @hopper-" in str(error.value)
     file.write_text(text)
     call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
 
