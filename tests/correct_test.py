@@ -102,7 +102,7 @@ def test_another_residual_is_refused_at_resume(place, whole, monkeypatch):
     again = (f"--resume={whole}", "--epochs=5")
     try:
         residual.save(path, dataclasses.replace(learned, limit=2 * learned.limit))
-        with pytest.raises(CheckpointError, match=r"another simulator now \(residual: "):
+        with pytest.raises(CheckpointError, match=r"simulator now \(residual: "):
             call(run.main, monkeypatch, *again)
         path.write_bytes(content[:-100])
         with pytest.raises(CheckpointError, match="no residual, or damaged; remove it"):
