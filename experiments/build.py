@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from experiments.experiment import Experiment
-from experiments.runs import Run
 from experiments.training import Block, Simulator, State, Training, Worlds
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
+from h2o_jax.sim import gaps
 from h2o_jax.sim import worlds as sim_worlds
 from h2o_jax.sim.environments import Environments
 from h2o_jax.types import (
@@ -34,7 +34,7 @@ def training(
     experiment: Experiment,
     dataset: Dataset | None = None,
     threads: int = 0,
-    grid: Sequence[Run] | None = None,
+    grid: Sequence[Simulator] = (),
     simulators: Sequence[Simulator] | None = None,
 ) -> Training:
     """Everything that an experiment needs, ready for its first epoch.
@@ -43,7 +43,7 @@ def training(
         experiment: what to do, with the runs that are trained here.
         dataset: log of the real system, for methods that read one.
         threads: threads of the physics; 0 for one per core.
-        grid: all runs, where others train the rest; by default the experiment's.
+        grid: what all runs learn in, where others train the rest.
         simulators: what each run learns in, from `routes.prepare`; by default the
             simulators as they are.
 
@@ -114,7 +114,7 @@ def worlds(
     experiment: Experiment,
     method: Algorithm,
     threads: int,
-    grid: Sequence[Run] | None = None,
+    grid: Sequence[Simulator] = (),
     simulators: Sequence[Simulator] | None = None,
 ) -> Worlds:
     """Compiles every model and checks that each gap does something.
@@ -123,11 +123,12 @@ def worlds(
         experiment: what to do, with the runs to simulate here.
         method: its method.
         threads: threads of the physics; 0 for one per core.
-        grid: all runs, where others simulate the rest; by default the experiment's.
+        grid: what all runs learn in, where others simulate the rest.
         simulators: of each run; by default as they are.
 
     Raises:
-        ConfigError: the experiment asks for mended simulators, and none are given.
+        ConfigError: the experiment asks for mended simulators, and none are given; or
+            to draw fields where there are no intervals.
     """
     if simulators is None:
         if experiment.simulator != "as_is":
@@ -135,6 +136,8 @@ def worlds(
                 f"--simulator={experiment.simulator}: give what routes.prepare makes"
             )
         simulators = [Simulator(run.gap) for run in experiment.runs]
+    if experiment.simulator in ("as_is", "residual"):  # others come from a fit
+        _check_drawable(experiment)
     task, inertia = experiment.model, experiment.inertia
     for settings in {run.gap for run in experiment.runs}:
         sim_worlds.check_effect(task, settings, inertia)
@@ -146,7 +149,7 @@ def worlds(
             [run.seed for run in experiment.runs],
             inertia,
             threads,
-            [run.gap for run in grid or experiment.runs],
+            [simulator.gap for simulator in grid],
             [x.residual for x in simulators] if corrects(experiment) else (),
             experiment.randomise,
         )
@@ -176,6 +179,15 @@ def _judge(
         threads,
         residuals=residuals,
     )
+
+
+def _check_drawable(experiment: Experiment) -> None:
+    for run in experiment.runs:
+        if experiment.randomise and not gaps.drawable(run.gap):
+            raise ConfigError(
+                f"--randomise: {gaps.to_text(run.gap)} has no intervals to draw from; "
+                "give --gap=@FILE with low and high"
+            )
 
 
 def corrects(experiment: Experiment) -> bool:

@@ -6,10 +6,13 @@ Every file lies under a name that all it depends on decides.
 import hashlib
 import pathlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import h2o_jax
 from experiments import provenance, residuals, run_folder
 from experiments.mending import Mending
+from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import identify, residual, simulator_file
 from h2o_jax.sim.gaps import Gaps
@@ -55,29 +58,55 @@ def residual_place(mending: Mending, gap: Gaps) -> pathlib.Path:
 def fitted(mending: Mending, gap: Gaps) -> tuple[Gaps, str]:
     """A simulator with fields fitted to the log; itself, where that does not help.
 
+    A fit that does not help is kept, too: to find that out took as long.
+
     Returns:
         Its gaps, and what is known of them in one line.
+
+    Raises:
+        CheckpointError: what lies there is no fitted simulator.
+        ConfigError: see `identify.identify`.
+        DatasetError: see `identify.identify`.
     """
-    task, dataset, how = mending.task, mending.dataset, Fitting()
-    path = _fitted_place(mending, gap, how)
+    path = fitted_place(mending, gap)
     if not path.is_file():
-        began = time.perf_counter()
-        found = identify.identify(
-            task, gap, dataset.transition, how, mending.inertia, mending.threads
-        )
-        seconds = time.perf_counter() - began
-        before, after = found.judged
-        if any(after[steps] >= before[steps] for steps in before):
-            return gap, "no better on held-out episodes, not used"
-        with run_folder.writing("cache_dir", mending.cache):
-            file = provenance.content(found, gap, dataset, seconds)
-            simulator_file.write(str(path), file)
-    (mended,) = gaps_lib.parse_list(f"@{path}", task.robot)
-    return mended, f"{gaps_lib.to_text(mended)}, see {path}"
+        _fit(mending, gap, path)
+    told = simulator_file.read(str(path)).provenance
+    if not {"better", "converged", "at_bound"} <= told.keys():
+        raise CheckpointError(f"{path}: no fit of this version; remove it")
+    doubts = _doubts(told)
+    if not told["better"]:
+        return gap, f"not better on held-out episodes, not used{doubts}; see {path}"
+    (mended,) = gaps_lib.parse_list(f"@{path}", mending.task.robot)
+    return mended, f"{gaps_lib.to_text(mended)}{doubts}, see {path}"
 
 
-def _fitted_place(mending: Mending, gap: Gaps, how: Fitting) -> pathlib.Path:
+def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
+    """Fits a simulator and keeps it, whether or not it helps."""
+    task, dataset, how = mending.task, mending.dataset, Fitting()
+    began = time.perf_counter()
+    found = identify.identify(
+        task, gap, dataset.transition, how, mending.inertia, mending.threads
+    )
+    seconds = time.perf_counter() - began
+    with run_folder.writing("cache_dir", mending.cache):
+        file = provenance.content(found, gap, dataset, seconds)
+        simulator_file.write(str(path), file)
+
+
+def _doubts(told: Mapping[str, Any]) -> str:
+    """What a fit's own file says against it."""
+    doubts = [] if told["converged"] else ["the fit did not converge"]
+    if told["at_bound"]:
+        doubts.append(f"{', '.join(told['at_bound'])} at a bound, which taints all")
+    return "".join(f"; {doubt}" for doubt in doubts)
+
+
+def fitted_place(mending: Mending, gap: Gaps) -> pathlib.Path:
+    """Where a fitted simulator is kept."""
     task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
-    key = (task.name, text, mending.inertia, dataset.sha256, how, h2o_jax.__version__)
+    # How a log is read changes its rows, too.
+    log = dataset.sha256, residuals.digest(dataset.transition)
+    key = (task.name, text, mending.inertia, *log, Fitting(), h2o_jax.__version__)
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     return mending.cache / f"{task.name}-identified-{digest}.toml"

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from experiments import environment, reports, run_folder
@@ -41,6 +42,7 @@ def store(
     experiment: Experiment,
     facts: reports.Facts,
     labels: Labels,
+    mended: reports.Mended = MappingProxyType({}),
 ) -> None:
     """Writes a cell for each run of a finished run folder.
 
@@ -50,11 +52,14 @@ def store(
         experiment: what was done there.
         facts: what identifies the log; see `reports.data_facts`.
         labels: of all cells.
+        mended: what became of each run's simulator; empty where it stayed as it is.
     """
     software = run_folder.versions(run)
     software = {key: software[key] for key in environment.describe()}
     for one, lines in reports.by_run(experiment, run).items():
         cell = content(experiment, one, lines, facts, labels)
+        if one in mended:  # no part of its identity: `--simulator` asked for it
+            cell["mended"] = dict(mended[one])
         path = folder / place(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
         twins = [x for x in namesakes(path.parent, cell) if x != path]

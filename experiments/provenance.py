@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments import environment
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim import gaps
+from h2o_jax.sim import gaps, simulator_file
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identify import Identified
 from h2o_jax.sim.simulator_file import SimulatorFile
@@ -24,19 +24,21 @@ def content(
     """The simulator file of a result."""
     judged, software = found.judged, environment.describe()
     provenance: dict[str, Any] = {
+        simulator_file.MADE_BY: simulator_file.IDENTIFY,
         "log": pathlib.PurePath(log.source).name,
         "sha256": log.sha256,
         "rows": len(log.transition.r_t),
         "episodes_fitted": found.episodes[0],
         "episodes_held_out": found.episodes[1],
         "date": datetime.date.today().isoformat(),
-        "command": " ".join(["python -m experiments.identify", *sys.argv[1:]]),
+        "command": " ".join([_command(), *sys.argv[1:]]),
         "seconds": round(seconds, 1),
         "converged": found.fit.converged,
         "at_bound": found.at_bound,
         "starts_disagree": found.disagreeing,
         "left_alone": list(found.left_alone),
         "sensor_noise": round(found.sensor_noise, 4),
+        "better": judged.better,
         "versions": {k: str(software[k]) for k in _SOFTWARE},
     }
     for steps in judged.before:
@@ -45,3 +47,9 @@ def content(
     return SimulatorFile(
         gaps.to_text(gaps.without_fields(start)), found.values, provenance
     )
+
+
+def _command() -> str:
+    """How this process was called: by `identify`, or by a run that needs it."""
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name}" if spec else pathlib.PurePath(sys.argv[0]).name

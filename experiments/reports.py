@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 
 Facts = Mapping[str, Any]
+Mended = Mapping[Run, Mapping[str, str]]
+"""Run -> what became of its simulator; see `routes.mended`."""
 
 
 def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
@@ -33,8 +36,18 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
     return facts
 
 
-def run_facts(experiment: Experiment, facts: Facts) -> dict[str, Any]:
+def run_facts(
+    experiment: Experiment, facts: Facts, mended: Mended = MappingProxyType({})
+) -> dict[str, Any]:
     """The entries of versions.json beside the software."""
+    runs = [
+        {
+            "label": run.label,
+            "seed": run.seed,
+            **({"simulator": dict(mended[run])} if run in mended else {}),
+        }
+        for run in experiment.runs
+    ]
     return {
         "policy": {
             "obs_dim": experiment.model.obs_dim,
@@ -45,7 +58,7 @@ def run_facts(experiment: Experiment, facts: Facts) -> dict[str, Any]:
             "task": experiment.model.name,
             "real": gaps.to_text(experiment.real),
         },
-        "runs": [{"label": r.label, "seed": r.seed} for r in experiment.runs],
+        "runs": runs,
         "data": facts,
     }
 

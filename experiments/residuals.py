@@ -17,10 +17,12 @@ import numpy as np
 import h2o_jax
 from experiments.mending import Mending
 from h2o_jax import ensemble
+from h2o_jax.errors import DatasetError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import gate, lessons, residual
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.gate import Errors
+from h2o_jax.sim.lessons import Rows
 from h2o_jax.sim.residual import Residual
 from h2o_jax.types import Transition
 
@@ -40,7 +42,7 @@ class Learned(NamedTuple):
     rows: tuple[int, int]
     """Rows learned from, and held out."""
     inexact: int
-    """Rows left out because their state is not known exactly."""
+    """Rows left out because one of their states is not known exactly."""
     seconds: tuple[float, float]
     """Of the replay, and of learning."""
 
@@ -68,19 +70,44 @@ def learn(mending: Mending, gap: Gaps) -> Learned:
         DatasetError: the log has too few rows whose state can be set exactly.
     """
     begin = time.monotonic()
+    train, test, inexact = _lessons(mending, gap)
+    replayed = time.monotonic()
+    gated, errors = gate.gate(_fitted(mending, gap, train), train, test)
+    seconds = replayed - begin, time.monotonic() - replayed
+    rows = len(train.target), len(test.target)
+    return Learned(gated, errors, rows, inexact, seconds)
+
+
+def _lessons(mending: Mending, gap: Gaps) -> tuple[Rows, Rows, int]:
+    """Rows to learn from, rows held out, and how many of the log tell too little.
+
+    Raises:
+        ConfigError, DatasetError: see `learn`.
+    """
     task, dataset, settings, inertia, _, threads = mending
     log, seed = dataset.transition, settings.residual_seed
     chosen, inexact = lessons.choose(task, dataset, settings.residual_rows, seed)
-    known, held_out = lessons.split(log, chosen, seed)
     train, test = (
         lessons.replayed(task, gap, log, inertia, threads, rows)
-        for rows in (known, held_out)
+        for rows in lessons.split(log, chosen, seed)
     )
-    replayed = time.monotonic()
+    left = len(train.target), len(test.target)
+    if sum(left) < lessons.MIN_ROWS or not min(left):
+        raise DatasetError(
+            f"{dataset.source}: {sum(left)} of {len(chosen)} rows have simulated "
+            "states that are known exactly; a residual needs "
+            f"{lessons.MIN_ROWS} at least"
+        )
+    return train, test, inexact + len(chosen) - sum(left)
+
+
+def _fitted(mending: Mending, gap: Gaps, train: Rows) -> Residual:
+    """The ensemble, before it is limited to where it helps."""
+    log, settings = mending.dataset.transition, mending.settings
     x, y = train.inputs, train.target
     scales = *_moments(x), *_moments(y)
     layers = ensemble.fit(
-        jax.random.key(seed),
+        jax.random.key(settings.residual_seed),
         _standardised(x, *scales[:2], residual.INPUT_LIMIT),
         _standardised(y, *scales[2:], residual.OUTPUT_LIMIT),
         hidden=settings.residual_hidden,
@@ -89,7 +116,7 @@ def learn(mending: Mending, gap: Gaps) -> Learned:
     )
     change = lessons.change(log)
     seen = np.concatenate([log.s_tm1, log.s_t])
-    ungated = Residual(
+    return Residual(
         about(mending, gap),
         tuple(w for w, _ in layers),
         tuple(b for _, b in layers),
@@ -100,9 +127,6 @@ def learn(mending: Mending, gap: Gaps) -> Learned:
         low=seen.min(axis=0).astype(float),
         high=seen.max(axis=0).astype(float),
     )
-    gated, errors = gate.gate(ungated, train, test)
-    seconds = replayed - begin, time.monotonic() - replayed
-    return Learned(gated, errors, (len(known), len(held_out)), inexact, seconds)
 
 
 def line(learned: Learned) -> str:

@@ -5,16 +5,19 @@ they come.
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from experiments import cached, mending
 from experiments.experiment import Experiment
 from experiments.mending import Mending
+from experiments.reports import Mended
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import audit, gaps
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
 
+NOT_USED = "not used"
 _HORIZONS, _ROWS, _WINDOWS = (5, 10), 20_000, 500
 """Of an audit on the way to a training: a sample tells the kind of a gap."""
 
@@ -27,13 +30,13 @@ def prepare(
     Args:
         experiment: its route, task, runs and settings.
         dataset: log of the real system; None only where simulators stay as they are.
-        cache: folder in which residuals are kept.
+        cache: folder in which what was learned is kept.
         threads: threads of the physics; 0 for one per core.
 
     Raises:
         ConfigError: the route is not available, or not for this task.
         DatasetError: the log is too small for it.
-        CheckpointError: a residual in the cache is damaged.
+        CheckpointError: what lies in the cache is damaged.
     """
     if experiment.simulator == "as_is":
         return tuple(Simulator(run.gap) for run in experiment.runs)
@@ -41,7 +44,26 @@ def prepare(
     needs = mending.of(experiment, dataset, cache, threads)
     distinct = dict.fromkeys(run.gap for run in experiment.runs)
     mended = {gap: _mend(experiment.simulator, needs, gap) for gap in distinct}
+    for gap, simulator in mended.items():
+        if experiment.randomise and not gaps.drawable(simulator.gap):
+            _say("randomise", gap, "no intervals to draw from, so nothing is drawn")
     return tuple(mended[run.gap] for run in experiment.runs)
+
+
+def mended(experiment: Experiment, simulators: Sequence[Simulator]) -> Mended:
+    """What became of each run's simulator: its fitted gaps, and its residual's digest.
+
+    Empty where simulators stay as they are.
+    """
+    if experiment.simulator == "as_is":
+        return {}
+    return {
+        run: {
+            "identified": NOT_USED if gap == run.gap else gaps.to_text(gap),
+            "residual": NOT_USED if residual is None else residual.digest,
+        }
+        for run, (gap, residual) in zip(experiment.runs, simulators, strict=True)
+    }
 
 
 def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:

@@ -112,14 +112,15 @@ def _run(command: Command) -> StoppedError | None:
         print(_plan(mine, dataset, machine.threads))
     with hosts.one_first():
         cache = collecting.cache_folder(command.collecting)
-        simulators = routes.prepare(mine, dataset, cache, machine.threads)
+        simulators = routes.prepare(whole, dataset, cache, machine.threads)
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         training = build.training(
-            mine, dataset, machine.threads, whole.runs, simulators
+            mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
         )
-        robot = robot_record.record(mine, dataset, command.reading, simulators)
-        return _train(command, training, where, robot)
+        robot = robot_record.record(whole, dataset, command.reading, simulators)
+        mended = routes.mended(whole, simulators)
+        return _train(command, training, where, robot, mended)
     finally:
         where.close()
 
@@ -163,11 +164,12 @@ def _train(
     training: Training,
     where: RunFolder,
     robot: Mapping[str, Any],
+    mended: reports.Mended,
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the run folder of all."""
     whole, folder = command.experiment, where.path
     facts = reports.data_facts(whole, training.dataset)
-    about = {**reports.run_facts(whole, facts), "robot": robot}
+    about = {**reports.run_facts(whole, facts, mended), "robot": robot}
     if command.output.resume:
         run_folder.check(folder, about)
         with hosts.one_first():
@@ -200,7 +202,7 @@ def _train(
                 how = f"continue with --resume={folder}"
                 return interrupts.stopped(stopping, report.epoch, how)
     if hosts.leads():
-        _conclude(command, folder, facts)
+        _conclude(command, folder, facts, mended)
     return None
 
 
@@ -210,7 +212,12 @@ def _tracker(command: Command, folder: pathlib.Path) -> Tracker:
     return Tracker(kind, folder, [(x.label, x.seed) for x in command.experiment.runs])
 
 
-def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> None:
+def _conclude(
+    command: Command,
+    folder: pathlib.Path,
+    facts: reports.Facts,
+    mended: reports.Mended,
+) -> None:
     """Says how every setting did beside the data, and where things are."""
     experiment, output = command.experiment, command.output
     print(reports.conclusion(folder, experiment, facts))
@@ -219,7 +226,7 @@ def _conclude(command: Command, folder: pathlib.Path, facts: reports.Facts) -> N
             output.preset, command.reading.pairing, command.flags.choices()
         )
         ledger.store(
-            pathlib.Path(output.results_dir), folder, experiment, facts, labels
+            pathlib.Path(output.results_dir), folder, experiment, facts, labels, mended
         )
     report = robots.of(experiment.model).report_run
     if report is not None and experiment.knows_real:

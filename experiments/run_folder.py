@@ -244,7 +244,7 @@ def identity(path: pathlib.Path) -> str | None:
 
 
 def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
-    """Makes sure that a resumed folder is of these systems and runs.
+    """Makes sure that a resumed folder is of these systems, runs and simulators.
 
     Names carry digests of task files and of simulator files.
 
@@ -277,6 +277,14 @@ def _check_runs(
                 f"--resume={path}: a run was {former['label']} there, is "
                 f"{now['label']} now; restore the simulator file, or start a fresh run"
             )
+        mended = now.get("simulator", {})
+        for kind, was in former.get("simulator", mended).items():
+            if was != mended[kind]:
+                raise CheckpointError(
+                    f"--resume={path}: {now['label']} has another simulator now "
+                    f"({kind}: was {was}, is {mended[kind]}); restore the file in "
+                    "--cache_dir, or start a fresh run"
+                )
 
 
 def check_robot(path: pathlib.Path, robot: Mapping[str, Any]) -> None:

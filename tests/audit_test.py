@@ -12,7 +12,7 @@ from experiments.experiment import Source
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import audit, gaps, tasks, worlds
-from h2o_jax.sim.audit import belonging, measures, rules, structure
+from h2o_jax.sim.audit import belonging, checks, measures, rules, structure
 from h2o_jax.types import Transition
 from tests.replay_log_test import record
 from tests.worlds import CHEETAH
@@ -121,6 +121,15 @@ def test_a_smooth_error_is_explained_and_noise_is_not():
     assert structure.explained(x, rng.normal(size=(3000, 2))) < 0.05
 
 
+def test_only_a_fitted_file_is_identified_already(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[fields]\ngravity = 2\n")
+    assert audited(f"@{path}", log_of()).best.verdict.route == "identify"
+    path.write_text(path.read_text() + '[provenance]\nmade_by = "identify"\n')
+    assert audited(f"@{path}", log_of()).best.verdict.route == "residual"
+    assert not gaps.fitted(gaps.parse("gravity:2"))
+
+
 # --- rules -----------------------------------------------------------------------
 
 EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
@@ -165,6 +174,14 @@ def test_other_units_of_actions_are_told():
     log = log_of()
     found = audited("none", log._replace(a_tm1=log.a_tm1 / 2), horizons=())
     assert "actions times 2 fit better" in found.warnings[0]
+
+
+def test_commands_that_wait_are_those_of_the_same_episode():
+    """The log's own simulator has no error, though episodes last 12 steps."""
+    late, log = gaps.parse("latency:2"), log_of("latency:2", steps=12)
+    replayer = measures.Replayer(CHEETAH, log, threads=1)
+    assert checks.scales(replayer, late, 500)[1.0] < 1e-3
+    assert checks.lags(replayer, late, 500)[0] < 1e-3
 
 
 def test_rows_out_of_order_are_told():

@@ -51,12 +51,11 @@ def test_the_command_says_what_it_learned(place, given, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "gravity:2: learned from" in printed and "reward" in printed
     assert residual.load(out, {"gap": "gravity:2"}).about["task"] == "hopper"
-    for bad in ("--out=a.hdf5", f"--out={out}", "--gap=gravity:2,friction:0.3"):
+    for bad in ("--out=a.hdf5", "--gap=gravity:2,friction:0.3"):
         with pytest.raises(
             ConfigError, match=r"give a path ending in \.npz, and one gap"
         ):
-            both = (*arguments[:4], "--gap=gravity:2,friction:0.3", f"--out={out}", bad)
-            call(correct.main, monkeypatch, *both)
+            call(correct.main, monkeypatch, *arguments, bad)
 
 
 def test_a_run_learns_in_corrected_simulators(place, whole):
@@ -65,8 +64,14 @@ def test_a_run_learns_in_corrected_simulators(place, whole):
     lines = [x for x in run_folder.metrics(whole) if x["epoch"] > 0]
     assert all(0 <= x["sim/strayed"] <= 1 for x in lines)
     assert all(0 <= x["sim/trust"] <= 1 for x in lines)
-    for path in (place / "cells").rglob("*.json"):
-        assert json.loads(path.read_text())["setting"]["simulator"] == "residual"
+    cells = list((place / "cells").rglob("*.json"))
+    assert len(cells) == 2
+    for path in cells:
+        cell = json.loads(path.read_text())
+        assert cell["setting"]["simulator"] == "residual"
+        assert cell["mended"]["identified"] == "not used"
+        files = (place / "cache").glob("hopper-residual-*.npz")
+        assert cell["mended"]["residual"] in {residual.load(x).digest for x in files}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,7 @@ def test_another_residual_is_refused_at_resume(place, whole, monkeypatch):
     again = (f"--resume={whole}", "--epochs=5")
     try:
         residual.save(path, dataclasses.replace(learned, limit=2 * learned.limit))
-        with pytest.raises(CheckpointError, match="corrected by another residual"):
+        with pytest.raises(CheckpointError, match=r"simulator now \(residual: "):
             call(run.main, monkeypatch, *again)
         path.write_bytes(content[:-100])
         with pytest.raises(CheckpointError, match="no residual, or damaged; remove it"):

@@ -226,8 +226,13 @@ def test_a_restored_world_has_the_models_of_its_episodes(random_gap):
     assert_same(drive(world, actions), drive(other, actions))
 
 
-def test_nothing_to_draw_from_is_an_error(tmp_path):
+def test_without_intervals_nothing_is_drawn(tmp_path, random_gap):
     exact = gaps.parse(written(tmp_path / "e.toml", "[fields]\ngravity = 2\n"))
-    for settings in (exact, gaps.parse("gravity:2")):
-        with pytest.raises(ConfigError, match=r"--randomise: .* has no intervals"):
-            make([settings], [0])
+    kinds = [exact, gaps.parse("gravity:2"), random_gap]
+    assert [gaps.drawable(kind) for kind in kinds] == [False, False, True]
+    world = make(kinds, [0, 0, 0])
+    twice = [[m.opt.gravity[2] for m in world._physics.models]]
+    world.reset()
+    twice.append([m.opt.gravity[2] for m in world._physics.models])
+    assert twice[0][:2] == twice[1][:2] == [2 * -9.81] * 2
+    assert twice[0][2] != twice[1][2]

@@ -180,6 +180,21 @@ def test_without_a_pose_the_row_alone_is_corrected():
     np.testing.assert_array_equal(world.qpos, plain.qpos)
 
 
+def test_a_clipped_speed_is_stored_as_the_corrected_state_shows_it():
+    answer = np.zeros(18)
+    answer[8] = -1.0  # forward speed
+    world = corrected(WALKER, *[constant(WALKER, answer)] * 3)
+    plain = corrected(WALKER, None, None, None)
+    for each in (world, plain):
+        each._qvel[:, 0] = 5.0, 10.5, 14.0
+    action = random_actions(1, 3)[0]
+    got, wanted = world.step(action).s_t[:, 8], plain.step(action).s_t[:, 8]
+    true = plain.qvel[:, 0]
+    assert true[0] < 9 < 10 < true[1] < 11 < true[2] and wanted[2] == 10.0
+    np.testing.assert_allclose(got, [true[0] - 1, true[1] - 1, 10.0])
+    np.testing.assert_array_equal(got, WALKER.observe(world.qpos, world.qvel)[:, 8])
+
+
 def test_termination_is_that_of_the_corrected_state():
     answer = np.zeros(18)
     answer[0] = -5.0  # height

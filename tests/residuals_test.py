@@ -119,14 +119,26 @@ def test_rows_that_cannot_be_set_are_left_out():
     rows = log.transition
     s_tm1 = rows.s_tm1.copy()
     s_tm1[:500, -1] = 10.0
-    clipped = dataclasses.replace(log, transition=rows._replace(s_tm1=s_tm1))
+    s_t = rows.s_t.copy()
+    s_t[900:910, -1] = -10.0
+    both = rows._replace(s_tm1=s_tm1, s_t=s_t)
+    clipped = dataclasses.replace(log, transition=both)
     chosen, inexact = lessons.choose(HOPPER, clipped, 140_000, 0)
-    assert chosen.min() >= 500 and inexact >= 500
+    assert chosen.min() >= 500 and inexact >= 510
+    assert not set(chosen) & set(range(900, 910))
     s_tm1[:, -1] = 10.0
-    with pytest.raises(
-        DatasetError, match=r"made.npz: 0 of its 1200 rows have a state"
-    ):
+    with pytest.raises(DatasetError, match=r"made.npz: 0 of its 1200 rows have states"):
         residuals.learn(mending(clipped, HOPPER), HEAVY)
+
+
+def test_rows_whose_simulated_speed_is_clipped_teach_nothing():
+    walker, log = tasks.get("walker2d"), log_of("walker2d", rows=100, episodes=8)
+    chosen = np.arange(800)
+    seen = replay_log.replay(walker, HEAVY, log.transition, chosen, threads=1).s_t
+    fast = (np.abs(seen[:, 0, 8:]) >= 10.0).any(axis=1)
+    left = lessons.replayed(walker, HEAVY, log.transition, "modern", 1, chosen)
+    assert 0 < fast.sum() < len(chosen)
+    np.testing.assert_array_equal(left.s_sim, seen[~fast, 0])
 
 
 def test_a_small_log_and_a_task_without_poses_are_refused(log):

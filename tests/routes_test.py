@@ -1,15 +1,24 @@
 """What --simulator leads to: identified, corrected, or left as it is."""
 
+import dataclasses
+import json
+import re
+
+import numpy as np
 import pytest
 
-from experiments import cached, routes
+from experiments import build, cached, mending, routes, run, run_folder
 from experiments.experiment import Experiment
 from experiments.runs import grid
 from experiments.training import Simulator
 from h2o_jax.data import datasets
-from h2o_jax.sim import gaps
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.sim import gaps, identify, tasks
+from h2o_jax.sim.audit import rules
+from h2o_jax.sim.identified import Judged
 from h2o_jax.sim.identify import Fitting
-from tests.commands import write_log
+from tests.commands import TINY, call, write_log
+from tests.corrections import constant
 
 QUICK = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
 
@@ -25,19 +34,24 @@ def log(tmp_path_factory):
 def prepare(log, tmp_path, monkeypatch):
     monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
 
-    def call(simulator, *given):
-        runs = grid([0, 1], [gaps.parse(gap) for gap in given], {})
-        settings = {"task": "hopper", "algorithm": "sac", "simulator": simulator}
-        experiment = Experiment(
-            runs=runs,
-            residual_updates=100,
-            residual_hidden=(8,),
-            residual_members=2,
-            **settings,
-        )
+    def call(simulator, *given, **settings):
+        experiment = experiment_of(simulator, *given, **settings)
         return routes.prepare(experiment, log, tmp_path / "cache", 1)
 
     return call
+
+
+def experiment_of(simulator, *given, **settings):
+    return Experiment(
+        task="hopper",
+        algorithm="sac",
+        simulator=simulator,
+        runs=grid([0, 1], [gaps.parse(gap) for gap in given], {}),
+        residual_updates=100,
+        residual_hidden=(8,),
+        residual_members=2,
+        **settings,
+    )
 
 
 def gravity(simulator):
@@ -64,6 +78,99 @@ def test_an_identified_simulator_has_the_logs_gravity_and_is_kept(
     assert str(file) in capsys.readouterr().out
 
 
+def test_what_does_not_help_is_not_used_which_is_kept_too(
+    prepare, tmp_path, monkeypatch, capsys
+):
+    wrong, fit = gaps.parse("gravity:2"), identify.identify
+
+    def useless(*given):
+        return fit(*given)._replace(judged=Judged({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.6}))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(identify, "identify", useless)
+        assert prepare("identified", "gravity:2")[0] == Simulator(wrong)
+    said = "identify  gravity:2: not better on held-out episodes, not used; see "
+    assert said in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(identify, "identify", pytest.fail)
+        simulators = prepare("identified", "gravity:2", randomise=True)
+    assert simulators[0] == Simulator(wrong)
+    printed = capsys.readouterr().out
+    assert said in printed and "randomise gravity:2: no intervals" in printed
+    mended = routes.mended(experiment_of("identified", "gravity:2"), simulators)
+    assert [*mended.values()] == 2 * [
+        {"identified": "not used", "residual": "not used"}
+    ]
+    # Nothing to draw from is no error here: the fit decides.
+    experiment = experiment_of("identified", "gravity:2", randomise=True)
+    training = build.worlds(experiment, build.algorithm(experiment), 1, (), simulators)
+    assert training.sim.n == 2
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_text("[fields]\ngravity = 0.5\n")
+    with pytest.raises(CheckpointError, match="no fit of this version; remove it"):
+        prepare("identified", "gravity:2")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "better"),
+    [
+        ({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.5}, True),
+        ({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.51}, False),
+        ({1: 0.2, 10: 0.5}, {1: 0.2, 10: 0.5}, False),
+        ({1: 0.2}, {1: float("nan")}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_fit_is_better_somewhere_and_worse_nowhere(before, after, better):
+    assert Judged(before, after).better is better
+
+
+def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
+    how = dataclasses.replace(QUICK, bounds=(0.8, 2.0), evaluations=1)
+    monkeypatch.setattr(cached, "Fitting", lambda: how)
+    for _ in range(2):  # fitted, and read again
+        prepare("identified", "gravity:2")
+        printed = capsys.readouterr().out
+        assert "; gravity at a bound, which taints all" in printed
+
+
+def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
+    rows = log.transition
+    halved = dataclasses.replace(log, transition=rows._replace(a_tm1=rows.a_tm1 / 2))
+    assert halved.sha256 == log.sha256
+    experiment, gap = experiment_of("identified", "gravity:2"), gaps.parse("gravity:2")
+    places = {
+        cached.fitted_place(mending.of(experiment, one, tmp_path, 1), gap)
+        for one in (log, halved)
+    }
+    assert len(places) == 2
+
+
+@pytest.mark.usefixtures("fast_compile")
+def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
+    monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
+    log, folder = write_log(tmp_path / "log.hdf5", rows=900), tmp_path / "run"
+    given = (f"--dataset={log}", f"--cache_dir={tmp_path}", f"--run_dir={folder}")
+    flags = (*TINY, *given, "--algorithm=sac", "--gap=gravity:2", "--epochs=1")
+    results = f"--results_dir={tmp_path / 'cells'}"
+    call(run.main, monkeypatch, *flags, "--simulator=identified", results)
+    (kept,) = run_folder.versions(folder)["runs"]
+    assert kept["simulator"]["identified"].startswith("@hopper-identified-")
+    (cell,) = (tmp_path / "cells").rglob("*.json")
+    assert json.loads(cell.read_text())["mended"] == kept["simulator"]
+    (file,) = tmp_path.glob("hopper-identified-*.toml")
+    text = file.read_text()
+    for edited in (text.replace("value = 0.", "value = 1."), None):
+        value = re.search(r"gravity = .*", text)[0]
+        file.write_text(edited or text.replace(value, "gravity = 0.6"))
+        with pytest.raises((CheckpointError, ConfigError)) as error:
+            call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+        assert "\n" not in str(error.value)
+    assert "another simulator now (identified: was @hopper-" in str(error.value)
+    file.write_text(text)
+    call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+
+
 def test_the_audit_leaves_a_right_simulator_alone_and_mends_a_wrong_one(
     prepare, capsys
 ):
@@ -86,3 +193,44 @@ def test_both_learns_what_identification_left(prepare, monkeypatch):
     monkeypatch.setattr(cached, "corrected", corrected)
     prepare("both", "gravity:2")
     assert len(seen) == 1 and gaps.from_file(seen[0])
+
+
+def test_the_queue_is_as_long_as_any_mended_simulators():
+    own, late = (Simulator(gaps.parse(x)) for x in ("gravity:2", "latency:4"))
+    experiment = experiment_of("identified", "gravity:2")
+    given = build.algorithm(experiment), 1, [own, late], [own, own]
+    assert build.worlds(experiment, *given).sim.latency == 4
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "fits", "corrects"),
+    [
+        (["identify", "residual"], 1, 1),
+        (["identify", "as it is"], 1, 0),
+        (["residual"], 0, 1),
+        (["log only"], 0, 0),
+        (["weight"], 0, 0),
+    ],
+)
+def test_auto_does_what_the_audit_says(verdicts, fits, corrects, prepare, monkeypatch):
+    left, asked = iter(verdicts), []
+
+    def audited(needs, gap):
+        return rules.Verdict("uniform", "", next(left), "")
+
+    def fitted(needs, gap):
+        asked.append("fit")
+        return gaps.parse("gravity:1.1"), ""
+
+    def corrected(needs, gap):
+        asked.append("residual")
+        assert gaps.to_text(gap) == ("gravity:1.1" if fits else "gravity:2")
+        return constant(tasks.get("hopper"), np.ones(12)), ""
+
+    monkeypatch.setattr(routes, "_audited", audited)
+    monkeypatch.setattr(cached, "fitted", fitted)
+    monkeypatch.setattr(cached, "corrected", corrected)
+    simulator = prepare("auto", "gravity:2")[0]
+    assert asked == ["fit"] * fits + ["residual"] * corrects
+    assert (simulator.residual is not None) == bool(corrects)
+    assert next(left, None) is None

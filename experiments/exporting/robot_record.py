@@ -31,7 +31,7 @@ def record(
     """JSON values that tell a policy's user what its numbers mean.
 
     Args:
-        experiment: the runs that are trained here.
+        experiment: all runs.
         dataset: their log; its range becomes that of the observations.
         reading: how it was read: a columns file says names and units, and bounds say
             what an action of -1 and of 1 is.
@@ -45,17 +45,27 @@ def record(
     if not isinstance(file, ColumnsFile):
         file = None
     model = models.compile_model(task, (), experiment.inertia)
-    latency = gaps.interface(experiment.real, task.interface).latency * task.dt
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in _actions(task, model, reading, file)],
         "rate_hz": (file and file.rate) or 1 / task.dt,
-        "latency_seconds": latency if file is None else file.latency,
+        "latency_seconds": _latency(experiment) if file is None else file.latency,
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)
         },
     }
+
+
+def _latency(experiment: Experiment) -> float:
+    """Seconds that an action waits in the real system.
+
+    Where nobody has that, the task's own model stands for it.
+    """
+    if not experiment.knows_real:
+        return experiment.model.interface.latency * experiment.model.dt
+    task, settings, _ = experiment.real_system
+    return gaps.interface(settings, task.interface).latency * task.dt
 
 
 def _observations(

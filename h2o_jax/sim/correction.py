@@ -10,6 +10,9 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim.residual import Correction, Residual
 from h2o_jax.sim.tasks.task import Array, Task
 
+_EXTREME = 1e6
+"""Beyond any observation: where such a state is told, nothing is ever clipped."""
+
 
 class Shift(NamedTuple):
     """What moves a simulator by a change of its observations."""
@@ -54,8 +57,11 @@ class Corrections:
         digests = ["0" * 64 if x is None else x.digest for x in residuals]
         self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
         self.settable = task.pose is not None
+        self._task, self._model = task, model
         self._sizes = model.nq, model.nq + model.nv
         self._map = _map(task, model) if self.settable else None
+        extremes = np.outer([-_EXTREME, _EXTREME], np.ones(task.obs_dim))
+        self._clips = self.settable and not self._told(extremes).all()
 
     def of(self, s_tm1: Array, a_tm1: Array, s_t: Array, ids: Array) -> Correction:
         """Corrections of the environments `ids [k]`; see `Residual.correct`."""
@@ -76,6 +82,15 @@ class Corrections:
         moved = np.einsum("ko,oq->kq", change, self._map)
         nq, end = self._sizes
         return Shift(moved[:, :nq], moved[:, nq:end], moved[:, end:])
+
+    def clipped(self, s_t: Array) -> Array:
+        """Whether observations `[k, O]`, without noise, hide a part of the state."""
+        return ~self._told(s_t) if self._clips else np.zeros(len(s_t), bool)
+
+    def _told(self, s_t: Array) -> Array:
+        assert self._task.pose is not None
+        exact: Array = self._task.pose(self._model, s_t).exact
+        return exact
 
     def strayed(self, s_t: Array, ids: Array) -> Array:
         """Which environments `ids [k]` left the range of their logs by far."""

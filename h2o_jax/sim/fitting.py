@@ -8,7 +8,7 @@ as those of small steps only see such jumps and stall where they begin:
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +101,21 @@ def residuals(
     return _CAP * np.arctan(np.nan_to_num(error, nan=np.inf) / _CAP)
 
 
+def function(
+    predict: Predictor,
+    windows: Windows,
+    names: Sequence[str],
+    others: Mapping[str, float],
+) -> Callable[[Array], Array]:
+    """The residuals `[n h O]` as a function of log scales `z [p]`."""
+
+    def f(z: Array) -> Array:
+        values = dict(zip(names, np.exp(z), strict=True))
+        return residuals(predict, windows, {**others, **values}).ravel()
+
+    return f
+
+
 def jacobian(
     predict: Predictor,
     windows: Windows,
@@ -110,10 +125,7 @@ def jacobian(
     step: float = _STEP,
 ) -> Array:
     """`[n h O, p]` derivatives of the residuals by log scales `z [p]`."""
-
-    def f(z: Array) -> Array:
-        values = dict(zip(names, np.exp(z), strict=True))
-        return residuals(predict, windows, {**others, **values}).ravel()
+    f = function(predict, windows, names, others)
 
     columns = [f(z + d) - f(z - d) for d in step * np.eye(len(z))]
     return np.stack(columns, axis=1) / (2 * step)
@@ -162,11 +174,7 @@ def fit(
     """
     names, fixed = tuple(start), others or {}
     low, high = np.log(bounds)
-
-    def f(z: Array) -> Array:
-        values = dict(zip(names, np.exp(z), strict=True))
-        return residuals(predict, windows, {**fixed, **values}).ravel()
-
+    f = function(predict, windows, names, fixed)
     if not names:
         cost, none = np.square(f(np.zeros(0))).mean(), np.zeros(0)
         return Fit((), none, none, none, float(np.sqrt(cost)), True)
@@ -179,15 +187,20 @@ def fit(
         ftol=tolerance,
         max_nfev=evaluations,
     )
-    near = (found.x > high - 5e-3) * 1 - (found.x < low + 5e-3) * 1
     return Fit(
         names,
         found.x,
         half_intervals(found.fun, found.jac, len(windows.first)),
-        near,
+        at_bounds(found.x, bounds),
         float(np.sqrt(np.square(found.fun).mean())),
         found.status > 0,
     )
+
+
+def at_bounds(z: Array, bounds: tuple[float, float]) -> Array:
+    """`[p]` -1 or 1 for log scales at the lower or upper bound, else 0."""
+    low, high = np.log(bounds)
+    return (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
 
 
 def half_intervals(

@@ -51,6 +51,8 @@ class FileSetting(GapSetting):
     """The gaps that the file names."""
     values: tuple[fields.Value, ...] = ()
     """Fields and intervals."""
+    fitted: bool = dataclasses.field(default=False, compare=False)
+    """Whether they were fitted to a log."""
 
     def __str__(self) -> str:
         return self.name
@@ -112,7 +114,8 @@ def _is_variant(setting: GapSetting) -> bool:
 def _parse_file(path: str, robot: str | None) -> FileSetting:
     content = simulator_file.read(path)
     name = f"@{pathlib.PurePath(path).stem}-{content.digest()}"
-    return FileSetting(name, 1.0, parse(content.gap, robot), content.fields)
+    base = parse(content.gap, robot)
+    return FileSetting(name, 1.0, base, content.fields, content.fitted)
 
 
 def _parse_one(text: str, robot: str | None) -> GapSetting:
@@ -192,8 +195,22 @@ def interface(
 
 def from_file(settings: Iterable[GapSetting]) -> tuple[fields.Value, ...]:
     """The fields of the simulator file among these gaps; none without one."""
-    files = [setting for setting in settings if isinstance(setting, FileSetting)]
-    return files[0].values if files else ()
+    return tuple(value for file in _files(settings) for value in file.values)
+
+
+def drawable(settings: Iterable[GapSetting]) -> bool:
+    """Whether a field has an interval to draw from."""
+    return any(value.low < value.high for value in from_file(settings))
+
+
+def fitted(settings: Iterable[GapSetting]) -> bool:
+    """Whether a simulator file among these gaps was fitted to a log."""
+    return any(file.fitted for file in _files(settings))
+
+
+def _files(settings: Iterable[GapSetting]) -> list[FileSetting]:
+    """The simulator file among these gaps, of which there is one at most."""
+    return [setting for setting in settings if isinstance(setting, FileSetting)]
 
 
 def without_fields(settings: Iterable[GapSetting]) -> Gaps:

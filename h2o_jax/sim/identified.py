@@ -24,8 +24,14 @@ class Judged(NamedTuple):
     """Error on held-out episodes, in std of the log's change."""
 
     before: dict[int, float]
-    """Steps -> error of the simulator that was given."""
+    """Steps -> error of the simulator that was given; empty: nothing was judged."""
     after: dict[int, float]
+
+    @property
+    def better(self) -> bool:
+        """Better after some number of steps, and worse after none."""
+        gains = [self.before[steps] - self.after[steps] for steps in self.before]
+        return any(x > 0 for x in gains) and all(x >= 0 for x in gains)
 
 
 class Identified(NamedTuple):

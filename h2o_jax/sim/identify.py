@@ -119,21 +119,16 @@ class _Search(NamedTuple):
 
     def run(self) -> Identified:
         """All stages in order."""
-        predict, asked = self.predict, self.how.fields
-        scales = {
-            name: max(predict.given.get(name, 1.0), self.how.bounds[0])
-            for name in asked
-            if fields.find(name).arrays
-        }
-        latency, others = None, {}
+        asked, others = self.how.fields, dict[str, float]()
+        scales = self.begin()
         if "latency" in asked:
-            latency = self.profile(scales)
-            others = {"latency": float(latency.best)}
+            others = {"latency": float(self.profile(scales).best)}
         sensitivity, condition, left = self.tellable(scales, others)
         ended, fit = self.fits(
             {name: x for name, x in scales.items() if name not in left}, others
         )
-        if latency is not None:
+        latency = None
+        if "latency" in asked:
             latency = self.profile(fit.values)
             # Where none is clearly best, the simulator keeps its own.
             best = {"latency": float(latency.best)} if latency.certain else {}
@@ -143,12 +138,6 @@ class _Search(NamedTuple):
             if not latency.certain:
                 left["latency"] = "no number of steps is clearly best"
         known = {**fit.values, **others}
-        sensor = log_noise.of_sensors(predict, self.rows, known)
-        action = None
-        if "action_noise" in asked:
-            action = log_noise.of_actions(predict, self.rows, known)
-            if action is None:
-                left["action_noise"] = "none is seen above the simulator's other errors"
         result = Identified(
             values=(),
             fit=fit,
@@ -157,13 +146,34 @@ class _Search(NamedTuple):
             condition=condition,
             left_alone=left,
             latency=latency,
-            action_noise=action,
-            sensor_noise=sensor,
+            action_noise=self.action_noise(known, left),
+            sensor_noise=log_noise.of_sensors(self.predict, self.rows, known),
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
-        values = identified.values(predict.given, result, others.get("latency"))
+        given = self.predict.given
+        values = identified.values(given, result, others.get("latency"))
         return result._replace(values=values)
+
+    def begin(self) -> dict[str, float]:
+        """The scales that are asked for, as the simulator has them."""
+        given, low = self.predict.given, self.how.bounds[0]
+        return {
+            name: max(given.get(name, 1.0), low)
+            for name in self.how.fields
+            if fields.find(name).arrays
+        }
+
+    def action_noise(
+        self, known: Mapping[str, float], left: dict[str, str]
+    ) -> float | None:
+        """Std of the noise on actions, if asked for; `left` learns of none."""
+        if "action_noise" not in self.how.fields:
+            return None
+        std = log_noise.of_actions(self.predict, self.rows, known)
+        if std is None:
+            left["action_noise"] = "none is seen above the simulator's other errors"
+        return std
 
     def tellable(
         self, scales: Mapping[str, float], others: Mapping[str, float]
@@ -196,8 +206,8 @@ class _Search(NamedTuple):
             if condition <= _CONDITION:
                 return sensitivity, condition, left
             pairs = zip(kept, mixture, strict=True)
-            *others_of_it, last = [name for name, share in pairs if share > 0.3]
-            left[last] = f"the log tells it only relative to {', '.join(others_of_it)}"
+            *partners, last = [name for name, share in pairs if share > 0.3]
+            left[last] = f"the log tells it only relative to {', '.join(partners)}"
             kept.remove(last)
         return sensitivity, 1.0, left
 

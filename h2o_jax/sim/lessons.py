@@ -39,7 +39,10 @@ class Rows(NamedTuple):
 
 
 def choose(task: Task, dataset: Dataset, most: int, seed: int) -> tuple[Array, int]:
-    """Rows `[n]` to use, in order, and how many the log has that cannot be set.
+    """Rows `[n]` to use, in order, and how many the log has that tell too little.
+
+    A row's first state must be known exactly, so that the simulator can be put into
+    it; so must its next one, as a clipped number does not tell what was missed.
 
     Args:
         task: of the log.
@@ -57,19 +60,26 @@ def choose(task: Task, dataset: Dataset, most: int, seed: int) -> tuple[Array, i
             "logged state; choose as_is"
         )
     log = dataset.transition
-    pose = task.pose(compile_model(task), np.asarray(log.s_tm1, float))
+    exact = _exact(task, log.s_tm1) & _exact(task, log.s_t)
     # A terminal row without a successor of its own repeats its observation.
     stands = (log.s_t == log.s_tm1).all(axis=1) & (np.asarray(log.discount_t) == 0)
-    rows = np.flatnonzero(pose.exact & ~stands)
+    rows = np.flatnonzero(exact & ~stands)
     if len(rows) < MIN_ROWS:
         raise DatasetError(
-            f"{dataset.source}: {len(rows)} of its {len(log.r_t)} rows have a state "
-            f"that the simulator can be put into; a residual needs {MIN_ROWS} at least"
+            f"{dataset.source}: {len(rows)} of its {len(log.r_t)} rows have states "
+            f"that are known exactly; a residual needs {MIN_ROWS} at least"
         )
     rng = np.random.default_rng(seed)
     few = min(len(rows), most)
     chosen = np.sort(rng.permutation(rows)[:few])
-    return chosen, int(np.sum(~pose.exact))
+    return chosen, int(np.sum(~exact))
+
+
+def _exact(task: Task, s: Array) -> Array:
+    """Whether observations `[N, O]` tell the state, `[N]`."""
+    assert task.pose is not None
+    exact: Array = task.pose(compile_model(task), np.asarray(s, float)).exact
+    return exact
 
 
 def split(log: Transition, rows: Array, seed: int) -> tuple[Array, Array]:
@@ -101,13 +111,17 @@ def replayed(
     threads: int,
     first: Array,
 ) -> Rows:
-    """The rows `first [n]` of a log beside what the simulator does in them."""
+    """The rows `first [n]` of a log beside what the simulator does in them.
+
+    Rows in which it diverges, or in which its observation is clipped, are left out.
+    """
     step = replay_log.replay(task, gaps, log, first, 1, inertia, threads)
     simulated = np.column_stack([step.s_t[:, 0], step.r_t[:, 0]])
     real = np.column_stack([log.s_t[first], log.r_t[first]]).astype(float)
-    finite = np.isfinite(simulated).all(axis=1)
+    kept = np.isfinite(simulated).all(axis=1)
+    kept[kept] = _exact(task, step.s_t[kept, 0])
     rows = Rows(log.s_tm1[first], log.a_tm1[first], step.s_t[:, 0], real - simulated)
-    return Rows(*(np.asarray(x[finite], float) for x in rows))
+    return Rows(*(np.asarray(x[kept], float) for x in rows))
 
 
 def change(log: Transition) -> Array:

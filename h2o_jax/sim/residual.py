@@ -79,6 +79,14 @@ class Residual:
     """`[O]` largest ones."""
     digest: str = dataclasses.field(init=False)
     """SHA-256 of everything above, in hex."""
+    _layers: list[tuple[Array, Array]] = dataclasses.field(init=False, repr=False)
+    """Weights `[K, 1, in, out]` and biases `[K, 1, 1, out]` of each layer."""
+    _scale: Array = dataclasses.field(init=False, repr=False)
+    """`[O + 1]` std of what is used; with `_mean`, from the networks' units."""
+    _mean: Array = dataclasses.field(init=False, repr=False)
+    """`[O + 1]`."""
+    _unit: Array = dataclasses.field(init=False, repr=False)
+    """`[O + 1]` from the networks' units to a share of the disagreement."""
 
     def __post_init__(self) -> None:
         """Names the content, and prepares what each call needs."""
@@ -138,17 +146,15 @@ class Residual:
         rows = np.zeros((blocks * _BLOCK, x.shape[1]), np.float32)
         rows[:k] = x
         y = rows.reshape(1, blocks, _BLOCK, -1)
-        layers = self._layers  # type: ignore[attr-defined]
-        for i, (w, b) in enumerate(layers):
+        for i, (w, b) in enumerate(self._layers):
             y = y @ w + b
-            if i + 1 < len(layers):  # SiLU, without overflow
+            if i + 1 < len(self._layers):  # SiLU, without overflow
                 y *= 0.5 + 0.5 * np.tanh(0.5 * y)
         y = y.reshape(len(y), blocks * _BLOCK, -1)[:, :k]
         y = np.minimum(np.maximum(y, -OUTPUT_LIMIT), OUTPUT_LIMIT).astype(np.float64)
         mean = y.mean(axis=0)
-        spread = y.std(axis=0) * self._unit  # type: ignore[attr-defined]
-        answer = mean * self._scale + self._mean  # type: ignore[attr-defined]
-        return answer, np.sqrt(np.square(spread).sum(axis=1))
+        spread = y.std(axis=0) * self._unit
+        return mean * self._scale + self._mean, np.sqrt(np.square(spread).sum(axis=1))
 
     def strayed(self, s_t: Array) -> Array:
         """Whether `s_t [k, O]` is further from the log's range than that is wide."""

@@ -34,6 +34,8 @@ def settle(
 ) -> Fit:
     """The fit carried on by Newton steps; intervals from the curvature of the cost.
 
+    It has not converged where there is still a way down after the last of the rounds.
+
     Args:
         predict: the simulator.
         windows: that the fit belongs to.
@@ -45,23 +47,20 @@ def settle(
         return fit
     z, n = fit.z, len(windows.first)
     low, high = np.log(bounds)
-
-    def f(z: Array) -> Array:
-        values = dict(zip(fit.names, np.exp(z), strict=True))
-        return fitting.residuals(predict, windows, {**others, **values}).ravel()
-
-    for last in range(_ROUNDS):
+    f = fitting.function(predict, windows, fit.names, others)
+    for left in reversed(range(_ROUNDS)):
         here = f(z)
         slope, jac, curvature = _expand(f, z, here)
         half = fitting.half_intervals(here, jac, n, curvature)
         step = np.clip(-np.linalg.solve(curvature, slope), -_LONGEST, _LONGEST)
-        moved = None if last == _ROUNDS - 1 else _downhill(f, z, step, here, low, high)
-        if moved is None:
+        moved = _downhill(f, z, step, here, low, high)
+        if moved is None or not left:
             break
         z = moved
-    near = (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
+    converged = fit.converged and moved is None
     cost = float(np.sqrt(np.square(here).mean()))
-    return fit._replace(z=z, half=half, bound=near, cost=cost)
+    bound = fitting.at_bounds(z, bounds)
+    return Fit(fit.names, z, half, bound, cost, converged)
 
 
 def _expand(

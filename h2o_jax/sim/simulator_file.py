@@ -9,7 +9,8 @@
     "body_mass:torso" = 1.1          # without an interval
     latency = 1
 
-    [provenance]                     # anything; nothing reads it
+    [provenance]                     # anything, for the reader
+    made_by = "identify"             # its fields were fitted to a log
 
 `experiments.identify` writes one, and so can a person: `[fields]` is enough.
 """
@@ -27,6 +28,8 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields as fields_lib
 from h2o_jax.sim.fields import Value
 
+MADE_BY, IDENTIFY = "made_by", "identify"
+"""The entry of the provenance that tells a fitted simulator."""
 _KEYS = ("gap", "fields", "provenance")
 _INTERVAL = ("value", "low", "high")
 
@@ -40,6 +43,11 @@ class SimulatorFile:
     fields: tuple[Value, ...]
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Facts for the reader, such as log, date and errors: text, numbers, lists."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether its fields were fitted to a log."""
+        return self.provenance.get(MADE_BY) == IDENTIFY
 
     def digest(self) -> str:
         """Names what the simulator does, eight hex digits; provenance is not in it."""

@@ -82,12 +82,9 @@ class World:
             self._corrections = Corrections(task, models[0], residuals)
         self._memory = np.zeros((n, task.memory_dim))
         self.observations = np.zeros((n, task.obs_dim))
-        self.age = np.zeros(n, int)
-        self.returns = np.zeros(n)
-        self.unstable = np.zeros(n, int)
         self.astray = np.zeros(n, bool)
-        self.strayed = np.zeros(n, int)
-        self.trust = np.zeros(n)
+        self.age, self.unstable, self.strayed = np.zeros((3, n), int)
+        self.returns, self.trust = np.zeros((2, n))
         self.reset()
 
     @property
@@ -232,11 +229,17 @@ class World:
         change = corrections.of(s_tm1, clip(actions), step.s_t, ids)
         change.s_t[step.unstable], change.r_t[step.unstable] = 0.0, 0.0
         if corrections.settable:
+            before = self.task.observe(self._qpos[rows], self._qvel[rows])
+            clipped = corrections.clipped(before) & ~step.unstable
             shift = corrections.shift(change.s_t)
             self._qpos[rows] += shift.qpos
             self._qvel[rows] += shift.qvel
             self._memory[rows] += shift.memory
-            ended = self.task.terminated(self._qpos[rows], self._qvel[rows])
+            qpos, qvel = self._qpos[rows], self._qvel[rows]
+            if clipped.any():  # what lies beyond the clip may stay there
+                seen = self.task.observe(qpos, qvel) - before
+                change.s_t[clipped] = seen[clipped]
+            ended = self.task.terminated(qpos, qvel)
             step = step._replace(terminated=ended)
         step = step._replace(s_t=step.s_t + change.s_t, reward=step.reward + change.r_t)
         astray = corrections.strayed(step.s_t, ids) & ~step.unstable

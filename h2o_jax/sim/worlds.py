@@ -71,11 +71,10 @@ def make(
             some of them; arrays of state then have the same shape in all processes.
         residuals: `n`, what corrects each environment; empty for nothing.
         randomise: draw the fields of each episode from the intervals of the simulator
-            file among the gaps.
+            file among the gaps; where there is none, nothing is drawn.
 
     Raises:
-        ConfigError: the robot does not have a gap, or does not compile with it; or
-            there is nothing to draw from.
+        ConfigError: the robot does not have a gap, or does not compile with it.
     """
     models = {
         settings: compile_model(task, settings, inertia) for settings in set(gaps)
@@ -102,18 +101,14 @@ def _widest(gaps: Gaps, task: Task, randomise: bool) -> Interface:
     return fields.interface(base, [(x.name, x.high) for x in gaps_lib.from_file(gaps)])
 
 
-def _variation(task: Task, gaps: Gaps, inertia: Inertia) -> Variation:
+def _variation(task: Task, gaps: Gaps, inertia: Inertia) -> Variation | None:
     """Draws fields of a simulator file: a model and an interface per episode.
 
-    Raises:
-        ConfigError: there is no interval.
+    None where no field has an interval.
     """
+    if not gaps_lib.drawable(gaps):
+        return None
     values = gaps_lib.from_file(gaps)
-    if all(x.low == x.high for x in values):
-        raise ConfigError(
-            f"--randomise: {gaps_lib.to_text(gaps)} has no intervals to draw from; "
-            "give --gap=@FILE with low and high"
-        )
     model = compile_model(task, gaps_lib.without_fields(gaps), inertia)
     base = gaps_lib.interface(gaps, task.interface)
 

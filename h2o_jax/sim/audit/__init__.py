@@ -100,32 +100,27 @@ def audit(
             observations.
         DatasetError: no row's state is known exactly.
     """
-    names = [gaps_lib.to_text(gaps) for gaps in candidates]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"gap {name} is given twice; drop one")
+    names = _names(candidates)
     replayer = Replayer(task, log, inertia, threads)
     before = _queue(task, candidates)
     chosen = _exact(replayer, structure.spread(replay_log.starts(log, 1, before), rows))
-    found = {k: replay_log.starts(log, k, before) for k in horizons}
-    longer = {
-        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
-    }
-    longer = {k: x for k, x in longer.items() if len(x)}
     if not len(chosen):
         raise DatasetError(
             f"--task={task.name}: no row of the log tells its state exactly; log "
             "unclipped velocities"
         )
-    ranked = [
-        _candidate(replayer, name, gaps, chosen, longer)
-        for name, gaps in zip(names, candidates, strict=True)
-    ]
-    order = np.argsort([x.errors.score for x in ranked], kind="stable")
-    best = ranked[order[0]], candidates[order[0]]
-    lags = checks.lags(replayer, best[1], FEW_WINDOWS)
-    scales = checks.scales(replayer, best[1], FEW_WINDOWS)
-    other = _better_task(replayer, best[0], chosen)
+    found = {k: replay_log.starts(log, k, before) for k in horizons}
+    longer = {
+        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
+    }
+    longer = {k: x for k, x in longer.items() if len(x)}
+    pairs = zip(names, candidates, strict=True)
+    judged = [_candidate(replayer, *pair, chosen, longer) for pair in pairs]
+    order = np.argsort([x.errors.score for x in judged], kind="stable")
+    ranked, gaps = tuple(judged[i] for i in order), candidates[order[0]]
+    lags = checks.lags(replayer, gaps, FEW_WINDOWS)
+    scales = checks.scales(replayer, gaps, FEW_WINDOWS)
+    other = _better_task(replayer, ranked[0], chosen)
     return Audit(
         task=task.name,
         inertia=inertia,
@@ -134,18 +129,27 @@ def audit(
         inexact=float(1 - _known(replayer, np.arange(len(log.r_t))).mean()),
         sequences=1 + int(np.sum(~replay_log.joined(log))),
         windows={k: len(x) for k, x in found.items()},
-        candidates=tuple(ranked[i] for i in order),
+        candidates=ranked,
         lags=lags,
         scales=scales,
         warnings=(
             *checks.order(log, time_limits),
             *checks.lag_warning(lags),
             *checks.scale_warning(scales),
-            *_other_rewards(best[0]),
+            *_other_rewards(ranked[0]),
             *([str(other)] if other else []),
         ),
         better_task=other.task if other else None,
     )
+
+
+def _names(candidates: Sequence[Gaps]) -> list[str]:
+    """The candidates as text, each of which is another."""
+    names = [gaps_lib.to_text(gaps) for gaps in candidates]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"gap {name} is given twice; drop one")
+    return names
 
 
 def _candidate(
@@ -163,7 +167,7 @@ def _candidate(
         worst=max(horizon.typical for horizon in errors.horizons),
         own_noise=errors.own_noise,
         explained=errors.explained,
-        fitted="@" in name,
+        fitted=gaps_lib.fitted(gaps),
     )
     return Candidate(name, errors, rules.judge(evidence))
 

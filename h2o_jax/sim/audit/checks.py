@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import measures, structure
 from h2o_jax.sim.audit.belonging import BETTER
@@ -51,8 +52,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
     """Shift of actions -> typical error; empty if no sequence is long enough."""
     reach = max(LAGS)
     # Room for the shift on either side; the windows are those of every shift.
-    first = replay_log.starts(replayer.log, STEPS + reach, before=reach)
-    first = structure.spread(first, count)
+    first = _windows(replayer, gaps, count, reach)
     if not len(first):
         return {}
     world = replayer.world(gaps, len(first))
@@ -65,7 +65,7 @@ def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
 
 def scales(replayer: Replayer, gaps: Gaps, count: int) -> dict[float, float]:
     """Factor of actions -> typical error; empty if no sequence is long enough."""
-    first = structure.spread(replay_log.starts(replayer.log, STEPS), count)
+    first = _windows(replayer, gaps, count, 0)
     if not len(first):
         return {}
     world = replayer.world(gaps, len(first))
@@ -96,6 +96,17 @@ def scale_warning(found: dict[float, float]) -> list[str]:
         f"{found[1.0]:.3f} after {STEPS} steps): other units (see --action_bounds), or "
         "motors of another strength"
     ]
+
+
+def _windows(replayer: Replayer, gaps: Gaps, count: int, reach: int) -> Array:
+    """First rows of windows, with `reach` more rows of their sequence on either side.
+
+    The rows before hold the actions that still wait in the simulator's queue, too.
+    """
+    latency = gaps_lib.interface(gaps, replayer.task.interface).latency
+    before = latency + reach
+    first = replay_log.starts(replayer.log, STEPS + reach, before=before)
+    return structure.spread(first, count)
 
 
 def _with_actions(world: World, log: Transition, first: Array, actions: Array) -> float:

@@ -152,26 +152,15 @@ def measure(
             "check that log and task belong together"
         )
     used = rows[usable]
-    horizons = [horizon(1, errors)]
-    for steps, first in windows.items():
-        longer = normalised(log, first, replayer.predict(gaps, first, steps))[0]
-        if len(longer):
-            horizons.append(horizon(steps, longer))
-    sizes = np.abs(errors)
-    largest, middle = sizes.max(axis=1), np.median(sizes, axis=1)
-    ended = np.asarray(log.discount_t)[rows] == 0
-    rewards = np.asarray(log.r_t, np.float64)[rows]
-    off = (prediction.r_t[:, 0] - rewards)[usable]
+    largest, middle = _sizes(errors)
     at = {"a": np.asarray(log.a_tm1)[used], "s": np.asarray(log.s_tm1)[used]}
     measured = Errors(
-        horizons=tuple(horizons),
+        horizons=(horizon(1, errors), *_longer(replayer, gaps, windows)),
         below_largest=_below(largest),
         below_median=_below(middle),
         quantiles=tuple(np.quantile(largest, _SHARES).tolist()),
-        reward=float(np.sqrt(np.mean(off**2)) / structure.positive(rewards)),
-        terminals=float(
-            np.mean((prediction.terminated[:, 0] != ended)[prediction.exact])
-        ),
+        reward=_reward(log, rows, prediction, usable),
+        terminals=_terminals(log, rows, prediction),
         unstable=float(prediction.unstable.mean()),
         own_noise=_own_noise(replayer, gaps, used, prediction, usable, probe),
         explained=structure.explained(
@@ -180,6 +169,37 @@ def measure(
         place=structure.place(at, structure.of_rows(errors)),
     )
     return measured, len(used)
+
+
+def _longer(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> list[Horizon]:
+    """Summaries of longer windows, those without a usable one left out."""
+    errors = {
+        steps: normalised(replayer.log, first, replayer.predict(gaps, first, steps))[0]
+        for steps, first in windows.items()
+    }
+    return [horizon(steps, x) for steps, x in errors.items() if len(x)]
+
+
+def _sizes(errors: Array) -> tuple[Array, Array]:
+    """Error of the worst and of the median dimension of each row, `[m]`."""
+    sizes = np.abs(errors)
+    return sizes.max(axis=1), np.median(sizes, axis=1)
+
+
+def _reward(
+    log: Transition, rows: Array, prediction: Prediction, usable: Array
+) -> float:
+    """Root mean square of the reward's error over the std of logged rewards."""
+    rewards = np.asarray(log.r_t, np.float64)[rows]
+    off = (prediction.r_t[:, 0] - rewards)[usable]
+    return float(np.sqrt(np.mean(off**2)) / structure.positive(rewards))
+
+
+def _terminals(log: Transition, rows: Array, prediction: Prediction) -> float:
+    """Share of rows that end an episode in one of log and simulator only."""
+    ended = np.asarray(log.discount_t)[rows] == 0
+    differ = prediction.terminated[:, 0] != ended
+    return float(np.mean(differ[prediction.exact]))
 
 
 def horizon(steps: int, errors: Array) -> Horizon:

@@ -1,0 +1,101 @@
+"""Intervals of a fit, and where it ends, for models whose answers are known."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from h2o_jax.sim import fitting, settling
+from h2o_jax.sim.fitting import BLOCKS, Fit
+from h2o_jax.sim.windows import Windows
+from h2o_jax.types import Transition
+
+T = scipy.stats.t.ppf(0.975, BLOCKS - 1)
+
+
+def test_intervals_are_those_of_the_known_covariance():
+    """Two columns, noise of std 0.5: the covariance is 0.25 (J'J)^-1."""
+    rng = np.random.default_rng(0)
+    jac = rng.normal(size=(1000, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
+    covariance = 0.25 * np.linalg.inv(jac.T @ jac)
+    squares, hits = [], []
+    for _ in range(400):
+        noise = 0.5 * rng.normal(size=1000)
+        error = np.linalg.lstsq(jac, noise, rcond=None)[0]
+        half = fitting.half_intervals(noise - jac @ error, jac, 1000)
+        squares.append(half**2)
+        hits.append(np.abs(error) < half)
+    wanted = T**2 * np.diag(covariance)
+    np.testing.assert_allclose(np.mean(squares, axis=0), wanted, rtol=0.08)
+    assert np.all(np.abs(np.mean(hits, axis=0) - 0.95) < 0.025)
+
+
+def test_noise_that_neighbours_share_widens_intervals():
+    """A mean of 1000 rows whose noise is one number per block: variance 1 / 20.
+
+    Rows taken as independent would have 1 / 1000.
+    """
+    rng, jac = np.random.default_rng(0), np.ones((1000, 1))
+    squares = []
+    for _ in range(400):
+        noise = np.repeat(rng.normal(size=BLOCKS), 1000 // BLOCKS)
+        rest = noise - noise.mean()
+        squares.append(fitting.half_intervals(rest, jac, 1000) ** 2)
+    assert np.mean(squares) == pytest.approx(T**2 / BLOCKS, rel=0.08)
+
+
+# --- settling -------------------------------------------------------------------
+
+N, SMALL = 200, 1e-3
+"""Rows; size of residuals, so that their arctangent is a straight line."""
+
+
+def line(slope, truth, noise):
+    """A simulator that is a straight line of the log scale, and windows of its log.
+
+    The log's change is 1 in each row, so that residuals are the errors themselves.
+    """
+
+    def at(z):
+        return (SMALL * slope * z)[:, None]
+
+    s_t = at(truth) + SMALL * noise[:, None]
+    log = Transition(s_t - 1, np.zeros((N, 1)), np.zeros(N), np.ones(N), s_t)
+
+    def predict(windows, values):
+        return at(np.log(values["gravity"]))[:, None]
+
+    return predict, Windows(log, np.arange(N), 1)
+
+
+def begun(z):
+    one = np.array([z])
+    return Fit(("gravity",), one, one, np.zeros(1), np.inf, True)
+
+
+def test_a_parabola_with_one_noisy_block_is_settled_by_hand():
+    rng = np.random.default_rng(0)
+    slope, noise = rng.uniform(0.5, 1.5, N), np.zeros(N)
+    noise[40:50] = rng.normal(size=10)  # the fifth of twenty blocks
+    predict, windows = line(slope, 0.3, noise)
+    found = settling.settle(predict, windows, begun(0.0), (0.1, 5.0), {})
+    curvature = slope @ slope
+    z = 0.3 + slope @ noise / curvature
+    assert found.z == pytest.approx([z], abs=1e-5) and found.converged
+    rest = (slope * (z - 0.3) - noise) * slope
+    scores = rest.reshape(BLOCKS, -1).sum(axis=1)
+    spread = scores @ scores * BLOCKS / (BLOCKS - 1) / curvature**2
+    assert found.half == pytest.approx([T * spread**0.5], rel=1e-3)
+    # Without that block there is nothing to be unsure of.
+    predict, windows = line(slope, 0.3, 0 * noise)
+    sure = settling.settle(predict, windows, begun(0.0), (0.1, 5.0), {})
+    assert sure.half < 1e-3 * found.half and sure.z == pytest.approx([0.3], abs=1e-5)
+
+
+def test_rounds_that_are_used_up_are_told():
+    """Steps of at most 0.5: 1.4 is within reach of three, 2.4 is not."""
+    slope, bounds = np.ones(N), (1e-3, 1e3)
+    for truth, converged in ((1.4, True), (2.4, False)):
+        predict, windows = line(slope, truth, 0 * slope)
+        found = settling.settle(predict, windows, begun(0.0), bounds, {})
+        assert found.converged is converged
+    assert found.z == pytest.approx([1.5])
