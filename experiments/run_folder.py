@@ -6,6 +6,7 @@ metrics.jsonl   one line per epoch and run
 curve.png       real returns over simulator steps
 checkpoint/     everything needed to continue
 policy/, best/  actors of all runs: the last, and each run's best so far
+judged.json     what experiments.judge estimated, if it was asked
 run.lock        locked while a process writes here
 
 A file that is written appears complete or not at all.
@@ -26,7 +27,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
 
 FLAGS, VERSIONS, METRICS = "flags.flags", "versions.json", "metrics.jsonl"
-CURVE, LOCK = "curve.png", "run.lock"
+CURVE, LOCK, JUDGED = "curve.png", "run.lock", "judged.json"
 CHECKPOINT, POLICY, BEST = "checkpoint", "policy", "best"
 Line = dict[str, Any]
 
