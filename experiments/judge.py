@@ -34,7 +34,7 @@ from experiments.judging import Judging, Log
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import PLACE, setting
 from h2o_jax.sim import worlds
 
@@ -102,7 +102,7 @@ def reopen(
     """What a run folder was made with: experiment, log, and each run's simulator.
 
     Raises:
-        CheckpointError: no run folder.
+        CheckpointError: no run folder, or one of an earlier version.
         ConfigError: a file of its task has changed, or is gone.
         DatasetError: the log cannot be read.
     """
@@ -120,19 +120,23 @@ def described(folder: pathlib.Path) -> tuple[Experiment, Flags]:
     """The experiment of a run folder, and its flags.
 
     Raises:
-        CheckpointError: no run folder.
+        CheckpointError: no run folder, or one of an earlier version.
         ConfigError: a file of its task has changed, or is gone.
     """
     saved = run_folder.versions(folder)
     flags = Flags(*run.SETTINGS)
     flags.parse(["judge", f"--flagfile={folder / run_folder.FLAGS}"])
     experiment = parsing.experiment(flags)
-    if saved.get("system", {}).get("task", experiment.model.name) != (
-        experiment.model.name
-    ):
+    system = saved.get("system")
+    if not isinstance(system, dict):
+        raise CheckpointError(
+            f"{folder}: its versions.json does not name its task, as it was written by "
+            "an earlier version; train again"
+        )
+    if system["task"] != experiment.model.name:
         raise ConfigError(
-            f"{folder}: its task was {saved['system']['task']}, is "
-            f"{experiment.model.name} now; restore its file"
+            f"{folder}: its task was {system['task']}, is {experiment.model.name} now; "
+            "restore its file"
         )
     return experiment, flags
 

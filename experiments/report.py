@@ -24,7 +24,15 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment
-from experiments.reporting import discriminators, gap, logs, origin, page, returns
+from experiments.reporting import (
+    discriminators,
+    gap,
+    logs,
+    origin,
+    page,
+    returns,
+    verdict,
+)
 from experiments.reporting import values as critics
 from experiments.reporting.page import Missing, Section
 from experiments.reporting.subject import Subject
@@ -42,7 +50,7 @@ def _first(make: Callable[[Subject], Section]) -> Make:
 
 
 SECTIONS: dict[str, Make] = {
-    "Verdict": returns.verdict,
+    "Verdict": verdict.verdict,
     "The log's health": _first(logs.health),
     "The gap before and after correction": _first(gap.gap),
     "Discriminators and weights": _first(discriminators.discriminators),

@@ -33,11 +33,14 @@ def discriminators(subject: Subject) -> Section:
         f"{count:,} rows each of {told} and of fresh episodes in the "
         "simulator, by the policy. Area under the curve: 0.5 tells nothing, 1 tells "
         "every row. Calibration error: mean distance of predicted and observed shares. "
-        "Weights come from s' alone: where it adds nothing to (s, a), they do not see "
-        "the gap of the dynamics.",
+        "Weights come from what s' adds to (s, a): where that tells nothing, they do "
+        "not see the gap of the dynamics.",
     ]
     classifiers = Table(("classifier", "area under curve", "calibration error"), rows)
-    caption = "Calibration: on the dashed line, predictions are right."
+    caption = (
+        "Calibration: on the dashed line predictions are right; large dots are many "
+        "rows."
+    )
     return Section(
         text,
         tables=[classifiers, _weights(subject, logits(subject.kept)[1])],
@@ -67,7 +70,7 @@ def _odds(answers: list[Logits]) -> dict[str, list[np.ndarray]]:
     return {
         "(s, a)": [_difference(sa) for sa, _ in answers],
         "(s, a, s')": [_difference(sa + raw) for sa, raw in answers],
-        "s' alone, the weights'": [_difference(raw) for _, raw in answers],
+        "s' given (s, a), as weights": [_difference(raw) for _, raw in answers],
     }
 
 

@@ -89,8 +89,9 @@ def diagram(bins: Mapping[str, Sequence[Bin]]) -> str:
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color="0.6", linestyle="--")
         for (name, own), colour in zip(bins.items(), plots.COLOURS, strict=False):
-            x, y = [b.predicted for b in own], [b.observed for b in own]
-            axes.plot(x, y, color=colour, marker="o", label=name)
+            x, y, rows = np.array(own).T
+            axes.plot(x, y, color=colour, label=name)
+            axes.scatter(x, y, 80 * rows / rows.max(), color=colour)
         axes.set(xlabel="predicted probability of being real", ylabel="share of real")
         axes.legend(fontsize="small", frameon=False)
 

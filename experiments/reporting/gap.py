@@ -13,13 +13,17 @@ HORIZONS, ROWS, WINDOWS = (5, 10), 5000, 300
 
 
 def gap(subject: Subject) -> Section:
-    """Errors of one and of several steps, in units of the log's change over them."""
+    """Errors of one and of several steps, in units of the log's change over them.
+
+    The simulator comes as it was, with the fields that were identified, and with its
+    residual, each where there is one.
+    """
     experiment, log = subject.experiment, subject.dataset
     learned = subject.simulator.gap
-    before = gaps.without_fields(learned)
+    simulators = list(dict.fromkeys([gaps.without_fields(learned), learned]))
     found = audit.audit(
         experiment.model,
-        list(dict.fromkeys([before, learned])),
+        simulators,
         log.transition,
         horizons=HORIZONS,
         rows=ROWS,
@@ -33,9 +37,11 @@ def gap(subject: Subject) -> Section:
     text = [
         f"{found.used:,} rows of the log were replayed. 0 is the log's system, 1 as "
         "wrong as a simulator in which nothing moves.",
-        f"{found.best.name}: {verdict.finding}. Route: {verdict.route}; {verdict.why}.",
+        f"{found.best.name}: {verdict.finding}. The audit advises: {verdict.route}; "
+        f"{verdict.why}.",
     ]
-    rows = [_row(x) for x in found.candidates]
+    by_name = {x.name: x for x in found.candidates}
+    rows = [_row(by_name[gaps.to_text(x)]) for x in simulators]
     tables = [Table(head, rows), *_residual(subject)]
     return Section(text, found.warnings, tables)
 
