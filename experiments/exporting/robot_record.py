@@ -45,7 +45,8 @@ def record(
     if not isinstance(file, ColumnsFile):
         file = None
     model = models.compile_model(task, (), experiment.inertia)
-    latency = gaps.interface(experiment.real, task.interface).latency * task.dt
+    logged, own, _ = experiment.logged_system
+    latency = gaps.interface(own, logged.interface).latency * logged.dt
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in _actions(task, model, reading, file)],
