@@ -174,7 +174,7 @@ def sections(folders):
     ("title", "says"),
     [
         ("Verdict", "h2o_plus from log and simulator (gap gravity:2) earns "),
-        ("Verdict", "the best of the others, log: iql from the log alone, "),
+        ("Verdict", "the best of the others, iql from the log alone, "),
         ("Verdict", "Route: the simulator of --gap=gravity:2, as it is"),
         ("The log's health", "1,200, 11 observations, 3 actions"),
         ("The gap before and after correction", "<td>gravity:2</td>"),
@@ -275,7 +275,7 @@ def test_several_folders_are_several_words():
     flags = Flags(*report.SETTINGS, argument="run")
     flags.parse(["prog", "a", "b", "--out=x.html"])
     assert flags.of(report.Reporting).run == ("a", "b")
-    assert parsed("--run=a,b", settings=report.SETTINGS).value("run") == "a,b"
+    assert parsed("--run=a,b", settings=report.SETTINGS).value("run") == ("a", "b")
 
 
 def test_the_page_in_a_browser(sections, folders, tmp_path):

@@ -24,7 +24,9 @@ _SOURCES: dict[frozenset[Domain], str] = {
 class Setting(NamedTuple):
     """The runs of a folder that differ in their seed only."""
 
+    folder: str
     name: str
+    """Its method, and what that learned from."""
     return_of: str
     """What their evaluations measured: see `reports.return_of`."""
     seeds: list[list[Line]]
@@ -49,15 +51,15 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
         measured = reports.return_of(experiment)
         domains = build.algorithm(experiment).domains
         name = f"{experiment.algorithm} from {_SOURCES[domains]}"
-        if len(subjects) > 1:
-            name = f"{subject.folder.name}: {name}"
         by_run = reports.by_run(experiment, subject.folder)
         for label in dict.fromkeys(run.label for run in by_run):
             own = [x for run, x in by_run.items() if run.label == label]
             own = [x for x in own if any(measured in line for line in x)]
             learned_in = "" if "sim" not in domains else f" (gap {label})"
             if own:
-                found.append(Setting(name + learned_in, measured, own))
+                found.append(
+                    Setting(subject.folder.name, name + learned_in, measured, own)
+                )
     if not found:
         raise Missing("nothing was evaluated yet")
     return found

@@ -18,13 +18,13 @@ def curves(subjects: Sequence[Subject]) -> Section:
     found, facts = settings(subjects), subjects[0].facts["data"]
     kinds = {x.return_of for x in found}
     drawn = {
-        x.name: [
+        name: [
             {**line, "return": line[x.return_of]}
             for own in x.seeds
             for line in own
             if x.return_of in line
         ]
-        for x in found
+        for name, x in zip(_names(found), found, strict=True)
     }
     references = {f"the log, {x}": facts[x] for x in ("mean", "best") if x in facts}
     what = " or ".join(sorted(map(_words, kinds)))
@@ -39,8 +39,8 @@ def expected(subjects: Sequence[Subject]) -> Section:
     """Returns at the end of training over seeds, and estimates where there are any."""
     found, facts = settings(subjects), subjects[0].facts["data"]
     rows = [
-        (x.name, _words(x.return_of), interval(statistics.mean(x.finals)), _count(x))
-        for x in found
+        (name, _words(x.return_of), interval(statistics.mean(x.finals)), _count(x))
+        for name, x in zip(_names(found), found, strict=True)
     ]
     if "mean" in facts:
         best = f"{facts['mean']:.1f} (best episode {facts['best']:.1f})"
@@ -61,6 +61,12 @@ def expected(subjects: Sequence[Subject]) -> Section:
     elif not subjects[0].experiment.knows_real:
         text.append(evaluated.ask(subjects[0]))
     return Section(text, tables=[Table(head, rows), *judged])
+
+
+def _names(found: Sequence[Setting]) -> list[str]:
+    """Names that tell the settings of several folders apart."""
+    several = len({x.folder for x in found}) > 1
+    return [f"{x.folder}: {x.name}" if several else x.name for x in found]
 
 
 def _estimates(line: Line) -> tuple[str, ...]:
