@@ -1,4 +1,6 @@
-"""Discriminators and weights, on episodes that they have never seen."""
+"""Discriminators and weights, tried on simulated episodes that they have not seen."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,70 +14,80 @@ from experiments.reporting.subject import Subject
 from h2o_jax import ratios
 from h2o_jax.types import Transition
 
-Logits = tuple[np.ndarray, np.ndarray]
-"""See `policies.load_discriminators`."""
+
+def _difference(logits: np.ndarray) -> np.ndarray:
+    return logits[:, ratios.REAL] - logits[:, ratios.SIM]
+
+
+_RATIO = "s' given (s, a), as weights"
+_ODDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "(s, a)": lambda sa, raw: _difference(sa),
+    "(s, a, s')": lambda sa, raw: _difference(sa + raw),
+    _RATIO: lambda sa, raw: _difference(raw),
+}
+"""Classifier -> log-odds `[n]` of being real, of its logits `[n, 2]`; see
+`policies.load_discriminators`."""
 
 
 def discriminators(subject: Subject) -> Section:
     """Area under curve and calibration of both classifiers; what weights are worth."""
     logits = policies.load_discriminators(subject.folder)
-    real, told = _real(subject)
-    count = min(len(real.r_t), len(subject.simulated.r_t))
-    answers = [logits(_some(x, count)) for x in (real, subject.simulated)]
-    is_real = np.repeat([True, False], count)
     rows, bins = [], {}
-    for name, (of_real, of_sim) in _odds(answers).items():
+    for name, (real, told) in _real(subject).items():
+        count = min(len(real.r_t), len(subject.simulated.r_t))
+        of_real, of_sim = (
+            _ODDS[name](*logits(_some(x, count))) for x in (real, subject.simulated)
+        )
         chance = scipy.special.expit(np.concatenate([of_real, of_sim]))
-        bins[name] = numbers.reliability(chance, is_real)
+        bins[name] = numbers.reliability(chance, np.repeat([True, False], count))
+        area = f"{numbers.area(of_real, of_sim):.3f}"
         error = f"{numbers.calibration_error(bins[name]):.3f}"
-        rows.append((name, f"{numbers.area(of_real, of_sim):.3f}", error))
+        rows.append((name, f"{count:,} of {told}", area, error))
     text = [
-        f"{count:,} rows each of {told} and of fresh episodes in the "
-        "simulator, by the policy. Area under the curve: 0.5 tells nothing, 1 tells "
-        "every row. Calibration error: mean distance of predicted and observed shares. "
-        "Weights come from what s' adds to (s, a): where that tells nothing, they do "
-        "not see the gap of the dynamics.",
+        "Each is given as many real rows as rows of fresh episodes of the policy in "
+        "its simulator, which no classifier has seen. Area under the curve: 0.5 tells "
+        "nothing, 1 tells every row. Calibration error: mean distance of predicted "
+        "and observed shares. Weights come from what s' adds to (s, a): where that "
+        "tells nothing, they do not see the gap of the dynamics.",
     ]
-    classifiers = Table(("classifier", "area under curve", "calibration error"), rows)
+    head = "classifier", "real rows", "area under curve", "calibration error"
+    weights = _weights(subject, logits(subject.kept)[1])
     caption = (
         "Calibration: on the dashed line predictions are right; large dots are many "
         "rows."
     )
-    return Section(
-        text,
-        tables=[classifiers, _weights(subject, logits(subject.kept)[1])],
-        figures=[Figure(figures.diagram(bins), caption)],
-    )
+    figure = Figure(figures.diagram(bins), caption)
+    return Section(text, tables=[Table(head, rows), weights], figures=[figure])
 
 
-def _real(subject: Subject) -> tuple[Transition, str]:
-    """Real rows, fresh ones if there is a real system, and what they are."""
-    try:
-        return subject.real, "fresh episodes in the real system"
-    except Missing:
-        return (
-            subject.dataset.transition,
-            "the log, which the discriminators were trained on,",
-        )
+def _real(subject: Subject) -> dict[str, tuple[Transition, str]]:
+    """Classifier -> the real rows that it is tried on, and what they are.
+
+    Both classifiers have learned to tell the log from the policy's rows, also by where
+    they go. The ratio is of dynamics alone, and tried on the policy's own rows.
+    """
+    found = {}
+    if subject.log is not None:
+        known = _with_successor(subject.log.transition), "the log, seen in training"
+        found = dict.fromkeys(_ODDS, known)
+    if subject.experiment.knows_real:
+        found[_RATIO] = subject.real, "fresh episodes"
+    if not found:
+        raise Missing(subject.why)
+    return found
+
+
+def _with_successor(rows: Transition) -> Transition:
+    """Without terminal rows whose successor was never logged: no one learns of them."""
+    stands = np.all(np.asarray(rows.s_t) == np.asarray(rows.s_tm1), axis=-1)
+    kept = ~(stands & (np.asarray(rows.discount_t) == 0))
+    return jax.tree.map(lambda x: np.asarray(x)[kept], rows)
 
 
 def _some(rows: Transition, count: int) -> Transition:
     """A sample: with as many rows of each kind, knowing nothing is even odds."""
     chosen = np.random.default_rng(0).permutation(len(rows.r_t))[:count]
     return jax.tree.map(lambda x: np.asarray(x)[chosen], rows._replace(a_t=None))
-
-
-def _odds(answers: list[Logits]) -> dict[str, list[np.ndarray]]:
-    """Classifier -> log-odds of being real, of real and of simulated rows."""
-    return {
-        "(s, a)": [_difference(sa) for sa, _ in answers],
-        "(s, a, s')": [_difference(sa + raw) for sa, raw in answers],
-        "s' given (s, a), as weights": [_difference(raw) for _, raw in answers],
-    }
-
-
-def _difference(logits: np.ndarray) -> np.ndarray:
-    return logits[:, ratios.REAL] - logits[:, ratios.SIM]
 
 
 def _weights(subject: Subject, raw: np.ndarray) -> Table:

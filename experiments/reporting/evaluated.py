@@ -55,11 +55,9 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
         for label in dict.fromkeys(run.label for run in by_run):
             own = [x for run, x in by_run.items() if run.label == label]
             own = [x for x in own if any(measured in line for line in x)]
-            learned_in = "" if "sim" not in domains else f" (gap {label})"
             if own:
-                found.append(
-                    Setting(subject.folder.name, name + learned_in, measured, own)
-                )
+                full = f"{name} (gap {label})" if "sim" in domains else name
+                found.append(Setting(subject.folder.name, full, measured, own))
     if not found:
         raise Missing("nothing was evaluated yet")
     return found

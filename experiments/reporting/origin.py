@@ -30,14 +30,17 @@ def promised(subject: Subject) -> Section:
         )
     if any(x["low"] is None or x["high"] is None for x in about["observations"]):
         warnings.append("some observations have no known range and are not clamped")
-    kinds = ("observation", about["observations"]), ("action", about["actions"])
-    rows = [
-        (kind, x["name"], x["unit"] or "-", _limit(x["low"]), _limit(x["high"]))
-        for kind, own in kinds
-        for x in own
+    tables = [
+        Table(
+            (kind, "unit", "low", "high"),
+            [
+                (x["name"], x["unit"] or "-", _limit(x["low"]), _limit(x["high"]))
+                for x in about[f"{kind}s"]
+            ],
+        )
+        for kind in ("observation", "action")
     ]
-    table = Table(("", "name", "unit", "low", "high"), rows)
-    return Section(text, warnings, [table])
+    return Section(text, warnings, tables)
 
 
 def provenance(subject: Subject) -> Section:
