@@ -201,6 +201,7 @@ def test_what_the_sections_say(sections, title, says):
 def test_every_section_is_made(sections):
     assert list(sections) == list(report.SECTIONS)
     assert not [x for x in sections if "Not made" in sections[x]]
+    assert "stopped after" not in sections["Verdict"]
 
 
 def made(monkeypatch, tmp_path, folder):
@@ -242,6 +243,16 @@ def test_a_log_that_is_gone(folders, monkeypatch, tmp_path):
     assert "gone.hdf5" in found["The log's health"]
     for title in ("Learning curves", "Discriminators and weights", "Export contract"):
         assert "Not made" not in found[title]
+
+
+def test_a_training_that_was_stopped(folders, monkeypatch, tmp_path):
+    folder = tmp_path / "stopped"
+    shutil.copytree(folders / "both", folder)
+    path = folder / run_folder.METRICS
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(x for x in lines if json.loads(x)["epoch"] < 2))
+    found = made(monkeypatch, tmp_path, folder)
+    assert "stopped after epoch 1 of 2; --resume=" in found["Verdict"]
 
 
 @pytest.mark.parametrize(

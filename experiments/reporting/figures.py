@@ -61,9 +61,10 @@ def curves(
         for style, (name, value) in zip(("--", ":"), references.items(), strict=False):
             axes.axhline(value, color="0.4", linestyle=style, label=name)
         axes.set(xlabel="simulator steps, or as many updates", ylabel=ylabel)
-        axes.legend(fontsize="small", frameon=False)
+        place = "outside lower left"  # where it hides no curve
+        axes.figure.legend(loc=place, fontsize="small", frameon=False)
 
-    return svg(draw)
+    return svg(draw, (6.4, 3.2 + 0.2 * (len(drawn) + len(references))))
 
 
 def densities(values: Mapping[str, np.ndarray], xlabel: str) -> str:

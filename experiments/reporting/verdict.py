@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments import build, statistics
+from experiments import build, run_folder, statistics
 from experiments.reporting import evaluated
 from experiments.reporting.evaluated import interval, settings
 from experiments.reporting.page import Missing, Section
@@ -22,7 +22,7 @@ def verdict(subjects: Sequence[Subject]) -> Section:
         sentence = _earned(subjects)
     except Missing as missing:
         sentence = f"No verdict: {missing}."
-    return Section([sentence, route(subject)])
+    return Section([sentence, route(subject)], unfinished(subjects))
 
 
 def _earned(subjects: Sequence[Subject]) -> str:
@@ -74,6 +74,20 @@ def _estimated(subject: Subject) -> str:
         f"earned {log['fqe']:.2f}, and the policy's actions are {far} the log's "
         f"({own['leaves']:.1f} times its own distance)."
     )
+
+
+def unfinished(subjects: Sequence[Subject]) -> list[str]:
+    """A warning for each folder whose training was stopped."""
+    found = []
+    for subject in subjects:
+        lines, epochs = run_folder.metrics(subject.folder), subject.experiment.epochs
+        done = lines[-1]["epoch"] if lines else 0
+        if done < epochs:
+            found.append(
+                f"{subject.folder}: stopped after epoch {done} of {epochs}; "
+                f"--resume={subject.folder} goes on"
+            )
+    return found
 
 
 def route(subject: Subject) -> str:
