@@ -187,8 +187,9 @@ def other_task(source: Source, dataset: Dataset, threads: int = 0) -> str | None
     """
     if not source.dataset:
         return None
-    replayer = Replayer(source.model, dataset.transition, source.inertia, threads)
-    found = belonging.foreign(replayer, source.real)
+    task, gaps, _ = source.logged_system
+    replayer = Replayer(task, dataset.transition, source.inertia, threads)
+    found = belonging.foreign(replayer, gaps)
     return None if found is None else f"--task={source.task}: {found}"
 
 

@@ -69,6 +69,13 @@ class Source:
         """The environment of the real system, where there is one."""
         return systems.of(self.task, self.real)
 
+    @property
+    def logged_system(self) -> System:
+        """The real system as far as it is known: else the task's own simulator."""
+        if self.knows_real:
+            return self.real_system
+        return System(self.model, (), self.task)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method:

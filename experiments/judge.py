@@ -34,12 +34,10 @@ from experiments.judging import Judging, Log
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import PLACE, setting
 from h2o_jax.sim import worlds
 
-JUDGED = "judged.json"
-"""File of a run folder."""
 Line = dict[str, Any]
 
 
@@ -67,9 +65,9 @@ def main(flags: Flags) -> None:
         folder = pathlib.Path(place)
         found = list(judge(folder, kinds(choice.which), how, machine.threads))
         print(table(found, how.discount))
-        with files.replacing(folder / JUDGED) as part:
+        with files.replacing(folder / run_folder.JUDGED) as part:
             part.write_text(json.dumps(found, indent=1) + "\n")
-        print(f"wrote    {folder / JUDGED}\n")
+        print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 
 def kinds(which: str) -> tuple[str, ...]:
@@ -104,26 +102,43 @@ def reopen(
     """What a run folder was made with: experiment, log, and each run's simulator.
 
     Raises:
-        CheckpointError: no run folder, or a file of its task has changed.
+        CheckpointError: no run folder, or one of an earlier version.
+        ConfigError: a file of its task has changed, or is gone.
+        DatasetError: the log cannot be read.
     """
-    saved = run_folder.versions(folder)
-    flags = Flags(*run.SETTINGS)
-    flags.parse(["judge", f"--flagfile={folder / run_folder.FLAGS}"])
-    experiment, how = parsing.experiment(flags), flags.of(Collecting)
-    reading = flags.of(Reading)
-    if saved.get("system", {}).get("task", experiment.model.name) != (
-        experiment.model.name
-    ):
-        raise ConfigError(
-            f"{folder}: its task was {saved['system']['task']}, is "
-            f"{experiment.model.name} now; restore its file"
-        )
+    experiment, flags = described(folder)
+    how, reading = flags.of(Collecting), flags.of(Reading)
     path = experiment.dataset or str(
         collecting.ensure(experiment, reading.pairing, how, threads)
     )
     dataset = data.read(path, experiment, reading)
     cache = collecting.cache_folder(how)
     return experiment, dataset, routes.prepare(experiment, dataset, cache, threads)
+
+
+def described(folder: pathlib.Path) -> tuple[Experiment, Flags]:
+    """The experiment of a run folder, and its flags.
+
+    Raises:
+        CheckpointError: no run folder, or one of an earlier version.
+        ConfigError: a file of its task has changed, or is gone.
+    """
+    saved = run_folder.versions(folder)
+    flags = Flags(*run.SETTINGS)
+    flags.parse(["judge", f"--flagfile={folder / run_folder.FLAGS}"])
+    experiment = parsing.experiment(flags)
+    system = saved.get("system")
+    if not isinstance(system, dict):
+        raise CheckpointError(
+            f"{folder}: its versions.json does not name its task, as it was written by "
+            "an earlier version; train again"
+        )
+    if system["task"] != experiment.model.name:
+        raise ConfigError(
+            f"{folder}: its task was {system['task']}, is {experiment.model.name} now; "
+            "restore its file"
+        )
+    return experiment, flags
 
 
 def _numbers(

@@ -1,4 +1,4 @@
-"""Loads policies, critics and simulated rows from a run folder."""
+"""Loads policies, critics, discriminators and simulated rows from a run folder."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from experiments.run_folder import POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Actor, ObsScales
+from h2o_jax.types import Actor, ObsScales, Transition
 
 Act = Callable[[np.ndarray], np.ndarray]
 
@@ -160,6 +160,42 @@ def load_critic(
         return networks.critic(critics, (obs - mean[None]) / std[None], actions).min(-1)
 
     return lambda obs, actions: np.asarray(value(obs, actions))
+
+
+def load_discriminators(
+    folder: str | pathlib.Path, run: int = 0
+) -> Callable[[Transition], tuple[np.ndarray, np.ndarray]]:
+    """The domain classifiers of one run, as a function of transitions.
+
+    Returns:
+        `rows [n, ...] -> (s,a) logits [n, 2], raw (s,a,s') logits [n, 2]`, real first;
+        the (s, a, s') classifier's logits are the sum of both, see `ratios`.
+
+    Raises:
+        CheckpointError: no checkpoint there, it was altered, or the method of the run
+            has no discriminators.
+    """
+    folder = pathlib.Path(folder)
+    arrays = saving.read(folder).arrays
+    place = "['learner'].params['discriminator']"
+    biases = sorted(x for x in arrays if x.startswith(f"{place}['params']['sa']"))
+    widths = [arrays[x].shape[-1] for x in biases if x.endswith("['bias']")]
+    if not widths:
+        raise CheckpointError(f"{folder}: its method trains no discriminators")
+    policy = run_folder.versions(folder)["policy"]
+    networks = make_networks(**policy, discriminator_hidden=widths[:-1])
+    like = jax.eval_shape(networks.init["discriminator"], jax.random.key(0))
+    params = _select(arrays, place, like, run)
+    mean, std = (arrays[f"['learner'].scales.obs_{x}"][run] for x in ("mean", "std"))
+
+    def logits(rows: Transition) -> tuple[np.ndarray, np.ndarray]:
+        s_tm1, s_t = (
+            (np.asarray(x) - mean[None]) / std[None] for x in (rows.s_tm1, rows.s_t)
+        )
+        sa, raw = networks.discriminator(params, s_tm1, rows.a_tm1, s_t)
+        return np.asarray(sa), np.asarray(raw)
+
+    return logits
 
 
 def load_replay(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:

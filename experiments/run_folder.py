@@ -5,6 +5,7 @@ versions.json   software, machine, data hash, labels of the runs
 metrics.jsonl   one line per epoch and run
 curve.png       real returns over simulator steps
 checkpoint/     everything needed to continue; actors of all runs, last and best
+judged.json     what experiments.judge estimated, if it was asked
 run.lock        locked while a process writes here
 
 A file that is written appears complete or not at all, and carries a digest, so that
@@ -27,7 +28,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
 
 FLAGS, VERSIONS, METRICS = "flags.flags", "versions.json", "metrics.jsonl"
-CURVE, LOCK = "curve.png", "run.lock"
+CURVE, LOCK, JUDGED = "curve.png", "run.lock", "judged.json"
 CHECKPOINT = "checkpoint"
 STATE, POLICY, BEST = "state", "policy", "best"
 """Items of a checkpoint: what goes on, and the actors of all runs, last and best."""

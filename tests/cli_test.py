@@ -35,6 +35,7 @@ COMMANDS = {
     "experiments.tables": "experiments.tables",
     "experiments.launch": "experiments.launch",
     "experiments.export": "experiments.export",
+    "experiments.report": "experiments.report",
     "experiments.robot": "experiments.robot.__main__",
     "experiments.robot.calibrate": "experiments.robot.calibrate",
     "experiments.robot.yardsticks": "experiments.robot.yardsticks",
@@ -45,6 +46,7 @@ ARGUMENTS = {
     "experiments.export": "folder",
     "experiments.inspect": "log",
     "experiments.judge": "run",
+    "experiments.report": "run",
 }
 """Command -> the flag whose name may be left out."""
 

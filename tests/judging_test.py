@@ -117,7 +117,7 @@ def test_judge_says_what_log_and_simulator_do(unknown, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "the log itself" in printed and "gravity:2, seed 0, best" in printed
     assert "real" not in printed.splitlines()[0]
-    found = json.loads((unknown / judge.JUDGED).read_text())
+    found = json.loads((unknown / run_folder.JUDGED).read_text())
     assert len(found) == 3 and {"fqe", "simulated", "leaves"} <= found[1].keys()
 
 

@@ -7,6 +7,7 @@ with the field's default, values and help. Nothing about a setting is written do
 
 import pathlib
 import re
+import sys
 import textwrap
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -60,7 +61,8 @@ class Flags:
             groups: dataclasses of settings, in the order in which `--help` shows them.
             hidden: groups, or names of flags, that are accepted but neither used nor
                 shown, so that one flagfile serves several commands.
-            argument: the flag that a single word without dashes is the value of.
+            argument: the flag that a word without dashes is the value of; several
+                words are the names of a list.
         """
         self._groups = groups
         self._hidden = set(hidden)
@@ -88,14 +90,20 @@ class Flags:
         """
         try:
             rest = self._flags(list(argv))
-            if self._argument and len(rest) == 2:
-                self._flags[self._argument].parse(rest.pop())
+            if self._argument and len(rest) in self._arguments():
+                self._flags[self._argument].parse(",".join(rest[1:]))
+                del rest[1:]
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
         except flags.Error as error:
             raise ConfigError(self._problem(" ".join(str(error).split()))) from None
         if rest[1:]:
             raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
+
+    def _arguments(self) -> range:
+        """How many words a command line may have, with the program's name."""
+        several = self._known[self._argument].kind == values.NAMES
+        return range(2, sys.maxsize if several else 3)
 
     def _problem(self, said: str) -> str:
         """What absl said of a command line, with the flag first and the fix."""

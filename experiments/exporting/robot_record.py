@@ -45,27 +45,18 @@ def record(
     if not isinstance(file, ColumnsFile):
         file = None
     model = models.compile_model(task, (), experiment.inertia)
+    logged, own, _ = experiment.logged_system
+    latency = gaps.interface(own, logged.interface).latency * logged.dt
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in _actions(task, model, reading, file)],
         "rate_hz": (file and file.rate) or 1 / task.dt,
-        "latency_seconds": _latency(experiment) if file is None else file.latency,
+        "latency_seconds": latency if file is None else file.latency,
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)
         },
     }
-
-
-def _latency(experiment: Experiment) -> float:
-    """Seconds that an action waits in the real system.
-
-    Where nobody has that, the task's own model stands for it.
-    """
-    if not experiment.knows_real:
-        return experiment.model.interface.latency * experiment.model.dt
-    task, settings, _ = experiment.real_system
-    return gaps.interface(settings, task.interface).latency * task.dt
 
 
 def _observations(

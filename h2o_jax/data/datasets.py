@@ -31,6 +31,7 @@ from h2o_jax.types import Transition
 
 __all__ = [
     "Dataset",
+    "described",
     "load",
     "locate",
     "sha256",
@@ -249,6 +250,12 @@ def _pair(
 
 def summary(dataset: Dataset) -> str:
     """A few readable lines on a log."""
+    lines = (f"  {name:<14}{text}" for name, text in described(dataset))
+    return "\n".join([dataset.source, *lines])
+
+
+def described(dataset: Dataset) -> list[tuple[str, str]]:
+    """What `summary` says, as names and texts."""
     step = dataset.transition
     returns, lengths = dataset.episode_returns, dataset.episode_lengths
     rows, obs_dim = step.s_tm1.shape
@@ -270,7 +277,7 @@ def summary(dataset: Dataset) -> str:
         steps = f"mean {lengths.mean():.0f}, {lengths.min()} to {lengths.max()} steps"
         lines.insert(2, ("lengths", steps))
         lines.insert(3, ("returns", f"mean {returns.mean():.1f}, {spread}"))
-    return "\n".join([dataset.source, *(f"  {name:<14}{x}" for name, x in lines)])
+    return lines
 
 
 def _range(values: np.ndarray) -> str:

@@ -1,0 +1,1 @@
+"""The sections of `experiments.report`, each a function from runs to what it shows."""

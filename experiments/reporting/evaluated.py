@@ -1,0 +1,85 @@
+"""What the runs of several folders earned, as their metrics and estimates say."""
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments import build, reports, run_folder
+from experiments.reporting.page import Missing
+from experiments.reporting.subject import Subject
+from experiments.run_folder import Line
+from experiments.statistics import Interval
+from h2o_jax.types import Domain
+
+_SOURCES: dict[frozenset[Domain], str] = {
+    frozenset(["real"]): "the log alone",
+    frozenset(["sim"]): "the simulator alone",
+    frozenset(["real", "sim"]): "log and simulator",
+}
+"""Domains of a method -> what it learns from."""
+
+
+class Setting(NamedTuple):
+    """The runs of a folder that differ in their seed only."""
+
+    folder: str
+    name: str
+    """Its method, and what that learned from."""
+    return_of: str
+    """What their evaluations measured: see `reports.return_of`."""
+    seeds: list[list[Line]]
+    """The lines of metrics.jsonl, seed by seed."""
+
+    @property
+    def finals(self) -> np.ndarray:
+        """`[S]` mean return of the last evaluations of each seed."""
+        own = [reports.summarise(x, self.return_of)["last_ten"] for x in self.seeds]
+        return np.array(own)
+
+
+def settings(subjects: Sequence[Subject]) -> list[Setting]:
+    """All that were evaluated, in the order of the folders.
+
+    Raises:
+        Missing: none was.
+    """
+    found = []
+    for subject in subjects:
+        experiment = subject.experiment
+        measured = reports.return_of(experiment)
+        domains = build.algorithm(experiment).domains
+        name = f"{experiment.algorithm} from {_SOURCES[domains]}"
+        by_run = reports.by_run(experiment, subject.folder)
+        for label in dict.fromkeys(run.label for run in by_run):
+            own = [x for run, x in by_run.items() if run.label == label]
+            own = [x for x in own if any(measured in line for line in x)]
+            if own:
+                full = f"{name} (gap {label})" if "sim" in domains else name
+                found.append(Setting(subject.folder.name, full, measured, own))
+    if not found:
+        raise Missing("nothing was evaluated yet")
+    return found
+
+
+def estimates(subject: Subject) -> list[Line]:
+    """The lines of judged.json; none where nothing was judged."""
+    path = subject.folder / run_folder.JUDGED
+    found: list[Line] = json.loads(path.read_text()) if path.is_file() else []
+    return found
+
+
+def interval(found: Interval) -> str:
+    """A number and its interval, if a few seeds tell one."""
+    if not np.isfinite(found.low):
+        return f"{found.value:.1f}"
+    return f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]"
+
+
+def ask(subject: Subject) -> str:
+    """How to get estimates where there is no real system."""
+    return (
+        "What a policy is worth in the real system is estimated by python -m "
+        f"experiments.judge {subject.folder}; then report again."
+    )

@@ -1,0 +1,95 @@
+"""A run folder that is reported on, and what could be opened of its making."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import build, policies
+from experiments.experiment import Experiment
+from experiments.reporting.page import Missing
+from experiments.training import Simulator
+from h2o_jax import packing
+from h2o_jax.data.datasets import Dataset
+from h2o_jax.sim import rollout, worlds
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.tasks.task import Task
+from h2o_jax.types import Transition
+
+STEPS, COPIES = 500, 4
+"""Control steps of fresh episodes, and environments in which they are stepped."""
+_SEED = 20_000
+"""Of fresh episodes; no training and no evaluation has begun with it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """One run folder. What concerns a single policy concerns the last of its first run.
+
+    What cannot be had raises `Missing`, with the reason.
+    """
+
+    folder: pathlib.Path
+    facts: dict[str, Any]
+    """Its versions.json."""
+    experiment: Experiment
+    log: Dataset | None
+    simulators: tuple[Simulator, ...]
+    """What each run learned in; empty where the log is needed to tell, and absent."""
+    why: str
+    """Why there is no log."""
+    threads: int = 0
+
+    @property
+    def dataset(self) -> Dataset:
+        """The log."""
+        if self.log is None:
+            raise Missing(self.why)
+        return self.log
+
+    @property
+    def simulator(self) -> Simulator:
+        """What the first run learned in, or is evaluated in."""
+        if not self.simulators:
+            raise Missing(self.why)
+        return self.simulators[0]
+
+    @functools.cached_property
+    def kept(self) -> Transition:
+        """Simulated rows `[n, ...]` that the first run kept."""
+        rows = policies.load_replay(self.folder)
+        if rows is None or not len(rows):
+            raise Missing("its method keeps no simulated rows")
+        task = self.experiment.model
+        return packing.unpack(np.asarray(rows), task.obs_dim, task.action_dim)
+
+    @functools.cached_property
+    def simulated(self) -> Transition:
+        """Fresh rows `[n, ...]` of the policy in its simulator."""
+        residual = self.simulator.residual if build.corrects(self.experiment) else None
+        return self._fresh(self.experiment.model, self.simulator.gap, [residual])
+
+    @functools.cached_property
+    def real(self) -> Transition:
+        """Fresh rows `[n, ...]` of the policy in the real system."""
+        if not self.experiment.knows_real:
+            raise Missing("no real system is at hand")
+        task, gaps, _ = self.experiment.real_system
+        return self._fresh(task, gaps, [])
+
+    def _fresh(self, task: Task, gap: Gaps, residuals: list[Any]) -> Transition:
+        act = policies.load(self.folder)
+        world = worlds.environments(
+            task,
+            [gap] * COPIES,
+            list(range(_SEED, _SEED + COPIES)),
+            self.experiment.inertia,
+            self.threads,
+            residuals=residuals * COPIES,
+        )
+        world.reset(np.arange(COPIES))
+        rows = rollout.collect(world, lambda obs, t: act(obs), STEPS).transitions
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)

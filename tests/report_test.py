@@ -1,0 +1,303 @@
+"""The page on a training: its numbers, its sections, and what it must not contain."""
+
+import html
+import html.parser
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+import h2o_jax
+from experiments import judge, report, run, run_folder
+from experiments.cli.flags import Flags
+from experiments.reporting import figures, logs, numbers, page, verdict
+from experiments.reporting.numbers import Bin
+from experiments.reporting.page import Section, Table
+from experiments.statistics import Interval
+from h2o_jax.errors import CheckpointError, ConfigError
+from tests.commands import TINY, call, parsed, write_log
+
+pytestmark = pytest.mark.usefixtures("fast_compile")
+
+# --- numbers --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("real", "simulated", "wanted"),
+    [
+        ([3, 4], [1, 2], 1.0),
+        ([1, 2], [3, 4], 0.0),
+        ([1, 1], [1], 0.5),
+        # Pairs: 2 > 1, 2 = 2, 3 > 1, 3 > 2: 3.5 of 4.
+        ([2, 3], [1, 2], 0.875),
+    ],
+)
+def test_area_under_the_curve(real, simulated, wanted):
+    assert numbers.area(np.array(real), np.array(simulated)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("weights", "wanted"),
+    [
+        ([2, 2, 2, 2], 1.0),
+        ([0, 0, 0, 5], 0.25),
+        # (1 + 3)^2 / (2 (1 + 9))
+        ([1, 3], 0.8),
+        ([0, 0], 0.0),
+    ],
+)
+def test_effective_sample_size(weights, wanted):
+    assert numbers.effective(np.array(weights)) == pytest.approx(wanted)
+
+
+def test_calibration():
+    probability = np.array([0.1, 0.12, 0.9, 0.94, 1.0])
+    is_real = np.array([False, True, True, True, False])
+    low, high = numbers.reliability(probability, is_real, bins=2)
+    assert low == pytest.approx(Bin(0.11, 0.5, 2))
+    assert high == pytest.approx(Bin(2.84 / 3, 2 / 3, 3))
+    # (2 |.11 - .5| + 3 |.94667 - .66667|) / 5
+    assert numbers.calibration_error([low, high]) == pytest.approx(0.324)
+
+
+def test_where_a_policy_leaves_the_log(tiny_rows):
+    log, policy = tiny_rows
+    rows = logs.beyond(log, policy)
+    # The log is 0, 2 and 4, 4: std 1 and 0; of four states one is above, by 3.
+    np.testing.assert_allclose(rows, [[0, 0.25, 3], [0.5, 0, 1]])
+    assert logs.advice(["x", "y"], rows).startswith(
+        "Record episodes with x above what it has, y below what it has:"
+    )
+    assert logs.advice(["x", "y"], np.zeros((2, 3))).startswith("No observation leaves")
+
+
+@pytest.fixture
+def tiny_rows():
+    def rows(s):
+        s = np.array(s, np.float32)
+        n = len(s)
+        return h2o_jax.Transition(s, np.zeros((n, 1)), np.zeros(n), np.ones(n), s)
+
+    return rows([[0, 4], [2, 4]]), rows([[5, 4], [1, 3], [1, 3], [1, 4]])
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (Interval(5, 4, 6), "more than its log's 3.0"),
+        (Interval(2, 1, 2.5), "less than its log's 3.0"),
+        (Interval(4, 1, 7), "not clearly more or less than its log's 3.0"),
+        (Interval(4, np.nan, np.nan), "more than its log's 3.0, as far as one seed"),
+        (Interval(1, np.nan, np.nan), "not more than its log's 3.0, as far as one"),
+    ],
+)
+def test_a_return_beside_the_logs(found, wanted):
+    assert verdict.beside(found, 3.0).startswith(wanted)
+
+
+# --- the page -------------------------------------------------------------------
+
+
+def test_every_text_stays_text():
+    evil = "<script>alert(1)</script> & <b>"
+    section = Section([evil], [evil], [Table((evil,), [(evil,)])])
+    made = page.render(evil, evil, {evil: section})
+    assert "<script" not in made and "<b>" not in made
+    assert made.count(html.escape(evil, quote=False)) == 9
+
+
+def test_labels_of_figures_stay_text_and_bytes_are_the_same():
+    lines = [{"steps": i, "seed": s, "return": i + s} for i in (0, 1) for s in (0, 1)]
+    one, two = (figures.curves({"<b>$x$": lines}, {"&": 1.0}, "y") for _ in range(2))
+    assert one == two and one.startswith("<svg")
+    assert "&lt;b&gt;$x$" in one and "<b>" not in one
+
+
+class Reader(html.parser.HTMLParser):
+    """Titles, texts, and everything that a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.tags = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name.split(":")[-1] in ("src", "href", "data", "action"):
+                self.fetched += [] if value.startswith("#") else [value]
+
+
+def read(path):
+    """The text of each section of a page that fetches nothing."""
+    text = path.read_text()
+    found = Reader(text)
+    assert not found.fetched and not {"script", "link", "iframe"} & set(found.tags)
+    # Names of XML's own are no addresses.
+    assert "://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert "url(" not in re.sub(r"url\(#", "", text) and "@import" not in text
+    parts = re.findall(r"<h2>(.*?)</h2>(.*?)</section>", text, re.DOTALL)
+    return {html.unescape(title): html.unescape(body) for title, body in parts}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Tiny runs: from both, from the log alone, and without a real system."""
+    folder = tmp_path_factory.mktemp("report")
+    log = write_log(folder / "log.hdf5", rows=1200)
+    kinds = {
+        "both": ("--seed=0,1",),
+        "log": ("--algorithm=iql",),
+        "unknown": ("--real=unknown",),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, flags in kinds.items():
+            given = "--discriminate_rows=0:16", "--epochs=2", f"--dataset={log}"
+            call(run.main, patch, *TINY, *given, *flags, f"--run_dir={folder / name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sections(folders):
+    out = folders / "page.html"
+    with pytest.MonkeyPatch.context() as patch:
+        given = f"--run={folders / 'both'},{folders / 'log'}", f"--out={out}"
+        call(report.main, patch, *given, "--title=<script>")
+    assert "<h1>&lt;script&gt;</h1>" in out.read_text()
+    return read(out)
+
+
+@pytest.mark.parametrize(
+    ("title", "says"),
+    [
+        ("Verdict", "h2o_plus from log and simulator (gap gravity:2) earns "),
+        ("Verdict", "the best of the others, iql from the log alone, "),
+        ("Verdict", "Route: the simulator of --gap=gravity:2, as it is"),
+        ("The log's health", "1,200, 11 observations, 3 actions"),
+        ("The gap before and after correction", "<td>gravity:2</td>"),
+        ("Discriminators and weights", " of the log, seen in training</td>"),
+        ("Discriminators and weights", " of fresh episodes</td>"),
+        ("Discriminators and weights", "effective size"),
+        ("Learning curves", "<svg"),
+        ("Learning curves", "log: iql from the log alone"),
+        ("Q of real and simulated states", "simulated rows that the run kept"),
+        ("Expected return", "the log itself"),
+        ("Export contract", "thigh_joint"),
+        ("Export contract", "Called at 125 Hz"),
+        ("What to log next", "in units of the log's standard deviation"),
+        ("Provenance", "mujoco"),
+        ("Provenance", "--discriminate_rows"),
+    ],
+)
+def test_what_the_sections_say(sections, title, says):
+    assert says in sections[title]
+
+
+def test_every_section_is_made(sections):
+    assert list(sections) == list(report.SECTIONS)
+    assert not [x for x in sections if "Not made" in sections[x]]
+    assert "stopped after" not in sections["Verdict"]
+
+
+def made(monkeypatch, tmp_path, folder):
+    out = tmp_path / "page.html"
+    call(report.main, monkeypatch, f"--run={folder}", f"--out={out}")
+    return read(out)
+
+
+def test_a_method_without_simulator_says_what_it_lacks(folders, monkeypatch, tmp_path):
+    found = made(monkeypatch, tmp_path, folders / "log")
+    assert "Not made: " in found["Discriminators and weights"]
+    assert "trains no discriminators" in found["Discriminators and weights"]
+    assert "Route: the log only" in found["Verdict"]
+    assert "keeps no simulated rows" in found["Q of real and simulated states"]
+
+
+def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path):
+    folder = folders / "unknown"
+    found = made(monkeypatch, tmp_path, folder)
+    assert "experiments.judge" in found["Verdict"] + found["Expected return"]
+    assert "return in the simulator" in found["Expected return"]
+    assert found["Discriminators and weights"].count("seen in training") == 3
+    small = "--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"
+    call(judge.main, monkeypatch, f"--run={folder}", *small)
+    found = made(monkeypatch, tmp_path, folder)
+    log, policy = json.loads((folder / run_folder.JUDGED).read_text())
+    assert f"at {policy['fqe']:.2f} ± {policy['fqe_error']:.2f}" in found["Verdict"]
+    assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
+
+
+def test_a_log_that_is_gone(folders, monkeypatch, tmp_path):
+    folder = tmp_path / "moved"
+    shutil.copytree(folders / "both", folder)
+    text = (folder / run_folder.FLAGS).read_text()
+    (folder / run_folder.FLAGS).write_text(text.replace("log.hdf5", "gone.hdf5"))
+    found = made(monkeypatch, tmp_path, folder)
+    for title in ("The log's health", "What to log next"):
+        assert "Not made: its log cannot be read: " in found[title]
+    assert "gone.hdf5" in found["The log's health"]
+    for title in ("Learning curves", "Discriminators and weights", "Export contract"):
+        assert "Not made" not in found[title]
+
+
+def test_a_training_that_was_stopped(folders, monkeypatch, tmp_path):
+    folder = tmp_path / "stopped"
+    shutil.copytree(folders / "both", folder)
+    path = folder / run_folder.METRICS
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(x for x in lines if json.loads(x)["epoch"] < 2))
+    found = made(monkeypatch, tmp_path, folder)
+    assert "stopped after epoch 1 of 2; --resume=" in found["Verdict"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ([], ConfigError, "--run: empty"),
+        (["--run=nowhere"], CheckpointError, "nowhere: no run folder"),
+    ],
+)
+def test_what_cannot_be_reported(monkeypatch, arguments, error, message):
+    with pytest.raises(error, match=message):
+        call(report.main, monkeypatch, *arguments)
+
+
+def test_a_folder_of_an_earlier_version(folders, monkeypatch, tmp_path):
+    folder = tmp_path / "old"
+    shutil.copytree(folders / "both", folder)
+    facts = run_folder.versions(folder) | {"system": "Linux"}
+    (folder / run_folder.VERSIONS).write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match="does not name its task"):
+        call(report.main, monkeypatch, f"--run={folder}")
+
+
+def test_a_place_that_cannot_be_written(folders, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="--out="):
+        out = f"--out={tmp_path / 'file' / 'page.html'}"
+        call(report.main, monkeypatch, f"--run={folders / 'both'}", out)
+
+
+def test_several_folders_are_several_words():
+    flags = Flags(*report.SETTINGS, argument="run")
+    flags.parse(["prog", "a", "b", "--out=x.html"])
+    assert flags.of(report.Reporting).run == ("a", "b")
+    assert parsed("--run=a,b", settings=report.SETTINGS).value("run") == ("a", "b")
+
+
+def test_the_page_in_a_browser(sections, folders, tmp_path):
+    """Everything is shown without a network, where there is a browser to ask."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs chromium")
+    shot = tmp_path / "page.png"
+    given = "--headless", "--no-sandbox", "--disable-gpu", f"--screenshot={shot}"
+    address = (folders / "page.html").as_uri()
+    subprocess.run([browser, *given, address], capture_output=True, timeout=60)
+    picture = matplotlib.image.imread(shot)
+    assert picture.std() > 0.05 and pathlib.Path(shot).stat().st_size > 10_000
