@@ -61,8 +61,8 @@ def curves(
         for style, (name, value) in zip(("--", ":"), references.items(), strict=False):
             axes.axhline(value, color="0.4", linestyle=style, label=name)
         axes.set(xlabel="simulator steps, or as many updates", ylabel=ylabel)
-        place = "outside lower left"  # where it hides no curve
-        axes.figure.legend(loc=place, fontsize="small", frameon=False)
+        # Where it hides no curve.
+        axes.figure.legend(loc="outside lower left", fontsize="small", frameon=False)
 
     return svg(draw, (6.4, 3.2 + 0.2 * (len(drawn) + len(references))))
 
