@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import h2o_jax
-from experiments import judge, report, run, run_folder
+from experiments import judge, report, run, run_folder, sealed
 from experiments.cli.flags import Flags
 from experiments.reporting import figures, logs, numbers, page, verdict
 from experiments.reporting.numbers import Bin
@@ -270,7 +270,7 @@ def test_what_cannot_be_reported(monkeypatch, arguments, error, message):
 def test_a_folder_of_an_earlier_version(folders, monkeypatch, tmp_path):
     folder = tmp_path / "old"
     shutil.copytree(folders / "both", folder)
-    facts = run_folder.versions(folder) | {"system": "Linux"}
+    facts = sealed.seal(run_folder.versions(folder) | {"system": "Linux"})
     (folder / run_folder.VERSIONS).write_text(json.dumps(facts))
     with pytest.raises(CheckpointError, match="does not name its task"):
         call(report.main, monkeypatch, f"--run={folder}")

@@ -160,13 +160,12 @@ def describe(contract: dict[str, Any]) -> str:
             span = f"[{x['low']:.4g}, {x['high']:.4g}]" if x["high"] is not None else ""
             lines.append(f"  {i:2d}  {x['name']:24s} {span:24s} {x['unit']}".rstrip())
     rate, wait = contract["rate_hz"], contract["latency_seconds"]
-    return "\n".join(
-        [
-            *lines,
-            f"one call every {1 / rate:.4g} s ({rate:.4g} Hz); an "
-            f"action is expected to act {wait:.4g} s later",
-        ]
-    )
+    timing = "how often to call it is not known"
+    if rate is not None:
+        timing = f"one call every {1 / rate:.4g} s ({rate:.4g} Hz)"
+    if wait is not None:
+        timing += f"; an action is expected to act {wait:.4g} s later"
+    return "\n".join([*lines, timing])
 
 
 def main(arguments: list[str]) -> None:

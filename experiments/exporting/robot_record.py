@@ -5,6 +5,7 @@ limits of observations and actions, the rate, the latency, and digests of simula
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.data.signals import Signal
 from h2o_jax.sim import gaps, models
+from h2o_jax.sim.tasks.gymnasium_task import GymnasiumTask
 from h2o_jax.sim.tasks.task import Task
 
 
@@ -44,14 +46,14 @@ def record(
     task, file = experiment.model, reading.columns
     if not isinstance(file, ColumnsFile):
         file = None
-    model = models.compile_model(task, (), experiment.inertia)
     logged, own, _ = experiment.logged_system
     latency = gaps.interface(own, logged.interface).latency * logged.dt
+    actions = _actions(task, experiment.inertia, reading, file)
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
-        "actions": [x._asdict() for x in _actions(task, model, reading, file)],
-        "rate_hz": (file and file.rate) or 1 / task.dt,
-        "latency_seconds": latency if file is None else file.latency,
+        "actions": [x._asdict() for x in actions],
+        "rate_hz": (file and file.rate) or _known(1 / task.dt),
+        "latency_seconds": _known(latency) if file is None else file.latency,
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)
@@ -73,24 +75,36 @@ def _observations(
     return [x._replace(low=float(low), high=float(high)) for x, low, high in bounds]
 
 
+def _known(seconds: float) -> float | None:
+    """A time or a rate; None where the environment does not say how long a step is."""
+    return seconds if math.isfinite(seconds) else None
+
+
 def _actions(
-    task: Task, model: mujoco.MjModel, reading: Reading, file: ColumnsFile | None
+    task: Task, inertia: models.Inertia, reading: Reading, file: ColumnsFile | None
 ) -> list[Signal]:
-    """Names, units and what -1 and 1 stand for: by the log's owner, or by the model."""
-    if file:
-        signals.check("actions", file.actions, task.action_dim)
-        return list(file.actions)
+    """Names, units and what -1 and 1 stand for: by the log's owner, or by the task."""
+    known = file.actions if file else _motors(task, inertia)
+    signals.check("actions", known, task.action_dim)
+    if file or reading.action_bounds is None:
+        return list(known)
+    low, high = map(float, reading.action_bounds)
+    return [x._replace(low=low, high=high) for x in known]
+
+
+def _motors(task: Task, inertia: models.Inertia) -> tuple[Signal, ...]:
+    """The motors of a task's model; of a Gymnasium environment, its action space."""
+    if isinstance(task, GymnasiumTask):
+        return task.action_signals
+    model = models.compile_model(task, (), inertia)
     known = task.action_signals or tuple(
         Signal(_actuator_name(model, i)) for i in range(task.action_dim)
     )
-    signals.check("actions", known, task.action_dim)
-    bounds = model.actuator_ctrlrange[: task.action_dim]
-    if reading.action_bounds is not None:
-        bounds = np.tile(reading.action_bounds, (task.action_dim, 1))
-    return [
-        x._replace(low=float(low), high=float(high))
-        for x, (low, high) in zip(known, bounds, strict=True)
-    ]
+    limits = model.actuator_ctrlrange[: task.action_dim].tolist()
+    return tuple(
+        x._replace(low=low, high=high)
+        for x, (low, high) in zip(known, limits, strict=True)
+    )
 
 
 def _actuator_name(model: mujoco.MjModel, i: int) -> str:
@@ -104,6 +118,8 @@ def _actuator_name(model: mujoco.MjModel, i: int) -> str:
 def _digest(experiment: Experiment, simulator: Simulator) -> str:
     """SHA-256 of the compiled model, its interface and what corrects it."""
     task = experiment.model
+    if isinstance(task, GymnasiumTask):  # its name has a hash of its file
+        return hashlib.sha256(task.name.encode()).hexdigest()
     model = models.compile_model(task, simulator.gap, experiment.inertia)
     content = np.zeros(mujoco.mj_sizeModel(model), np.uint8)
     mujoco.mj_saveModel(model, None, content)

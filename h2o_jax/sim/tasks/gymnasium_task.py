@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.tasks.task import Task
 
@@ -78,6 +79,7 @@ def made_by(make: Make, name: str, limit: int | None = None) -> Task:
         )
     if limit is None and env.has_wrapper_attr("_max_episode_steps"):
         limit = env.get_wrapper_attr("_max_episode_steps")
+    limits = np.stack([action.low.ravel(), action.high.ravel()], axis=1).tolist()
     dt = float(getattr(env.unwrapped, "dt", math.nan))
     env.close()
     own = functools.partial(_no_model, name)
@@ -95,6 +97,10 @@ def made_by(make: Make, name: str, limit: int | None = None) -> Task:
         terminated=own,
         reward=own,
         horizon=limit or _HORIZON,
+        action_signals=tuple(
+            Signal(f"action_{i}", low=low, high=high)
+            for i, (low, high) in enumerate(limits)
+        ),
         make=make,
     )
 
