@@ -219,7 +219,7 @@ def _actors(folder: pathlib.Path, which: str) -> Actor:
             raise CheckpointError(
                 f"{folder}: {which}: {name} is not finite or of other runs; do not use"
             )
-    networks = make_networks(**facts["policy"])
+    networks = make_networks(**facts["policy"], policy=_family(arrays))
     policy = jax.eval_shape(networks.init["policy"], jax.random.key(0))
     scale = jax.ShapeDtypeStruct((networks.obs_dim,), np.float32)
     like = jax.tree.map(
@@ -233,6 +233,14 @@ def _actors(folder: pathlib.Path, which: str) -> Actor:
             f"{folder}: {which} is no policy of this run ({error}); do not use"
         ) from error
     return actors
+
+
+def _family(arrays: dict[str, np.ndarray]) -> str:
+    """Name of a policy's family in `networks.POLICIES`, told by its parameters."""
+    for part, family in (("log_std_scale", "tanh_gaussian"), ("log_std", "gaussian")):
+        if any(f"['{part}']" in name for name in arrays):
+            return family
+    return "deterministic"
 
 
 def _select(arrays: dict[str, np.ndarray], place: str, like: Any, run: int) -> Any:

@@ -98,7 +98,7 @@ def stub(submitit, monkeypatch, tmp_path):
     child.write_text(
         "import json, pathlib, sys\n"
         "folder = pathlib.Path(sys.argv[-1].partition('=')[2])\n"
-        "(folder / 'checkpoint' / '1').mkdir(parents=True, exist_ok=True)\n"
+        "(folder / 'checkpoint' / '1' / 'state').mkdir(parents=True, exist_ok=True)\n"
         "print(json.dumps(sys.argv[1:]))\n"
         f"codes = json.loads(pathlib.Path({str(codes)!r}).read_text())\n"
         "sys.exit(codes[folder.name])\n"

@@ -82,7 +82,8 @@ def test_gaps_of_any_robot_and_fields_by_the_models_names(tmp_path):
     file.write_text('[fields]\n"body_mass:lower" = 2.0\n')
     heavy = gaps.parse(f"@{file}", task.robot)
     world = worlds.make(task, [(), heavy], [0, 0])
-    assert world._models[1].body("lower").mass == 2 * world._models[0].body(2).mass
+    one, other = world._physics.models
+    assert other.body("lower").mass == 2 * one.body(2).mass
     with pytest.raises(ConfigError, match=r"not available for arm\.xml.*gravity"):
         gaps.parse("broken_thigh", task.robot)
     file.write_text('[fields]\n"body_mass:leg" = 2.0\n')
