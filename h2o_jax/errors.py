@@ -65,6 +65,6 @@ class ExportError(H2OError):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """`did you mean X? ` where one of the choices is spelled much like a name."""
+    """The question "did you mean X?" where a choice is spelled much like a name."""
     found = difflib.get_close_matches(name, list(choices), n=1)
     return f"did you mean {found[0]}? " if found else ""
