@@ -89,6 +89,7 @@ def algorithm(experiment: Experiment) -> Algorithm:
         experiment.model.action_dim,
         hidden=experiment.hidden,
         discriminator_hidden=experiment.discriminator_hidden,
+        policy_log_std=experiment.policy_log_std,
         **given,
     )
     for name in ("overlap", "randomise"):

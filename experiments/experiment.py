@@ -14,7 +14,7 @@ from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.algorithms.parts import WEIGHTINGS
-from h2o_jax.settings import FREE, PLACE, POSITIVE, UNIT, at_least, setting
+from h2o_jax.settings import ANY, FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, systems, tasks
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.systems import System
@@ -103,6 +103,12 @@ class Method:
     critic_layer_norm: bool | None = setting(
         None, "LayerNorm in critics; default: only in rebrac."
     )
+    policy_log_std: float = setting(
+        -1.0,
+        "Log-std of an untrained tanh-Gaussian policy, before its tanh: -1 as the "
+        "published code, 0 to explore more widely.",
+        ANY,
+    )
     batch: int = setting(
         128,
         "Rows of each of two domains for value, critics and policy; a method of one "
@@ -150,6 +156,12 @@ class Schedule:
     )
     steps: int = setting(1000, "Simulator steps per epoch and run.", at_least(1))
     updates: int = setting(1000, "Updates per epoch and run.", at_least(1))
+    random_steps: int = setting(
+        0,
+        "Simulator steps of each run that take uniform actions before the policy acts, "
+        "in whole epochs.",
+        at_least(0),
+    )
     overlap: bool = setting(
         False,
         "Step the simulators while the device learns, by the policy of two "

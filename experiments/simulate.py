@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
+import scipy.special
 
 from experiments.build import CORRECTED
 from experiments.experiment import Experiment
@@ -105,6 +106,8 @@ def prepare(
     """A function that simulates an epoch by the current policy, without the device."""
     runs = len(experiment.runs)
     act = numpy_policy.make(actors(state, runs))
+    if epoch * experiment.steps <= experiment.random_steps:
+        act = _uniform
     normals = noise(experiment, epoch)
 
     def collect() -> Block:
@@ -122,6 +125,11 @@ def prepare(
         return Block(packing.pack(collected.transitions), returns, corrected)
 
     return collect
+
+
+def _uniform(obs: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Uniform actions in [-1, 1], whatever is observed."""
+    return 2 * scipy.special.ndtr(normals) - 1
 
 
 def place(program: Program, collected: Block) -> Experience:

@@ -58,20 +58,21 @@ class MLP(nn.Module):
 class Policy(nn.Module):
     """Tanh-Gaussian head: `[..., O]` -> mean and log-std `[..., A]` before squashing.
 
-    The log-std is `m raw + b` with learned scalars m (1 at first) and b (-1), then
-    clipped; the published code's parametrisation.
+    The log-std is `m raw + b` with learned scalars m (1 at first) and b (`log_std`),
+    then clipped; the published code's parametrisation.
     """
 
     hidden: Sequence[int]
     action_dim: int
+    log_std: float
 
     @nn.compact
     def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         output = MLP(self.hidden, 2 * self.action_dim)(obs)
         mean, raw = jnp.split(output, 2, axis=-1)
         scale = self.param("log_std_scale", nn.initializers.ones, (), jnp.float32)
-        minus_one = nn.initializers.constant(-1.0)
-        offset = self.param("log_std_offset", minus_one, (), jnp.float32)
+        first = nn.initializers.constant(self.log_std)
+        offset = self.param("log_std_offset", first, (), jnp.float32)
         return mean, jnp.clip(scale * raw + offset, *LOG_STD_RANGE)
 
 
@@ -135,6 +136,7 @@ def make_networks(
     critics: int = 2,
     critic_layer_norm: bool = False,
     policy: str = "tanh_gaussian",
+    policy_log_std: float = -1.0,
 ) -> Networks:
     """Builds the networks of every method.
 
@@ -147,6 +149,8 @@ def make_networks(
         critic_layer_norm: normalise the critics' hidden layers, which bounds how far
             values run away from actions outside the data.
         policy: family of the policy, a name in `POLICIES`.
+        policy_log_std: about the log-std of an untrained tanh-Gaussian policy, before
+            its tanh; other families have their own.
 
     Returns:
         Pure functions: `policy(params, s) -> mean, log_std`,
@@ -155,7 +159,8 @@ def make_networks(
     """
     # linen types `apply` as a union that no caller could use unchecked.
     build_policy, distribution = POLICIES[policy]
-    actor: Any = build_policy(hidden, action_dim)
+    given = {"log_std": policy_log_std} if build_policy is Policy else {}
+    actor: Any = build_policy(hidden, action_dim, **given)
     critic: Any = MLP(hidden, 1, layer_norm=critic_layer_norm)
     value: Any = MLP(hidden, 1)
     discriminator: Any = Discriminator(discriminator_hidden)

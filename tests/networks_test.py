@@ -117,6 +117,12 @@ def test_log_std_is_scaled_shifted_and_clipped(networks, params, batch):
     assert (log_std(0.0, -100.0) == -20).all()
 
 
+def test_an_untrained_policy_explores_as_widely_as_asked(batch):
+    wide = make_networks(OBS, A, hidden=(WIDTH, WIDTH), policy_log_std=0.0)
+    _, log_std = wide.policy(wide.init["policy"](jax.random.key(0)), batch[0])
+    np.testing.assert_allclose(log_std, 0, atol=0.1)
+
+
 def test_logits_are_bounded(networks, params, batch):
     huge = [1e4 * x for x in batch]
     sa, sas = networks.discriminator(params["discriminator"], *huge)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import build, loop, run, run_folder, simulate
+from h2o_jax import packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.world import World
 from tests.commands import TINY, call, experiment_of, write_log
@@ -57,6 +58,19 @@ def test_in_turn_differs_only_from_the_second_epoch_on():
     steps = overlapped.shape[1] // 2
     np.testing.assert_array_equal(overlapped[:, :steps], in_turn[:, :steps])
     assert not np.array_equal(overlapped, in_turn)
+
+
+def test_random_steps_are_uniform_and_end_with_their_epoch():
+    plain, _ = trained(2, "--epochs=2")
+    rows, _ = trained(2, "--epochs=2", "--random_steps=110")
+    rows, usual = (packing.unpack(x, 11, 3).a_tm1 for x in (rows, plain))
+    first, then = rows[:, :60], rows[:, 60:]
+    assert np.abs(first).max() < 1
+    # Half of the uniform actions are beyond 0.5; an untrained policy, whose std is
+    # exp(-1), takes few of those.
+    assert 0.35 < (np.abs(first) > 0.5).mean() < 0.65
+    assert (np.abs(then) > 0.5).mean() < 0.35
+    assert not np.array_equal(first, usual[:, :60])
 
 
 def test_timing_changes_no_bit(monkeypatch):
