@@ -1,0 +1,1 @@
+"""What the software survives, counted."""

@@ -1,0 +1,85 @@
+"""Tiny runs in processes of their own, to be killed, continued and compared."""
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from experiments import checkpoints, run_folder
+
+TASKS = ("hopper", "walker2d", "halfcheetah", "wheel_legged_stand")
+"""The last one delays its actions: positions and velocities are not its whole state."""
+Process = subprocess.Popen[str]
+_TINY = (
+    "--algorithm=sac",
+    "--hidden=8,8",
+    "--learn_rows=0:8",
+    "--seed=0..1",
+    "--steps=60",
+    "--updates=5",
+    "--epochs=4",
+    "--evaluate_every=1",
+    "--episodes=1",
+    "--threads=1",
+)
+_PATIENCE = 600
+"""Seconds that a tiny run may take on a busy machine."""
+
+
+def start(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Process:
+    """Begins a run in `folder`, or goes on with the one that is saved there."""
+    flags: tuple[str, ...] = (f"--resume={folder}",)
+    if not run_folder.has_checkpoint(folder):
+        gap = "latency:2" if task.startswith("wheel_legged") else "gravity:2"
+        flags = (*_TINY, f"--task={task}", f"--gap={gap}", f"--run_dir={folder}")
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", *flags, f"--compile_cache={cache}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # The bits of matrix products depend on the number of threads.
+        env={**os.environ, "NPROC": "1", "JAX_PLATFORMS": "cpu"},
+    )
+
+
+def finish(folder: pathlib.Path, task: str, cache: pathlib.Path) -> float:
+    """Runs to the end, undisturbed; the seconds that it took."""
+    begun = time.monotonic()
+    process = start(folder, task, cache)
+    _, said = process.communicate(timeout=_PATIENCE)
+    if process.returncode:
+        raise RuntimeError(f"{task}: ended with {process.returncode}: {said}")
+    return time.monotonic() - begun
+
+
+def epoch(folder: pathlib.Path) -> int:
+    """Of the newest checkpoint; -1 without one.
+
+    Raises:
+        CheckpointError: it is not readable.
+    """
+    if not run_folder.has_checkpoint(folder):
+        return -1
+    return int(checkpoints.read(folder / run_folder.CHECKPOINT).info["epoch"])
+
+
+def digest(folder: pathlib.Path, items: Sequence[str]) -> str:
+    """Of the newest checkpoint's items and of the metrics, but for their times.
+
+    Raises:
+        CheckpointError: something is missing or damaged.
+    """
+    content = hashlib.sha256()
+    for item in items:
+        found = checkpoints.read(folder / run_folder.CHECKPOINT, item)
+        for name, array in sorted(found.arrays.items()):
+            content.update(f"{name} {array.dtype} {array.shape}".encode())
+            content.update(array.tobytes())
+    for line in run_folder.metrics(folder):
+        rest = {key: value for key, value in line.items() if key != "seconds"}
+        content.update(json.dumps(rest, sort_keys=True).encode())
+    return content.hexdigest()
