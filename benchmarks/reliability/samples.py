@@ -88,7 +88,7 @@ def maker(kind: str, folder: pathlib.Path, damage: Damage | None = None) -> Make
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """Content after an accident or two."""
-    accidents = (_flip, _cut, _drop, _repeat, _number, _insert)
+    accidents: tuple[Damage, ...] = (_flip, _cut, _drop, _repeat, _number, _insert)
     if content.isascii() and rng.random() < 0.7:  # most damage to bytes ends no text
         accidents = (_number, _number, _line)
     for _ in range(rng.integers(1, 3)):
@@ -144,7 +144,7 @@ def _line(content: bytes, rng: np.random.Generator) -> bytes:
 
 def _insert(content: bytes, rng: np.random.Generator) -> bytes:
     place = rng.integers(len(content) + 1)
-    return content[:place] + rng.bytes(rng.integers(1, 9)) + content[place:]
+    return content[:place] + rng.bytes(int(rng.integers(1, 9))) + content[place:]
 
 
 def _words(rng: np.random.Generator) -> list[str]:
