@@ -8,7 +8,14 @@ import jax
 import numpy as np
 
 from experiments.experiment import Experiment
-from experiments.training import Block, Simulator, State, Training, Worlds
+from experiments.training import (
+    Block,
+    Simulator,
+    State,
+    Training,
+    Worlds,
+    reported,
+)
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
@@ -23,9 +30,6 @@ from h2o_jax.types import (
     unit_scales,
 )
 
-CORRECTED = ("sim/strayed", "sim/trust")
-"""Share of the episodes that were cut because their simulator went astray; mean share
-of the corrections that counted."""
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
 
@@ -53,13 +57,11 @@ def training(
     """
     method = algorithm(experiment)
     compiled = program(experiment, method)
-    return Training(
-        experiment,
-        compiled,
-        worlds(experiment, method, threads, grid, simulators),
-        dataset,
-        state(experiment, method, compiled, dataset),
-    )
+    built = worlds(experiment, method, threads, grid, simulators)
+    first = state(experiment, method, compiled, dataset)
+    if built.sim is not None:
+        first.sim = built.sim.state()
+    return Training(experiment, compiled, built, dataset, first)
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
@@ -229,14 +231,12 @@ def state(
         replay = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
             shape = (runs, experiment.steps, replay.rows.shape[-1])
-            corrected = corrects(experiment) or None
+            names = reported(corrects(experiment))
             ahead = Block(
-                np.zeros(shape, np.float32),
-                np.zeros(runs),
-                corrected and {name: np.zeros(runs) for name in CORRECTED},
+                np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
-    return State(0, learner, replay, best, np.full(runs, -np.inf), ahead)
+    return State(0, learner, replay, best, np.full(runs, -np.inf), ahead=ahead)
 
 
 def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:

@@ -47,16 +47,14 @@ def command(
     # orbax reports every step that it takes, and every error that it also raises.
     logging.set_verbosity(logging.FATAL)
     try:
-        flags.parse(sys.argv)
-        main(flags)
-    except H2OError as error:
+        with interrupts.ending():
+            flags.parse(sys.argv)
+            main(flags)
+    except (H2OError, interrupts.Interrupt) as error:
         fail(error)
-    except KeyboardInterrupt:
-        complain("interrupted")
-        sys.exit(interrupts.CTRL_C)
 
 
-def fail(error: H2OError) -> NoReturn:
+def fail(error: H2OError | interrupts.Interrupt) -> NoReturn:
     """One line on standard error, and the error's exit code."""
     complain(str(error))
     sys.exit(error.exit_code)
