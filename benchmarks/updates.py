@@ -130,7 +130,7 @@ class Block:
         """Updates per second."""
         began = time.perf_counter()
         for _ in range(self._calls):
-            if self._rows is not None:
+            if self._replay is not None and self._rows is not None:
                 self._replay = self._program.store(self._replay, self._rows)
             self._learner, metrics = self._program.learn(
                 self._learner, self._replay, self._data

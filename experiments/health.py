@@ -1,7 +1,7 @@
 """Runs in trouble: what is told of them, and what loses one.
 
-A run that is lost takes no other with it: the rest of its grid goes on to the end and is
-stored, and only then the command fails.
+A run that is lost takes no other with it: the rest of its grid goes on to the end and
+is stored, and only then the command fails.
 """
 
 from collections.abc import Mapping

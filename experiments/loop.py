@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments import simulate
 from experiments.phases import Metrics, Phases, Scores, phases_of
-from experiments.training import Training
+from experiments.training import DIVERGED, Training
 from h2o_jax.errors import StoppedError
 
 
@@ -55,24 +56,29 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
         StoppedError: a phase was told to stop; the state is that of the last report.
     """
     experiment, state = training.experiment, training.state
-    simulate, learn, settle, evaluate = phases or phases_of(training)
-
-    def report(epoch: int, metrics: Metrics, scores: Scores | None) -> Report:
-        runs = len(experiment.runs)
-        failures = state.learner.failures
-        by_group = {group: np.asarray(x)[:runs] for group, x in failures.items()}
-        return Report(epoch, metrics, by_group, scores)
+    collect, learn, settle, evaluate = phases or phases_of(training)
 
     if state.untrained:
-        yield report(0, {}, evaluate(state))
+        yield standing(training)._replace(scores=evaluate(state))
     for epoch in range(state.epoch + 1, experiment.epochs + 1):
         before = state.held()
         try:
-            metrics = learn(state, simulate(state))
+            metrics = learn(state, collect(state))
             settle(state)
             state.epoch = epoch
             scores = evaluate(state) if experiment.evaluates(epoch) else None
         except StoppedError:
             state.return_to(before)
             raise
-        yield report(epoch, metrics, scores)
+        yield standing(training)._replace(metrics=metrics, scores=scores)
+
+
+def standing(training: Training) -> Report:
+    """What is known of the runs as they are, between two epochs."""
+    runs, world = len(training.experiment.runs), training.worlds.sim
+    failures = training.state.learner.failures
+    return Report(
+        training.state.epoch,
+        {} if world is None else {DIVERGED: simulate.diverged(world)},
+        {group: np.asarray(x)[:runs] for group, x in failures.items()},
+    )

@@ -217,6 +217,8 @@ def _epochs(
 ) -> Mapping[Run, str]:
     """Trains epoch after epoch; the runs that were lost, and why.
 
+    It ends early where none is left.
+
     Raises:
         StoppedError: after a signal; the state is that of the last whole epoch.
     """
@@ -224,7 +226,7 @@ def _epochs(
     # Several hosts can only agree to stop where they meet, which is after an epoch.
     check = stop.check if jax.process_count() == 1 else lambda: None
     clock, told = Clock(), set[str]()
-    lost: Mapping[Run, str] = {}
+    lost = health.lost(whole, hosts.gather_report(loop.standing(training)))
     epochs = loop.train(training, clock.over(phases_of(training, check)))
     for report in map(hosts.gather_report, epochs):
         lines = reports.lines(whole, report, clock.lap())

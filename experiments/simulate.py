@@ -131,7 +131,7 @@ def prepare(
                 world, lambda obs, t: step(obs, normals[:, t]), experiment.steps
             )
         returns = _mean_by_run(collected.episodes, runs)
-        values = [returns, world.unstable / np.maximum(world.begun, 10)]
+        values = [returns, diverged(world)]
         if world.corrected:
             ended = np.bincount(collected.episodes.environment, minlength=runs)
             values.append((world.strayed - strayed) / np.maximum(ended, 1))
@@ -140,6 +140,11 @@ def prepare(
         return Block(packing.pack(collected.transitions), metrics)
 
     return collect
+
+
+def diverged(world: Environments) -> np.ndarray:
+    """`[R]` the metric `DIVERGED`."""
+    return world.unstable / np.maximum(world.begun, 10)
 
 
 @contextlib.contextmanager
