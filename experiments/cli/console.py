@@ -1,5 +1,6 @@
 """What a person sees: help, progress and one line per error."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -50,11 +51,16 @@ def command(
         with interrupts.ending():
             flags.parse(sys.argv)
             main(flags)
-    except (H2OError, interrupts.Interrupt) as error:
+    except H2OError as error:
         fail(error)
+    except interrupts.Interrupt as error:
+        complain(str(error))
+        sys.stdout.flush()
+        # An orderly exit crashes where XLA was interrupted.
+        os._exit(error.exit_code)
 
 
-def fail(error: H2OError | interrupts.Interrupt) -> NoReturn:
+def fail(error: H2OError) -> NoReturn:
     """One line on standard error, and the error's exit code."""
     complain(str(error))
     sys.exit(error.exit_code)
