@@ -1,16 +1,18 @@
 """Training from Python: an experiment made by hand, no flags anywhere."""
 
+import dataclasses
 import textwrap
 
+import chex
 import numpy as np
 import pytest
 
-from experiments import build, loop
+from experiments import build, health, loop
 from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
 from experiments.runs import grid
 from h2o_jax.data import datasets
-from h2o_jax.errors import DivergenceError
+from h2o_jax.errors import StoppedError
 from h2o_jax.sim import gaps
 from tests.commands import write_log
 
@@ -78,9 +80,48 @@ def test_a_clock_over_the_steps_tells_their_seconds_and_changes_nothing(log):
     )
 
 
-def test_a_loss_that_is_no_number_ends_training(log):
-    wild = {"critic_lr": [1e30], "policy_lr": [1e30]}
-    runs = grid([3], [gaps.parse("gravity:2")], wild)
-    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "epochs": 50})
-    with pytest.raises(DivergenceError, match=r"gravity:2, seed 3: .* lower --critic"):
-        list(loop.train(build.training(setup)))
+def test_a_phase_that_stops_leaves_the_state_of_the_last_report():
+    """Whichever phase it is, going on from there changes no bit."""
+    setup = dataclasses.replace(experiment("sac"), evaluate_every=1)
+    whole = build.training(setup)
+    calls = [0]
+
+    def count():
+        calls[0] += 1
+
+    list(loop.train(whole, phases_of(whole, count)))
+    # Of 20 steps, blocks of updates, and an evaluation of some steps.
+    training, stops = build.training(setup), iter((3, 35, 70, calls[0] - 1))
+    left = [next(stops)]
+
+    def check():
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoppedError("stopped", 75)
+
+    epochs = []
+    while training.state.epoch < setup.epochs:
+        try:
+            for report in loop.train(training, phases_of(training, check)):
+                epochs.append(report.epoch)
+        except StoppedError:
+            training.worlds.sim.restore(training.state.sim)
+            left[0] = next(stops, 10**6)
+    assert sorted(set(epochs)) == [0, 1, 2]
+    for name in ("learner", "replay", "best", "sim"):
+        chex.assert_trees_all_equal(
+            getattr(training.state, name), getattr(whole.state, name)
+        )
+
+
+@pytest.mark.parametrize("name", ["critic_lr", "policy_lr"])
+def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
+    runs = grid([3], [gaps.parse("gravity:2")], {name: [1e30, 1e-3]})
+    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "updates": 120})
+    for report in loop.train(build.training(setup)):
+        lost = health.lost(setup, report)
+    assert list(lost) == [runs[0]] and "finite in 100 updates in a row" in lost[runs[0]]
+    error = health.error(setup, lost)
+    assert str(error).startswith(f"1 of 2 runs lost; {runs[0].label}, seed 3: its ")
+    assert error.exit_code == 5
+    assert np.isnan(report.metrics["policy/loss"]).tolist() == [True, False]
