@@ -125,3 +125,29 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     assert str(error).startswith(f"1 of 2 runs lost; {runs[0].label}, seed 3: its ")
     assert error.exit_code == 5
     assert np.isnan(report.metrics["policy/loss"]).tolist() == [True, False]
+
+
+def test_a_run_whose_simulator_blows_up_is_lost():
+    runs = grid([0], [gaps.parse("friction:1e300"), gaps.parse("gravity:2")], {})
+    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "steps": 200})
+    training = build.training(setup)
+    *_, report = loop.train(training)
+    share = report.metrics["sim/diverged"]
+    assert share[0] > 0.9 and share[1] == 0
+    world = training.worlds.sim
+    assert share[0] == world.unstable[0] / world.begun[0]
+    assert health.lost(setup, report) == {
+        runs[0]: "more than 50% of its simulated episodes blew up; weaken --gap"
+    }
+    # A resumed run that is at its end knows it, too.
+    assert health.lost(setup, loop.standing(training)).keys() == {runs[0]}
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.01, 0), (0.011, 1), (0.5, 1)])
+def test_a_few_episodes_that_blow_up_are_warned_of(share, told):
+    setup = experiment("sac")
+    metrics = {"sim/diverged": np.array([0.0, share])}
+    report = loop.Report(7, metrics, {"critic": np.zeros(2, int)})
+    notes = health.notes(setup, report)
+    assert len(notes) == told and not health.lost(setup, report)
+    assert all(x.startswith(f"warning   {setup.runs[1].label}, seed 1") for x in notes)
