@@ -41,6 +41,7 @@ def join(machine: Machine) -> None:
         if any(x not in ("", None) for x in named):
             raise ConfigError("--coordinator, --hosts, --host: give --distributed too")
         return
+    interrupts.wait_for_hosts()
     coordinator, count, index = named
     if bool(coordinator) != (count is not None) or (count is None) != (index is None):
         raise ConfigError("--coordinator, --hosts, --host: give all three, or none")

@@ -62,9 +62,17 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 class _Noticed:
-    """When a handler last ran, in time.monotonic."""
+    """What the thread of `ending` knows of the others."""
 
     last = 0.0
+    """When a handler last ran, in time.monotonic."""
+    waits = False
+    """Whether other hosts may be what Python waits for."""
+
+
+def wait_for_hosts() -> None:
+    """Ends nothing any more because it is busy: all hosts must end in order."""
+    _Noticed.waits = True
 
 
 def _end_if_busy(signals: int) -> None:
@@ -75,7 +83,7 @@ def _end_if_busy(signals: int) -> None:
         if received not in _EXIT_CODES:
             continue
         time.sleep(_BUSY)
-        if _Noticed.last < came:
+        if _Noticed.last < came and not _Noticed.waits:
             os.write(2, f"h2o_jax: error: {Interrupt(received)}\n".encode())
             os._exit(_EXIT_CODES[received])
 
