@@ -40,8 +40,9 @@ class Estimate(NamedTuple):
         learner, kept = self.learner / self.runs, self.replay / self.runs
         return (
             f"memory    {self.total / _MEGABYTE:,.0f} MB: {self.runs} runs of "
-            f"{kept / _MEGABYTE:,.1f} MB replay and {_COPIES} x "
-            f"{learner / _MEGABYTE:,.1f} MB learner, {self.data / _MEGABYTE:,.1f} MB data"
+            f"{kept / _MEGABYTE:,.1f} MB replay and {_COPIES} times "
+            f"{learner / _MEGABYTE:,.1f} MB learner, {self.data / _MEGABYTE:,.1f} MB "
+            "data"
         )
 
 

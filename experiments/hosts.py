@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments.cli import console
+from experiments.cli import console, interrupts
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.loop import Report
