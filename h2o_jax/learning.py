@@ -110,8 +110,9 @@ class Learn:
         while left:
             size, begin = min(self._size, left), time.monotonic()
             after, left = block(after, size), left - size
-            grown = size * min(2.0, _SECONDS / (time.monotonic() - begin))
-            self._size = max(1, int(grown))
+            if size == self._size:  # the last block of an epoch may be short
+                grown = size * min(2.0, _SECONDS / (time.monotonic() - begin))
+                self._size = max(1, int(grown))
         sifted, failed = self._do.sift(before, after, np.float32(n))
         if n == 1 or not np.asarray(failed).any():
             return sifted

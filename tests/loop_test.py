@@ -4,6 +4,7 @@ import dataclasses
 import textwrap
 
 import chex
+import jax
 import numpy as np
 import pytest
 
@@ -116,15 +117,27 @@ def test_a_phase_that_stops_leaves_the_state_of_the_last_report():
 
 @pytest.mark.parametrize("name", ["critic_lr", "policy_lr"])
 def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
-    runs = grid([3], [gaps.parse("gravity:2")], {name: [1e30, 1e-3]})
-    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "updates": 120})
-    for report in loop.train(build.training(setup)):
-        lost = health.lost(setup, report)
+    def trained(first):
+        runs = grid([3], [gaps.parse("gravity:2")], {name: [first, 1e-3]})
+        setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "updates": 120})
+        training = build.training(setup)
+        *_, report = loop.train(training)
+        return setup, training.state, report
+
+    setup, state, report = trained(1e30)
+    runs, lost = setup.runs, health.lost(setup, report)
     assert list(lost) == [runs[0]] and "finite in 100 updates in a row" in lost[runs[0]]
     error = health.error(setup, lost)
     assert str(error).startswith(f"1 of 2 runs lost; {runs[0].label}, seed 3: its ")
     assert error.exit_code == 5
     assert np.isnan(report.metrics["policy/loss"]).tolist() == [True, False]
+    # The other run is that of a grid in which all is well, bit for bit.
+    _, healthy, told = trained(1e-4)
+    others = ((x.learner.params, x.replay.rows, x.sim) for x in (state, healthy))
+    chex.assert_trees_all_equal(*(jax.tree.map(lambda y: y[1], x) for x in others))
+    assert {k: x[1] for k, x in told.metrics.items() if x[1] == x[1]} == {
+        k: x[1] for k, x in report.metrics.items() if x[1] == x[1]
+    }
 
 
 def test_a_run_whose_simulator_blows_up_is_lost():
