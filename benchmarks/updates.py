@@ -130,17 +130,18 @@ class Block:
         """Updates per second."""
         began = time.perf_counter()
         for _ in range(self._calls):
-            self._learner, self._replay, metrics = self._program.learn(
-                self._learner, self._replay, self._rows, self._data
+            if self._replay is not None and self._rows is not None:
+                self._replay = self._program.store(self._replay, self._rows)
+            self._learner, metrics = self._program.learn(
+                self._learner, self._replay, self._data
             )
         jax.block_until_ready((self._learner, self._replay, metrics))
         return self.updates / (time.perf_counter() - began)
 
     def text(self) -> str:
         """What it compiles to."""
-        given = self._learner, self._replay, self._rows, self._data
-        learn: Any = self._program.learn
-        return learn.lower(*given).compile().as_text()
+        learn = self._program.learn
+        return learn.compiled(self._learner, self._replay, self._data).as_text()
 
     def _every_run(self, one: Any) -> Any:
         shape = (self._program.runs,)

@@ -7,8 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import scaling
 from experiments.experiment import Experiment
-from experiments.training import Block, Simulator, State, Training, Worlds
+from experiments.training import (
+    Block,
+    Simulator,
+    State,
+    Training,
+    Worlds,
+    reported,
+)
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
@@ -16,16 +24,8 @@ from h2o_jax.program import Program, make_program
 from h2o_jax.sim import gaps
 from h2o_jax.sim import worlds as sim_worlds
 from h2o_jax.sim.environments import Environments
-from h2o_jax.types import (
-    Algorithm,
-    Hyper,
-    Scales,
-    unit_scales,
-)
+from h2o_jax.types import Algorithm
 
-CORRECTED = ("sim/strayed", "sim/trust")
-"""Share of the episodes that were cut because their simulator went astray; mean share
-of the corrections that counted."""
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
 
@@ -53,13 +53,11 @@ def training(
     """
     method = algorithm(experiment)
     compiled = program(experiment, method)
-    return Training(
-        experiment,
-        compiled,
-        worlds(experiment, method, threads, grid, simulators),
-        dataset,
-        state(experiment, method, compiled, dataset),
-    )
+    built = worlds(experiment, method, threads, grid, simulators)
+    first = state(experiment, method, compiled, dataset)
+    if built.sim is not None:
+        first.sim = built.sim.state()
+    return Training(experiment, compiled, built, dataset, first)
 
 
 def algorithm(experiment: Experiment) -> Algorithm:
@@ -222,22 +220,20 @@ def state(
     """The state before the first epoch."""
     learner = compiled.init(
         experiment.keys(compiled.runs)[0],
-        scaled_hyper(experiment, dataset, compiled.runs),
-        data_scales(experiment, dataset),
+        scaling.hyper(experiment, dataset, compiled.runs),
+        scaling.scales(experiment, dataset),
     )
     runs, replay, ahead = len(experiment.runs), None, None
     if "sim" in method.domains:
         replay = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
             shape = (runs, experiment.steps, replay.rows.shape[-1])
-            corrected = corrects(experiment) or None
+            names = reported(corrects(experiment))
             ahead = Block(
-                np.zeros(shape, np.float32),
-                np.zeros(runs),
-                corrected and {name: np.zeros(runs) for name in CORRECTED},
+                np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )
     best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
-    return State(0, learner, replay, best, np.full(runs, -np.inf), ahead)
+    return State(0, learner, replay, best, np.full(runs, -np.inf), ahead=ahead)
 
 
 def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:
@@ -259,54 +255,3 @@ def replay_rows(experiment: Experiment, dataset: Dataset | None) -> int:
     elif dataset is not None:
         rows = min(rows, 10 * len(dataset.transition.r_t))
     return max(rows, experiment.steps)
-
-
-def scaled_hyper(experiment: Experiment, dataset: Dataset | None, padded: int) -> Hyper:
-    """Hyperparameters of all runs, with `--return_range` in their reward scale.
-
-    Raises:
-        ConfigError: there is no log, or no two episodes with different returns.
-    """
-    hyper = experiment.hyper(padded)
-    if experiment.return_range is None:
-        return hyper
-    if dataset is None:
-        raise ConfigError(
-            f"--return_range={experiment.return_range:g}: {experiment.algorithm} reads "
-            "no log; drop the flag"
-        )
-    returns = dataset.episode_returns
-    apart = float(np.ptp(returns)) if len(returns) else 0.0
-    if not apart:
-        raise ConfigError(
-            f"--return_range={experiment.return_range:g}: the log has no two whole "
-            "episodes of different return; give --reward_scale instead"
-        )
-    scale = experiment.return_range / apart
-    return hyper.replace(reward_scale=hyper.reward_scale * scale)
-
-
-def data_scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
-    """Per-dimension constants, from the data where an option asks for them."""
-    task = experiment.model
-    scales = unit_scales(task.obs_dim, task.action_dim)
-    if dataset is None:
-        return scales
-    rows = dataset.transition
-    spread_obs, spread_action = rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0)
-    # A constant dimension keeps its raw scale.
-    obs_std, action_std = (
-        np.where(std > 1e-6, std, 1.0) for std in (spread_obs, spread_action)
-    )
-    # H2O imagines next states as far apart as the log's, in the units that it sees; in
-    # raw units 1e-3 further, as published, which is all that a constant dimension gets.
-    scales = scales._replace(
-        next_obs_std=spread_obs / obs_std if experiment.normalise else spread_obs + 1e-3
-    )
-    if experiment.normalise:
-        scales = scales._replace(obs_mean=rows.s_tm1.mean(axis=0), obs_std=obs_std)
-    if experiment.relative_noise:
-        # The noise is added after normalisation, which already divides by the std.
-        noise_obs = scales.noise_obs if experiment.normalise else obs_std
-        scales = scales._replace(noise_obs=noise_obs, noise_action=action_std)
-    return scales

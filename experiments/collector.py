@@ -10,12 +10,13 @@ import pathlib
 import jax
 import numpy as np
 
-from experiments import build, loop, run_folder, saving, simulate
+from experiments import build, health, loop, run_folder, saving, simulate
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
+from experiments.phases import phases_of
 from experiments.training import State, Training
 from h2o_jax import numpy_policy, packing
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.sim import rollout, worlds
 from h2o_jax.types import Transition
 
@@ -69,20 +70,24 @@ def collect(
 def _train(recipe: Recipe, training: Training, work: pathlib.Path) -> None:
     """Trains until an evaluation reaches the target; saves itself in `work`."""
     display = console.Display("collect", recipe.experiment.epochs)
-    with display, interrupts.Stop("the epoch ends and is saved") as stop:
-        for report in loop.train(training):
-            display.epoch(report.epoch)
-            stopping = stop.received
-            if report.scores or stopping:
+    with display, interrupts.Stop("the last whole epoch is saved") as stop:
+        phases = phases_of(training, stop.check)
+        try:
+            for report in loop.train(training, phases):
+                display.epoch(report.epoch)
+                if lost := health.lost(recipe.experiment, report):
+                    raise health.error(recipe.experiment, lost)
+                if not report.scores:
+                    continue
                 saving.save(work, training)
-            if stopping:
-                how = "the same command goes on collecting"
-                raise interrupts.stopped(stopping, report.epoch, how)
-            if report.scores:
                 mean = report.scores.returns.mean()
                 display.line(f"epoch {report.epoch:4d}  real return {mean:8.1f}")
                 if mean >= recipe.target:
                     return
+        except StoppedError as error:
+            saving.save(work, training)
+            how = "the same command goes on collecting"
+            raise interrupts.saved(error, training.state.epoch, how) from None
 
 
 def _replay(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:

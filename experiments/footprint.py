@@ -15,6 +15,8 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import MemoryLimitError
 
 _MEGABYTE = 1e6
+_COPIES = 3
+"""Learners of a run while it learns: as the epoch and the block began, and as it is."""
 
 
 class Estimate(NamedTuple):
@@ -31,15 +33,16 @@ class Estimate(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Of everything."""
-        return self.learner + self.replay + self.data
+        """Of everything, while the runs learn."""
+        return _COPIES * self.learner + self.replay + self.data
 
     def __str__(self) -> str:
         learner, kept = self.learner / self.runs, self.replay / self.runs
         return (
             f"memory    {self.total / _MEGABYTE:,.0f} MB: {self.runs} runs of "
-            f"{kept / _MEGABYTE:,.1f} MB replay and {learner / _MEGABYTE:,.1f} MB "
-            f"learner, {self.data / _MEGABYTE:,.1f} MB data"
+            f"{kept / _MEGABYTE:,.1f} MB replay and {_COPIES} times "
+            f"{learner / _MEGABYTE:,.1f} MB learner, {self.data / _MEGABYTE:,.1f} MB "
+            "data"
         )
 
 
@@ -94,7 +97,7 @@ def check(needed: Estimate, available: int | None) -> None:
         return
     lower = {
         needed.replay: "lower --replay_rows, or do shards of the grid (--shard)",
-        needed.learner: "do shards of the grid (--shard)",
+        _COPIES * needed.learner: "do shards of the grid (--shard)",
         needed.data: "give a shorter log",
     }
     raise MemoryLimitError(

@@ -127,7 +127,7 @@ def _read(choice: Filling) -> list[Group]:
 def _fill(session: Session) -> StoppedError | None:
     """Trains program after program; the error with which a signal ends that."""
     _tidy(session)
-    with interrupts.Stop("the epoch ends and is saved") as stop:
+    with interrupts.Stop("the last whole epoch is saved") as stop:
         while not (stop.received or session.over()):
             session = session._replace(groups=_fresh(session))
             program = choose(session)

@@ -23,7 +23,6 @@ from experiments.cli import console, interrupts
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.loop import Report
-from experiments.phases import Scores
 from experiments.runs import shard
 from h2o_jax.errors import ConfigError, H2OError, HostError
 
@@ -42,6 +41,7 @@ def join(machine: Machine) -> None:
         if any(x not in ("", None) for x in named):
             raise ConfigError("--coordinator, --hosts, --host: give --distributed too")
         return
+    interrupts.wait_for_hosts()
     coordinator, count, index = named
     if bool(coordinator) != (count is not None) or (count is None) != (index is None):
         raise ConfigError("--coordinator, --hosts, --host: give all three, or none")
@@ -65,9 +65,7 @@ def end_together() -> Iterator[None]:
         if jax.process_count() == 1:
             raise
         code, text = getattr(error, "exit_code", 1), str(error)
-        if isinstance(error, KeyboardInterrupt):
-            code, text = interrupts.CTRL_C, "interrupted"
-        elif not isinstance(error, H2OError):
+        if not isinstance(error, (H2OError, KeyboardInterrupt)):
             traceback.print_exc()
         console.complain(f"host {jax.process_index()}: {text}")
         sys.stdout.flush()
@@ -189,12 +187,10 @@ def _needs_every_host() -> Iterator[None]:
 
 def gather_report(report: Report) -> Report:
     """Every host's report of its runs, as one report of all runs."""
-    arrays = dict(report.metrics)
-    if report.scores is not None:
-        arrays |= report.scores._asdict()
-    every = gather(arrays) if arrays else {}
-    scores = report.scores and Scores(*(every.pop(name) for name in Scores._fields))
-    return Report(report.epoch, every, scores)
+    epoch, *rest = report
+    arrays, shape = jax.tree.flatten(rest)
+    every = gather({str(i): array for i, array in enumerate(arrays)})
+    return Report(epoch, *jax.tree.unflatten(shape, every.values()))
 
 
 def agree(received: signal.Signals | None) -> signal.Signals | None:

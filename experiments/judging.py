@@ -131,7 +131,7 @@ def fitted(log: Log, act: Act, how: Judging) -> Fitted:
     keys = jax.random.split(jax.random.key(how.judge_seed), members)
     state = program.init(keys, hyper, scales)
     data = program.replicate(packing.pack(kept))
-    state, _, _ = program.learn(state, None, None, data)
+    state, _ = program.learn(state, None, data)
     networks = make_networks(
         *sizes, hidden=how.fqe_hidden, critics=1, critic_layer_norm=True
     )

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ def store(
     facts: reports.Facts,
     labels: Labels,
     mended: reports.Mended = MappingProxyType({}),
+    runs: Sequence[Run] | None = None,
 ) -> None:
     """Writes a cell for each run of a finished run folder.
 
@@ -53,10 +55,13 @@ def store(
         facts: what identifies the log; see `reports.data_facts`.
         labels: of all cells.
         mended: what became of each run's simulator; empty where it stayed as it is.
+        runs: those that were not lost; None for all.
     """
     software = run_folder.versions(run)
     software = {key: software[key] for key in environment.describe()}
     for one, lines in reports.by_run(experiment, run).items():
+        if runs is not None and one not in runs:
+            continue
         cell = content(experiment, one, lines, facts, labels)
         if one in mended:  # no part of its identity: `--simulator` asked for it
             cell["mended"] = dict(mended[one])

@@ -21,18 +21,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.experiment import Experiment
-from experiments.phases import Phases, Scores, phases_of
-from experiments.training import Training
-from h2o_jax.errors import DivergenceError
+from experiments import simulate
+from experiments.phases import Metrics, Phases, Scores, phases_of
+from experiments.training import DIVERGED, Training
+from h2o_jax.errors import StoppedError
 
 
 class Report(NamedTuple):
     """What one epoch reports."""
 
     epoch: int
-    metrics: dict[str, np.ndarray]
+    metrics: Metrics
     """`[R]` means over the epoch's updates and finished simulator episodes."""
+    failures: Metrics
+    """`[R]` by group of parameters: `LearnerState.failures`; see `health.lost`."""
     scores: Scores | None = None
     """Scores of the evaluation at the end of the epoch; None without one."""
 
@@ -49,34 +51,34 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
 
     Yields:
         One report per epoch; epoch 0 is the evaluation before any training.
-    """
-    experiment, state = training.experiment, training.state
-    simulate, learn, settle, evaluate = phases or phases_of(training)
-    if state.untrained:
-        yield Report(0, {}, evaluate(state))
-    for epoch in range(state.epoch + 1, experiment.epochs + 1):
-        metrics = learn(state, simulate(state))
-        settle(state)
-        state.epoch = epoch
-        check_finite(experiment, epoch, metrics)
-        scores = evaluate(state) if experiment.evaluates(epoch) else None
-        yield Report(epoch, metrics, scores)
-
-
-def check_finite(
-    experiment: Experiment, epoch: int, metrics: dict[str, np.ndarray]
-) -> None:
-    """Ends training when a metric is not finite.
 
     Raises:
-        DivergenceError: it names the run and the metric.
+        StoppedError: a phase was told to stop; the state is that of the last report.
     """
-    for name, values in metrics.items():
-        if name.startswith("sim/"):  # nan where no episode ended
-            continue
-        for run, value in zip(experiment.runs, values, strict=True):
-            if not np.isfinite(value):
-                raise DivergenceError(
-                    f"epoch {epoch}, {run.label}, seed {run.seed}: {name} is {value}; "
-                    "lower --critic_lr or --reward_scale"
-                )
+    experiment, state = training.experiment, training.state
+    collect, learn, settle, evaluate = phases or phases_of(training)
+
+    if state.untrained:
+        yield standing(training)._replace(scores=evaluate(state))
+    for epoch in range(state.epoch + 1, experiment.epochs + 1):
+        before = state.held()
+        try:
+            metrics = learn(state, collect(state))
+            settle(state)
+            state.epoch = epoch
+            scores = evaluate(state) if experiment.evaluates(epoch) else None
+        except StoppedError:
+            state.return_to(before)
+            raise
+        yield standing(training)._replace(metrics=metrics, scores=scores)
+
+
+def standing(training: Training) -> Report:
+    """What is known of the runs as they are, between two epochs."""
+    runs, world = len(training.experiment.runs), training.worlds.sim
+    failures = training.state.learner.failures
+    return Report(
+        training.state.epoch,
+        {} if world is None else {DIVERGED: simulate.diverged(world)},
+        {group: np.asarray(x)[:runs] for group, x in failures.items()},
+    )

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from experiments import simulate
-from experiments.simulate import Experience
+from experiments.simulate import Check, Experience
 from experiments.training import State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.sim import rollout
@@ -39,40 +39,45 @@ class Phases(NamedTuple):
     """Scores every run's policy in the real system and keeps each run's best."""
 
 
-def phases_of(training: Training) -> Phases:
-    """The phases of a training; puts the log on the devices."""
-    simulators = simulate.simulators(training)
+def phases_of(training: Training, check: Check = lambda: None) -> Phases:
+    """The phases of a training; puts the log on the devices.
+
+    Args:
+        training: what is trained, and on what.
+        check: called every second or so; a `StoppedError` from it gives the epoch up.
+    """
+    simulators = simulate.simulators(training, check)
     data = None
     if training.dataset is not None:
         data = training.program.replicate(packing.pack(training.dataset.transition))
     return Phases(
         simulate=simulators.take,
-        learn=functools.partial(_learn, training, data),
+        learn=functools.partial(_learn, training, data, check),
         settle=simulators.settle,
-        evaluate=functools.partial(_evaluate, training),
+        evaluate=functools.partial(_evaluate, training, check),
     )
 
 
 def _learn(
-    training: Training, data: Any, state: State, experience: Experience
+    training: Training, data: Any, check: Check, state: State, experience: Experience
 ) -> Metrics:
-    state.learner, state.replay, metrics = training.program.learn(
-        state.learner, state.replay, experience.rows, data
-    )
+    program = training.program
+    if state.replay is not None and experience.rows is not None:
+        state.replay = program.store(state.replay, experience.rows)
+    state.learner, metrics = program.learn(state.learner, state.replay, data, check)
     runs = len(training.experiment.runs)
-    learned = {k: np.asarray(v)[:runs] for k, v in sorted(metrics.items())}
+    learned = {k: v[:runs] for k, v in sorted(metrics.items())}
     return experience.metrics | learned
 
 
-def _evaluate(training: Training, state: State) -> Scores:
+def _evaluate(training: Training, check: Check, state: State) -> Scores:
     experiment = training.experiment
     policy = simulate.actors(state, len(experiment.runs))
-    evaluation = rollout.evaluate(
-        training.worlds.real,
-        numpy_policy.make(policy),
-        experiment.episodes,
-        experiment.evaluation_seed,
-    )
+    what = f"evaluation of {simulate.names(experiment)}"
+    with simulate.acting(numpy_policy.make(policy), what, check) as act:
+        evaluation = rollout.evaluate(
+            training.worlds.real, act, experiment.episodes, experiment.evaluation_seed
+        )
     mean = evaluation.returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)

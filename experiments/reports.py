@@ -1,7 +1,7 @@
 """Reports of a run: lines of metrics, the learning curve, the final table."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -173,10 +173,12 @@ def evaluations(experiment: Experiment) -> int:
     return min(10, -(-experiment.epochs // experiment.evaluate_every))
 
 
-def conclusion(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> str:
+def conclusion(
+    folder: pathlib.Path, experiment: Experiment, facts: Facts, runs: Sequence[Run]
+) -> str:
     """Mean and standard deviation over the seeds of every setting, beside the data."""
-    name = return_of(experiment)
-    summaries = {k: summarise(v, name) for k, v in by_run(experiment, folder).items()}
+    name, lines = return_of(experiment), by_run(experiment, folder)
+    summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
     count = evaluations(experiment)
     last_few = f"last {count} evaluation{'s' * (count > 1)}"

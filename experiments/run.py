@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from experiments import (
@@ -19,6 +20,7 @@ from experiments import (
     data,
     devices,
     footprint,
+    health,
     hosts,
     ledger,
     loop,
@@ -45,6 +47,7 @@ from experiments.experiment import (
 from experiments.exporting import robot_record
 from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.runs import Run
 from experiments.trackers import Tracker
 from experiments.training import Training
 from h2o_jax.data import datasets
@@ -178,32 +181,75 @@ def _train(
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)
-    clock = Clock()
-    epochs = loop.train(training, clock.over(phases_of(training)))
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
     with (
         contextlib.closing(tracker),
         display,
-        interrupts.Stop("the epoch ends and is saved") as stop,
+        interrupts.Stop("the last whole epoch is saved") as stop,
     ):
-        for report in map(hosts.gather_report, epochs):
-            lines = reports.lines(whole, report, clock.lap())
-            where.write(lines)
-            tracker.write(lines)
-            display.epoch(report.epoch)
-            stopping = hosts.agree(stop.received)
-            if report.scores or stopping:
-                saving.save(folder, training, hosts.gathering())
-            if report.scores:
-                display.line(reports.progress(whole, report))
-            if report.scores and hosts.leads():
-                reports.draw(folder, whole, facts)
-            if stopping:
-                how = f"continue with --resume={folder}"
-                return interrupts.stopped(stopping, report.epoch, how)
+        record = _Record(whole, where, tracker, display, facts)
+        try:
+            lost = _epochs(training, record, stop)
+        except StoppedError as error:
+            saving.save(folder, training, hosts.gathering())
+            how = f"continue with --resume={folder}"
+            return interrupts.saved(error, training.state.epoch, how)
     if hosts.leads():
-        _conclude(command, folder, facts, mended)
+        _conclude(command, folder, facts, mended, lost)
+    if lost:
+        raise health.error(whole, lost)
     return None
+
+
+class _Record(NamedTuple):
+    """Where epochs are told of."""
+
+    whole: Experiment
+    """All runs."""
+    where: RunFolder
+    tracker: Tracker
+    display: console.Display
+    facts: reports.Facts
+
+
+def _epochs(
+    training: Training, record: _Record, stop: interrupts.Stop
+) -> Mapping[Run, str]:
+    """Trains epoch after epoch; the runs that were lost, and why.
+
+    It ends early where none is left.
+
+    Raises:
+        StoppedError: after a signal; the state is that of the last whole epoch.
+    """
+    whole, where, tracker, display, facts = record
+    # Several hosts can only agree to stop where they meet, which is after an epoch.
+    check = stop.check if jax.process_count() == 1 else lambda: None
+    clock, told = Clock(), set[str]()
+    lost = health.lost(whole, hosts.gather_report(loop.standing(training)))
+    epochs = loop.train(training, clock.over(phases_of(training, check)))
+    for report in map(hosts.gather_report, epochs):
+        lines = reports.lines(whole, report, clock.lap())
+        where.write(lines)
+        tracker.write(lines)
+        display.epoch(report.epoch)
+        if report.scores:
+            display.line(reports.progress(whole, report))
+        for note in health.notes(whole, report):
+            if note not in told:
+                display.line(note)
+        told.update(health.notes(whole, report))
+        stop.received = hosts.agree(stop.received)
+        stop.check()
+        lost = health.lost(whole, report)
+        ends = len(lost) == len(whole.runs)
+        if report.scores or ends:
+            saving.save(where.path, training, hosts.gathering())
+        if report.scores and hosts.leads():
+            reports.draw(where.path, whole, facts)
+        if ends:
+            break
+    return lost
 
 
 def _tracker(command: Command, folder: pathlib.Path) -> Tracker:
@@ -217,16 +263,28 @@ def _conclude(
     folder: pathlib.Path,
     facts: reports.Facts,
     mended: reports.Mended,
+    lost: Mapping[Run, str],
 ) -> None:
-    """Says how every setting did beside the data, and where things are."""
+    """Says how every setting did beside the data, and where things are.
+
+    Runs that were lost are left out.
+    """
     experiment, output = command.experiment, command.output
-    print(reports.conclusion(folder, experiment, facts))
+    good = [run for run in experiment.runs if run not in lost]
+    if good:
+        print(reports.conclusion(folder, experiment, facts, good))
     if output.results_dir:
         labels = ledger.Labels(
             output.preset, command.reading.pairing, command.flags.choices()
         )
         ledger.store(
-            pathlib.Path(output.results_dir), folder, experiment, facts, labels, mended
+            pathlib.Path(output.results_dir),
+            folder,
+            experiment,
+            facts,
+            labels,
+            mended,
+            good,
         )
     report = robots.of(experiment.model).report_run
     if report is not None and experiment.knows_real:

@@ -94,6 +94,7 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
         state.ahead = Block(**tree["ahead"])
     if worlds.sim is not None:
         worlds.sim.restore(tree["sim"])
+        state.sim = tree["sim"]
 
 
 def _fill_replay(
@@ -110,7 +111,7 @@ def _fill_replay(
 
 def _tree(training: Training) -> dict[str, Any]:
     """The arrays that a resumed run needs, besides its flags and its log."""
-    state, sim = training.state, training.worlds.sim
+    state = training.state
     runs = len(training.experiment.runs)
     learner, replay = jax.tree.map(lambda x: x[:runs], (state.learner, state.replay))
     return {
@@ -118,7 +119,7 @@ def _tree(training: Training) -> dict[str, Any]:
         "replay": replay and replay._asdict(),
         "best": state.best,
         "best_return": state.best_return,
-        "sim": sim and sim.state(),
+        "sim": state.sim,
         "ahead": state.ahead and state.ahead._asdict(),
     }
 

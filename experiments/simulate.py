@@ -7,21 +7,25 @@ timing.
 """
 
 import concurrent.futures
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 import scipy.special
 
-from experiments.build import CORRECTED
+from experiments import watchdog
 from experiments.experiment import Experiment
-from experiments.training import Block, State, Training
+from experiments.training import Block, State, Training, reported
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
 from h2o_jax.sim.environments import Environments
 from h2o_jax.types import Actor
+
+Check = Callable[[], object]
+"""Called every now and then; raises to give an epoch up."""
 
 
 class Experience(NamedTuple):
@@ -43,12 +47,12 @@ class Simulators(Protocol):
         """Makes `state` complete again after the epoch's updates."""
 
 
-def simulators(training: Training) -> Simulators:
+def simulators(training: Training, check: Check) -> Simulators:
     """The simulators of a training: none, in turn with learning, or ahead of it."""
     if training.worlds.sim is None:
         return Offline()
     kind = Ahead if training.experiment.overlap else InTurn
-    return kind(training.experiment, training.worlds.sim, training.program)
+    return kind(training, training.worlds.sim, check)
 
 
 class Offline:
@@ -65,45 +69,58 @@ class Offline:
 class InTurn:
     """The simulators and the learner wait for each other."""
 
-    def __init__(self, experiment: Experiment, world: Environments, program: Program):
-        self._experiment, self._world, self._program = experiment, world, program
+    def __init__(self, training: Training, world: Environments, check: Check):
+        self._experiment, self._program = training.experiment, training.program
+        self._world, self._check = world, check
 
     def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
-        collected = prepare(self._experiment, self._world, state, state.epoch + 1)()
-        return place(self._program, collected)
+        given = self._experiment, self._world, state, state.epoch + 1, self._check
+        return place(self._program, prepare(*given)())
 
     def settle(self, state: State) -> None:
-        """Nothing is left to do."""
+        """Notes where the simulators are."""
+        state.sim = self._world.state()
 
 
 class Ahead:
     """The simulators are one epoch ahead of the learner; `state.ahead` has its rows."""
 
-    def __init__(self, experiment: Experiment, world: Environments, program: Program):
-        self._experiment, self._world, self._program = experiment, world, program
+    def __init__(self, training: Training, world: Environments, check: Check):
+        self._experiment, self._program = training.experiment, training.program
+        self._world, self._check = world, check
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
     def take(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`; begins to step those after it."""
         if state.epoch == 0:
-            state.ahead = prepare(self._experiment, self._world, state, 1)()
+            state.ahead = self._prepare(state, 1)()
         collected = state.ahead
         assert collected is not None
         # The policy is fetched here, before the device is busy with learning.
-        following = prepare(self._experiment, self._world, state, state.epoch + 2)
+        following = self._prepare(state, state.epoch + 2)
         self._pending = self._thread.submit(following)
         return place(self._program, collected)
 
     def settle(self, state: State) -> None:
         """Waits for the simulators, and leaves their rows in `state.ahead`."""
-        state.ahead = self._pending.result()
+        state.ahead, state.sim = self._pending.result(), self._world.state()
+
+    def _prepare(self, state: State, epoch: int) -> Callable[[], Block]:
+        return prepare(self._experiment, self._world, state, epoch, self._check)
 
 
 def prepare(
-    experiment: Experiment, world: Environments, state: State, epoch: int
+    experiment: Experiment,
+    world: Environments,
+    state: State,
+    epoch: int,
+    check: Check = lambda: None,
 ) -> Callable[[], Block]:
-    """A function that simulates an epoch by the current policy, without the device."""
+    """A function that simulates an epoch by the current policy, without the device.
+
+    `check` is called before every step, and may raise.
+    """
     runs = len(experiment.runs)
     act = numpy_policy.make(actors(state, runs))
     if epoch * experiment.steps <= experiment.random_steps:
@@ -112,17 +129,18 @@ def prepare(
 
     def collect() -> Block:
         strayed, trust = world.strayed.copy(), world.trust.copy()
-        collected = rollout.collect(
-            world, lambda obs, t: act(obs, normals[:, t]), experiment.steps
-        )
+        with acting(act, f"simulators of {names(experiment)}", check) as step:
+            collected = rollout.collect(
+                world, lambda obs, t: step(obs, normals[:, t]), experiment.steps
+            )
         returns = _mean_by_run(collected.episodes, runs)
-        corrected = None
+        values = [returns, diverged(world)]
         if world.corrected:
             ended = np.bincount(collected.episodes.environment, minlength=runs)
-            share = (world.strayed - strayed) / np.maximum(ended, 1)
-            mean_trust = (world.trust - trust) / experiment.steps
-            corrected = dict(zip(CORRECTED, (share, mean_trust), strict=True))
-        return Block(packing.pack(collected.transitions), returns, corrected)
+            values.append((world.strayed - strayed) / np.maximum(ended, 1))
+            values.append((world.trust - trust) / experiment.steps)
+        metrics = dict(zip(reported(world.corrected), values, strict=True))
+        return Block(packing.pack(collected.transitions), metrics)
 
     return collect
 
@@ -132,13 +150,51 @@ def _uniform(obs: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return 2 * scipy.special.ndtr(normals) - 1
 
 
+def diverged(world: Environments) -> np.ndarray:
+    """`[R]` the metric `DIVERGED`."""
+    return world.unstable / np.maximum(world.begun, 10)
+
+
+@contextlib.contextmanager
+def acting(
+    act: Callable[..., np.ndarray], what: str, check: Check
+) -> Iterator[Callable[..., np.ndarray]]:
+    """A policy for steps of simulators that are watched, and may be given up.
+
+    An action that is not finite would end the runs of all. It is 0 instead: the loss of
+    such a policy is not finite either, which ends its own run; see `learning`.
+
+    Args:
+        act: the policy.
+        what: is stepped, for an error.
+        check: called before every step; may raise.
+    """
+    with watchdog.watching(what) as heard:
+
+        def step(*given: np.ndarray) -> np.ndarray:
+            check()
+            heard()
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.nan_to_num(act(*given), posinf=1.0, neginf=-1.0)
+
+        yield step
+
+
+def names(experiment: Experiment) -> str:
+    """The task and its runs, in words."""
+    labels: dict[str, list[str]] = {}
+    for run in experiment.runs:
+        labels.setdefault(run.label, []).append(str(run.seed))
+    each = [f"{label}, seed {','.join(seeds)}" for label, seeds in labels.items()]
+    return f"{experiment.model.name} ({'; '.join(each)})"
+
+
 def place(program: Program, collected: Block) -> Experience:
     """Puts an epoch's rows on the devices; the last run's rows fill the padding."""
     missing = program.runs - len(collected.rows)
     padding = np.repeat(collected.rows[-1:], missing, axis=0)
     rows = program.place(np.concatenate([collected.rows, padding]))
-    metrics = {"sim/return": collected.returns} | (collected.corrected or {})
-    return Experience(rows, metrics)
+    return Experience(rows, collected.metrics)
 
 
 def actors(state: State, runs: int) -> Actor:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.experiment import Experiment
@@ -13,6 +14,20 @@ from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.residual import Residual
 from h2o_jax.types import Actor, LearnerState
+
+DIVERGED = "sim/diverged"
+"""Metric: share of a run's episodes so far that blew up, of ten at least."""
+
+
+def reported(corrected: bool) -> tuple[str, ...]:
+    """Names of the metrics of simulators.
+
+    The mean return of an epoch's episodes, nan where none ended, and `DIVERGED`. Of
+    corrected ones also the share of the episodes that were cut because their simulator
+    went astray, and the mean share of the corrections that counted.
+    """
+    names = ("sim/return", DIVERGED)
+    return (*names, "sim/strayed", "sim/trust") if corrected else names
 
 
 class Simulator(NamedTuple):
@@ -38,10 +53,8 @@ class Block(NamedTuple):
 
     rows: np.ndarray
     """`[R, n, D]` packed transitions."""
-    returns: np.ndarray
-    """`[R]` mean return of the episodes that ended, nan where none did."""
-    corrected: dict[str, np.ndarray] | None = None
-    """`[R]` metrics of corrected simulators, by name; None where there are none."""
+    metrics: dict[str, np.ndarray]
+    """`[R]` what the simulators report, by name."""
 
 
 @dataclasses.dataclass
@@ -55,6 +68,8 @@ class State:
     """Each run's actor at its best evaluation."""
     best_return: np.ndarray
     """`[R]` that evaluation's mean return."""
+    sim: dict[str, np.ndarray] | None = None
+    """Of all simulators, at the end of the epoch."""
     ahead: Block | None = None
     """With `--overlap`, the rows of the epoch to come; of no meaning at epoch 0."""
 
@@ -62,6 +77,23 @@ class State:
     def untrained(self) -> bool:
         """Whether nothing was done yet, not even the first evaluation."""
         return self.epoch == 0 and not np.isfinite(self.best_return).any()
+
+    def held(self) -> "State":
+        """What `return_to` needs: an epoch gives away nothing but the replay."""
+        replay = self.replay
+        if replay is not None:
+            replay = replay._replace(added=jnp.copy(replay.added))
+        return dataclasses.replace(self, replay=replay)
+
+    def return_to(self, held: "State") -> None:
+        """Gives up what came after `held`.
+
+        New rows stay in the replay; the same rows will be stored in their places.
+        """
+        replay = self.replay
+        if replay is not None and held.replay is not None:
+            replay = replay._replace(added=held.replay.added)
+        vars(self).update({**vars(held), "replay": replay})
 
 
 class Training(NamedTuple):

@@ -77,6 +77,7 @@ def make(
         step=functools.partial(_step, table),
         noise=functools.partial(_noise, table),
         act=functools.partial(_act, networks),
+        groups=table.groups,
         domains=frozenset(table.domains),
         batch_size=table.batch_size,
         needs_next_action=needs_next_action,
@@ -94,6 +95,11 @@ class _Table(NamedTuple):
     needs_next_action: bool
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of parameters in the order in which they are trained."""
+        return tuple(group for stage in self.stages for group in stage)
+
+    @property
     def batch_size(self) -> int:
         """Rows of each batch that the losses read."""
         return max(x.rows.stop for stage in self.stages for x in stage.values())
@@ -105,8 +111,7 @@ def _init(
     hyper: Hyper | None = None,
     scales: Scales | None = None,
 ) -> LearnerState:
-    groups = [group for stage in table.stages for group in stage]
-    networks = table.networks
+    groups, networks = table.groups, table.networks
     keys = jax.random.split(key, len(groups) + 1)
     params = {
         group: networks.init[group](k)
@@ -123,6 +128,7 @@ def _init(
         scales=jax.tree.map(_float32, scales),
         key=keys[0],
         step=jnp.zeros((), jnp.uint32),
+        failures={group: jnp.zeros((), jnp.uint32) for group in groups},
     )
 
 

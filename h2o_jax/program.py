@@ -17,15 +17,15 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from h2o_jax import packing
+from h2o_jax import learning, packing
 from h2o_jax import replay as ring
+from h2o_jax.learning import SKIPPED, Functions, Learn, Progress
 from h2o_jax.types import (
     Algorithm,
     Hyper,
     LearnerState,
     Metrics,
     Scales,
-    Transition,
 )
 
 _AXIS = "run"
@@ -40,11 +40,12 @@ class Program(NamedTuple):
     """`(keys [R'], hyper of [R'] leaves, scales) -> states`."""
     init_replay: Callable[[int], ring.Replay]
     """`capacity ->` empty replay of every run."""
-    learn: Callable[..., tuple[LearnerState, ring.Replay | None, Metrics]]
-    """`(states, replay, rows [R', n, D], data [N, D]) -> (states, replay, metrics)`.
+    store: Callable[[ring.Replay, jax.Array], ring.Replay]
+    """`(replay, rows [R', n, D]) -> replay` with the rows; donates the former."""
+    learn: Learn
+    """`(states, replay, data [N, D]) -> (states, metrics)` after an epoch's updates.
 
-    Stores the rows, then updates `updates` times; metrics are means over them.
-    States and replay are donated. A domain that the method does not use is None.
+    A domain that the method does not use is None.
     """
     runs: int
     """R', a multiple of the number of devices."""
@@ -54,14 +55,6 @@ class Program(NamedTuple):
     """Spreads a tree of `[R', ...]` arrays over the devices."""
     replicate: Callable[[Any], Any]
     """Copies a tree of arrays to every device, such as the log that all runs read."""
-
-
-class _Sizes(NamedTuple):
-    """Sizes of a block, the updates of one call of `learn`."""
-
-    obs_dim: int
-    action_dim: int
-    updates: int
 
 
 def make_program(
@@ -79,7 +72,7 @@ def make_program(
         obs_dim: O.
         action_dim: A.
         runs: R; the program's run axis is R rounded up to a multiple of the devices.
-        updates: updates per call of `learn`.
+        updates: updates of an epoch, a call of `learn`.
         devices: devices of this process to spread the runs over; all by default.
     """
     devices = jax.local_devices() if devices is None else devices
@@ -89,15 +82,30 @@ def make_program(
     over_runs, everywhere = (NamedSharding(mesh, spec) for spec in (P(_AXIS), P()))
     padded = -(-runs // len(devices)) * len(devices)
     map_runs = _one_by_one if devices[0].platform == "cpu" else _together
-    block = functools.partial(
-        _block, algorithm, _Sizes(obs_dim, action_dim, updates), map_runs
-    )
+    sizes = obs_dim, action_dim
     # Nothing crosses runs, so nothing crosses devices; an automatically partitioned
     # program would gather the mapped axis, and make every run's replay on each.
     spread = functools.partial(
         jax.shard_map, mesh=mesh, out_specs=P(_AXIS), check_vma=False
     )
-    learn = spread(block, in_specs=(P(_AXIS), P(_AXIS), P(_AXIS), P()))
+    run, shared = P(_AXIS), P()
+    block = functools.partial(_block, algorithm, sizes, map_runs)
+    sift = functools.partial(learning.sift, algorithm.groups)
+
+    names = functools.cache(functools.partial(_names, algorithm, sizes))
+
+    def begin(states: LearnerState) -> Progress:
+        zeros = {name: np.zeros(padded, np.float32) for name in names()}
+        return Progress(states, jax.device_put(zeros, over_runs))
+
+    functions = Functions(
+        begin=begin,
+        block=jax.jit(spread(block, in_specs=(run, run, shared, shared))),
+        sift=jax.jit(
+            spread(jax.vmap(sift, in_axes=(0, 0, None)), in_specs=(run, run, shared)),
+            donate_argnums=1,
+        ),
+    )
 
     def init_replay(capacity: int) -> ring.Replay:
         empty = functools.partial(_empty, obs_dim, action_dim, capacity)
@@ -108,7 +116,10 @@ def make_program(
             jax.vmap(algorithm.init, in_axes=(0, 0, None)), out_shardings=over_runs
         ),
         init_replay=init_replay,
-        learn=jax.jit(learn, donate_argnums=(0, 1)),
+        store=jax.jit(
+            spread(jax.vmap(ring.extend), in_specs=(run, run)), donate_argnums=0
+        ),
+        learn=Learn(functions, updates),
         runs=padded,
         devices=devices,
         place=lambda tree: jax.device_put(tree, over_runs),
@@ -117,51 +128,62 @@ def make_program(
 
 
 def _block(
-    algorithm: Algorithm,
-    sizes: _Sizes,
+    method: Algorithm,
+    sizes: tuple[int, int],
     map_runs: Callable[..., Any],
-    states: LearnerState,
+    progress: Progress,
     replay: ring.Replay | None,
-    rows: jax.Array | None,
     data: jax.Array | None,
-) -> tuple[LearnerState, ring.Replay | None, Metrics]:
-    """One block of updates of every run on this device."""
-    if replay is not None and rows is not None:
-        replay = jax.vmap(ring.extend)(replay, rows)
-    runs, n = jnp.arange(len(states.step)), algorithm.batch_size
+    updates: jax.Array,
+) -> Progress:
+    """Some updates of every run on this device."""
+    runs, n = jnp.arange(len(progress.states.step)), method.batch_size
 
-    def learn(state: LearnerState, run: jax.Array) -> tuple[LearnerState, Metrics]:
+    def learn(one: Progress, run: jax.Array) -> Progress:
         draws: dict[str, _Draw] = {}
         if data is not None:
             draws["real"] = lambda key: ring.sample(ring.full(data), key, n)
         if replay is not None:
             draws["sim"] = lambda key: ring.sample_of(replay, run, key, n)
-        return _one_run(algorithm, sizes, state, draws)
 
-    states, metrics = map_runs(learn, states, runs)
-    return states, replay, metrics
+        def update(_: jax.Array, one: Progress) -> Progress:
+            return _update(method, sizes, draws, one)
+
+        # Of a length that is no part of the program, which serves blocks of any.
+        return jax.lax.fori_loop(0, updates, update, one)
+
+    return map_runs(learn, progress, runs)
 
 
-def _one_run(
-    algorithm: Algorithm,
-    sizes: _Sizes,
-    state: LearnerState,
+def _update(
+    method: Algorithm,
+    sizes: tuple[int, int],
     draws: Mapping[str, _Draw],
-) -> tuple[LearnerState, Metrics]:
-    """One block of updates of one run, from its replay and the data."""
+    one: Progress,
+) -> Progress:
+    """One update of one run, from its replay and the data."""
+    state = one.states
+    key = jax.random.fold_in(state.key, state.step)
+    noise_key, real_key, sim_key = jax.random.split(key, 3)
+    keys = {"real": real_key, "sim": sim_key}
+    batches = {
+        f"{d}_batch": packing.unpack(draw(keys[d]), *sizes) for d, draw in draws.items()
+    }
+    state, metrics = method.step(state, noise=method.noise(noise_key), **batches)
+    totals = {name: one.totals[name] + x for name, x in metrics.items()}
+    return Progress(state, one.totals | totals)
 
-    def batch(draw: _Draw, key: jax.Array) -> Transition:
-        return packing.unpack(draw(key), sizes.obs_dim, sizes.action_dim)
 
-    def update(state: LearnerState, _: None) -> tuple[LearnerState, Metrics]:
-        key = jax.random.fold_in(state.key, state.step)
-        noise_key, real_key, sim_key = jax.random.split(key, 3)
-        keys = {"real": real_key, "sim": sim_key}
-        batches = {f"{d}_batch": batch(draw, keys[d]) for d, draw in draws.items()}
-        return algorithm.step(state, noise=algorithm.noise(noise_key), **batches)
+def _names(method: Algorithm, sizes: tuple[int, int]) -> list[str]:
+    """Of the totals; found by tracing an update."""
 
-    state, metrics = jax.lax.scan(update, state, length=sizes.updates)
-    return state, jax.tree.map(jnp.mean, metrics)
+    def report(key: jax.Array, rows: jax.Array) -> Metrics:
+        state, batch = method.init(key), packing.unpack(rows, *sizes)
+        return method.update(state, batch, batch)[1]
+
+    width = packing.width(*sizes, method.needs_next_action)
+    rows = jax.ShapeDtypeStruct((method.batch_size, width), jnp.float32)
+    return [*jax.eval_shape(report, jax.random.key(0), rows), SKIPPED]
 
 
 def _empty(

@@ -184,6 +184,8 @@ class Algorithm(NamedTuple):
     noise: DrawNoise
     act: Act
     """Takes `state.actor`."""
+    groups: tuple[str, ...]
+    """Groups of parameters in the order in which an update trains them."""
     domains: frozenset[Domain]
     """Domains whose rows the method reads."""
     batch_size: int

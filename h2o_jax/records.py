@@ -112,6 +112,9 @@ class LearnerState(struct.PyTreeNode):
     """Base key; randomness of an update is a function of `(key, step)`."""
     step: jax.Array
     """Updates done so far, uint32."""
+    failures: dict[str, jax.Array]
+    """Of the last updates in a row that were skipped, how many each group was the first
+    to spoil, uint32; see `learning`."""
 
     @property
     def actor(self) -> Actor:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import build
+from experiments import scaling
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.types import Transition
 from tests.commands import TINY, experiment_of
@@ -19,7 +19,7 @@ def scales(*arguments):
     actions = np.tile(np.float32([-1, 0, 1]), (4000, 1))
     rows = Transition(obs, actions, obs[:, 0], obs[:, 0] * 0, obs)
     dataset = Dataset(rows, np.zeros(0), np.zeros(0, int), 0, "log", "")
-    return build.data_scales(experiment_of(*TINY, *arguments), dataset)
+    return scaling.scales(experiment_of(*TINY, *arguments), dataset)
 
 
 def test_next_states_vary_as_the_log_does():

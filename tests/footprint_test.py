@@ -33,6 +33,8 @@ def test_the_estimate_is_what_is_allocated():
     assert needed.replay == state.replay.rows.nbytes
     assert needed.replay == 4 * 300 * 27 * 4  # runs, steps, floats in a row, bytes
     assert needed.data == 0 and needed.runs == 4
+    # An epoch's updates go on from a state that is kept, block by block.
+    assert needed.total == 3 * needed.learner + needed.replay
 
 
 def test_replay_rows_bounds_the_replay():
@@ -45,7 +47,7 @@ def test_replay_rows_bounds_the_replay():
 
 
 def test_what_does_not_fit_is_refused():
-    needed = footprint.Estimate(learner=10, replay=90, data=0, runs=2)
+    needed = footprint.Estimate(learner=10, replay=70, data=0, runs=2)
     footprint.check(needed, 100)
     footprint.check(needed, None)
     with pytest.raises(MemoryLimitError, match="lower --replay_rows"):

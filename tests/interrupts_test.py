@@ -5,9 +5,13 @@ import pty
 import signal
 import subprocess
 import sys
+import time
+
+import pytest
 
 from experiments import jobs
 from experiments.cli import interrupts
+from h2o_jax.errors import StoppedError
 
 HUNG_UP = """
 import os, signal, sys
@@ -20,6 +24,44 @@ with interrupts.Stop("the epoch ends") as stop:
     print("one more line", flush=True)
 sys.exit(75 if stop.received is signal.SIGHUP else 1)
 """
+
+
+ENDED = """
+import hashlib, os, signal, sys, time
+from experiments.cli import console, interrupts
+
+def main(flags):
+    os.write(1, b"ready\\n")
+    if sys.argv[0] == "busy":  # for minutes, and nowhere in Python
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    time.sleep(60)
+
+interrupts._BUSY = 0.2
+sys.argv = sys.argv[1:]
+console.command(main, "", ())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("SIGTERM", "busy"), ("SIGHUP", "idle"), ("SIGINT", "idle")]
+)
+def test_a_command_that_has_nothing_to_save_ends_at_once(name, kind):
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENDED, kind],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n"
+    began = time.monotonic()
+    child.send_signal(signal.Signals[name])
+    _, errors = child.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert child.returncode == (130 if name == "SIGINT" else 75)
+    assert errors == (
+        f"h2o_jax: error: {name}: ended at once; a run goes on from its last "
+        "checkpoint, if it has one\n"
+    )
 
 
 def test_a_closed_terminal_is_a_reason_to_stop_and_no_error():
@@ -54,6 +96,9 @@ def test_a_second_signal_acts_as_before(capfd):
     with former, interrupts.Stop("the epoch ends") as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.received is signal.SIGTERM and not came
+        with pytest.raises(StoppedError, match="SIGTERM") as stopped:
+            stop.check()
+        assert stopped.value.exit_code == 75
         os.kill(os.getpid(), signal.SIGTERM)
         assert came
     assert capfd.readouterr().err == (

@@ -1,16 +1,19 @@
 """Training from Python: an experiment made by hand, no flags anywhere."""
 
+import dataclasses
 import textwrap
 
+import chex
+import jax
 import numpy as np
 import pytest
 
-from experiments import build, loop
+from experiments import build, health, loop
 from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
 from experiments.runs import grid
 from h2o_jax.data import datasets
-from h2o_jax.errors import DivergenceError
+from h2o_jax.errors import StoppedError
 from h2o_jax.sim import gaps
 from tests.commands import write_log
 
@@ -78,9 +81,86 @@ def test_a_clock_over_the_steps_tells_their_seconds_and_changes_nothing(log):
     )
 
 
-def test_a_loss_that_is_no_number_ends_training(log):
-    wild = {"critic_lr": [1e30], "policy_lr": [1e30]}
-    runs = grid([3], [gaps.parse("gravity:2")], wild)
-    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "epochs": 50})
-    with pytest.raises(DivergenceError, match=r"gravity:2, seed 3: .* lower --critic"):
-        list(loop.train(build.training(setup)))
+def test_a_phase_that_stops_leaves_the_state_of_the_last_report():
+    """Whichever phase it is, going on from there changes no bit."""
+    setup = dataclasses.replace(experiment("sac"), evaluate_every=1)
+    whole = build.training(setup)
+    calls = [0]
+
+    def count():
+        calls[0] += 1
+
+    list(loop.train(whole, phases_of(whole, count)))
+    # Of 20 steps, blocks of updates, and an evaluation of some steps.
+    training, stops = build.training(setup), iter((3, 35, 70, calls[0] - 1))
+    left = [next(stops)]
+
+    def check():
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoppedError("stopped", 75)
+
+    epochs = []
+    while training.state.epoch < setup.epochs:
+        try:
+            for report in loop.train(training, phases_of(training, check)):
+                epochs.append(report.epoch)
+        except StoppedError:
+            training.worlds.sim.restore(training.state.sim)
+            left[0] = next(stops, 10**6)
+    assert sorted(set(epochs)) == [0, 1, 2]
+    for name in ("learner", "replay", "best", "sim"):
+        chex.assert_trees_all_equal(
+            getattr(training.state, name), getattr(whole.state, name)
+        )
+
+
+@pytest.mark.parametrize("name", ["critic_lr", "policy_lr"])
+def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
+    def trained(first):
+        runs = grid([3], [gaps.parse("gravity:2")], {name: [first, 1e-3]})
+        setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "updates": 120})
+        training = build.training(setup)
+        *_, report = loop.train(training)
+        return setup, training.state, report
+
+    setup, state, report = trained(1e30)
+    runs, lost = setup.runs, health.lost(setup, report)
+    assert list(lost) == [runs[0]] and "finite in 100 updates in a row" in lost[runs[0]]
+    error = health.error(setup, lost)
+    assert str(error).startswith(f"1 of 2 runs lost; {runs[0].label}, seed 3: its ")
+    assert error.exit_code == 5
+    assert np.isnan(report.metrics["policy/loss"]).tolist() == [True, False]
+    # The other run is that of a grid in which all is well, bit for bit.
+    _, healthy, told = trained(1e-4)
+    others = ((x.learner.params, x.replay.rows, x.sim) for x in (state, healthy))
+    chex.assert_trees_all_equal(*(jax.tree.map(lambda y: y[1], x) for x in others))
+    assert {k: x[1] for k, x in told.metrics.items() if x[1] == x[1]} == {
+        k: x[1] for k, x in report.metrics.items() if x[1] == x[1]
+    }
+
+
+def test_a_run_whose_simulator_blows_up_is_lost():
+    runs = grid([0], [gaps.parse("friction:1e300"), gaps.parse("gravity:2")], {})
+    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "steps": 200})
+    training = build.training(setup)
+    *_, report = loop.train(training)
+    share = report.metrics["sim/diverged"]
+    assert share[0] > 0.9 and share[1] == 0
+    world = training.worlds.sim
+    assert share[0] == world.unstable[0] / world.begun[0]
+    assert health.lost(setup, report) == {
+        runs[0]: "more than 50% of its simulated episodes blew up; weaken --gap"
+    }
+    # A resumed run that is at its end knows it, too.
+    assert health.lost(setup, loop.standing(training)).keys() == {runs[0]}
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.01, 0), (0.011, 1), (0.5, 1)])
+def test_a_few_episodes_that_blow_up_are_warned_of(share, told):
+    setup = experiment("sac")
+    metrics = {"sim/diverged": np.array([0.0, share])}
+    report = loop.Report(7, metrics, {"critic": np.zeros(2, int)})
+    notes = health.notes(setup, report)
+    assert len(notes) == told and not health.lost(setup, report)
+    assert all(x.startswith(f"warning   {setup.runs[1].label}, seed 1") for x in notes)

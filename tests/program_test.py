@@ -27,19 +27,20 @@ def rows(*shape):
 
 
 def started(method, runs, devices, capacity=20):
-    """A program and its arguments for one block."""
+    """A program, its first states and empty replay, and rows to store."""
     program = make_program(method, OBS, ACTIONS, runs, UPDATES, devices)
     hyper = jax.tree.map(lambda x: jnp.full(program.runs, x), Hyper())
     keys = jax.vmap(jax.random.key)(jnp.minimum(jnp.arange(program.runs), runs - 1))
     states = program.init(keys, hyper, unit_scales(OBS, ACTIONS))
     each = np.minimum(np.arange(program.runs), runs - 1)
     simulated = program.place(rows(runs, ROWS)[each])
-    return program, states, program.init_replay(capacity), simulated, None
+    return program, states, program.init_replay(capacity), simulated
 
 
 def learned(method, runs, devices):
-    program, *arguments = started(method, runs, devices)
-    states, _, metrics = program.learn(*arguments)
+    program, states, replay, simulated = started(method, runs, devices)
+    replay = program.store(replay, simulated)
+    states, metrics = program.learn(states, replay, None)
     return jax.tree.map(lambda x: np.asarray(x)[:runs], (states.params, metrics))
 
 
@@ -54,30 +55,32 @@ def test_a_run_does_not_depend_on_the_others(method):
 
 
 def test_nothing_crosses_devices(method):
-    program, *arguments = started(method, 4, jax.devices()[:2])
-    text = program.learn.lower(*arguments).compile().as_text()
+    program, states, replay, _ = started(method, 4, jax.devices()[:2])
+    text = program.learn.compiled(states, replay, None).as_text()
     collectives = ("all-gather", "all-reduce", "all-to-all", "collective-permute")
     assert not [name for name in collectives if name in text]
     # The states are spread, not copied.
-    assert len(arguments[0].step.sharding.device_set) == 2
-    assert {x.data.shape for x in arguments[0].step.addressable_shards} == {(2,)}
+    assert len(states.step.sharding.device_set) == 2
+    assert {x.data.shape for x in states.step.addressable_shards} == {(2,)}
 
 
 @pytest.mark.parametrize("runs", [1, 3])
 def test_no_replay_is_copied(method, runs):
-    program, *arguments = started(method, runs, jax.devices()[:1], capacity=100_000)
-    needed = program.learn.lower(*arguments).compile().memory_analysis()
-    assert needed.temp_size_in_bytes < arguments[1].rows.nbytes / runs / 10
+    program, states, replay, _ = started(method, runs, jax.devices()[:1], 100_000)
+    needed = program.learn.compiled(states, replay, None).memory_analysis()
+    assert needed.temp_size_in_bytes < replay.rows.nbytes / runs / 10
 
 
-def test_states_and_replay_are_donated_and_nothing_compiles_again(method, caplog):
-    program, states, replay, simulated, data = started(method, 2, None)
+def test_the_replay_is_donated_and_nothing_compiles_again(method, caplog):
+    program, states, replay, simulated = started(method, 2, None)
     for call in range(3):
-        before = states.step, replay.rows
+        before = replay.rows
         caplog.clear()
         with jax.log_compiles():
-            states, replay, _ = program.learn(states, replay, simulated, data)
+            replay = program.store(replay, simulated)
+            states, _ = program.learn(states, replay, None)
         compiled = [x for x in caplog.messages if x.startswith("Compiling jit(_block)")]
         assert len(compiled) == (call == 0)
-        assert all(x.is_deleted() for x in before)
+        assert before.is_deleted()
     assert states.step.tolist() == [3 * UPDATES] * 2
+    assert states.step.sharding.device_set == replay.rows.sharding.device_set

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import build
+from experiments import scaling
 from h2o_jax.errors import ConfigError
 from tests.commands import experiment_of
 
@@ -16,7 +16,7 @@ def reward_scales(returns, *arguments):
     if returns is not None:
         log = types.SimpleNamespace(episode_returns=np.asarray(returns))
     experiment = experiment_of("--algorithm=iql", "--reward_scale=1,3", *arguments)
-    return build.scaled_hyper(experiment, log, 3).reward_scale
+    return scaling.hyper(experiment, log, 3).reward_scale
 
 
 def test_the_log_spans_the_given_range_on_top_of_the_scale():

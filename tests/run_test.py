@@ -15,10 +15,12 @@ from experiments import (
     run,
     run_folder,
 )
+from h2o_jax import learning
 from h2o_jax.errors import (
     CheckpointError,
     ConfigError,
     DatasetError,
+    DivergenceError,
     StoppedError,
 )
 from h2o_jax.sim import rollout
@@ -221,26 +223,55 @@ def test_what_was_killed_before_its_first_rows_goes_on(
     same_bits(whole, resumed)
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 130)])
-def test_a_signal_saves_and_stops(finished, log, tmp_path, monkeypatch, name, code):
+@pytest.mark.parametrize(
+    ("name", "code", "phase"),
+    [
+        ("SIGTERM", 75, (rollout, "collect")),
+        ("SIGINT", 130, (learning.Learn, "__call__")),
+    ],
+)
+def test_a_signal_inside_an_epoch_saves_the_one_before(
+    finished, log, tmp_path, monkeypatch, name, code, phase
+):
     folder = tmp_path / "run"
     arguments = (*H2O, f"--dataset={log}", "--epochs=4", "--evaluate_every=3")
     with monkeypatch.context() as patch:
-        learn = rollout.collect
+        real = getattr(*phase)
 
-        def collect(*rest):
+        def interrupted(*rest):
             if len(run_folder.metrics(folder)) == 6:  # epochs 0 and 1 are written
                 os.kill(os.getpid(), signal.Signals[name])
-            return learn(*rest)
+            return real(*rest)
 
-        patch.setattr(rollout, "collect", collect)
-        with pytest.raises(StoppedError, match=r"after epoch 2.*--resume=") as stopped:
+        patch.setattr(*phase, interrupted)
+        with pytest.raises(StoppedError, match=r"after epoch 1.*--resume=") as stopped:
             call(run.main, patch, *arguments, f"--run_dir={folder}")
     assert stopped.value.exit_code == code
+    assert max(line["epoch"] for line in run_folder.metrics(folder)) == 1
     call(run.main, monkeypatch, f"--resume={folder}")
     whole = checkpoints.read(finished / "whole" / "checkpoint").arrays
     resumed = checkpoints.read(folder / "checkpoint").arrays
-    same_bits({k: x for k, x in whole.items() if "params" in k}, resumed)
+    kept = ("params", "opt_state", "replay", "sim")
+    same_bits({k: x for k, x in whole.items() if any(y in k for y in kept)}, resumed)
+
+
+def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
+    tmp_path, monkeypatch, capsys
+):
+    where = (f"--run_dir={tmp_path / 'run'}", f"--results_dir={tmp_path / 'results'}")
+    sizes = ("--updates=60", "--epochs=2", "--evaluate_every=2")
+    rates = "--critic_lr=0.001,1e30"
+    arguments = (*TINY, "--algorithm=sac", "--gap=none", *sizes, rates, *where)
+    with pytest.raises(DivergenceError, match=r"^1 of 2 runs lost; .*critic loss or"):
+        call(run.main, monkeypatch, *arguments)
+    printed = capsys.readouterr().out
+    assert "warning   none critic_lr=1e+30, seed 0 is lost" in printed
+    assert "\nnone critic_lr=0.001 " in printed and "\nnone critic_lr=1e" not in printed
+    (stored,) = (tmp_path / "results").rglob("*.json")
+    assert json.loads(stored.read_text())["setting"]["critic_lr"] == 0.001
+    # A resume forgets nothing, even where no epoch is left to tell of it.
+    with pytest.raises(DivergenceError, match="1 of 2 runs lost"):
+        call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}")
 
 
 def test_a_folder_in_use_is_refused(finished, log, monkeypatch):

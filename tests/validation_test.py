@@ -39,6 +39,11 @@ BAD = {
     "length": (steps(r_t=np.zeros(N - 1)), "observations has 8 rows, rewards has 7"),
     "empty": (steps(0), "^log: 0 transitions, 1 are needed"),
     "huge": (steps(r_t=np.full(N, 1e39)), "rewards has 8 values.*finite in float32"),
+    "sums": (
+        steps(r_t=np.full(N, 1e19)),
+        "rewards is 1e.19 in row 0, which no float32",
+    ),
+    "counts": (steps(r_t=np.full(N, 2**63)), "rewards is 9.223e.18 in row 0, which"),
     "discount": (steps(discount_t=np.full(N, 0.99)), "discounts is 0.99 in row 0"),
     "unscaled": (steps(a_tm1=np.full((N, A), 10.0)), "100% .*10.*action_bounds"),
 }
@@ -85,7 +90,22 @@ def test_finds_every_non_finite_value(data):
     places = data.draw(st.sets(st.integers(0, values.size - 1), min_size=1))
     bad = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     values.flat[list(places)] = bad
-    row = min(places) // (values.size // N)
-    message = f"{len(places)} values that are not finite.* first in row {row};"
+    row, column = divmod(min(places), values.size // N)
+    place = f"row {row}" + (f", column {column}" if values.ndim == 2 else "")
+    message = f"{len(places)} values that are not finite.* first in {place};"
     with pytest.raises(DatasetError, match=message):
         validation.validate(steps(**{field: values}), "log", **DIMS)
+
+
+def test_one_cell_that_would_flatten_its_column_is_refused_with_its_place():
+    observations = steps(1000).s_tm1
+    observations[17, 2] = 1e25
+    # What a run with --normalise would have learned from: nothing.
+    with np.errstate(over="ignore"):
+        std = observations.astype(np.float32).std(axis=0)
+    assert np.isinf(std[2]) and np.isfinite(std[:2]).all()
+    message = "^log: observations is 1e.25 in row 17, column 2, which no float32 scale"
+    with pytest.raises(DatasetError, match=message):
+        validation.validate(steps(1000, s_tm1=observations), "log", **DIMS)
+    observations[17, 2] = 1e15  # strange, but it has a scale
+    validation.validate(steps(1000, s_tm1=observations), "log", **DIMS)

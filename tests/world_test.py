@@ -125,6 +125,24 @@ def test_diverged_physics_are_flagged_until_reset(tmp_path, monkeypatch, field):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["reward", "observe"])
+def test_what_is_no_number_counts_as_diverged(name):
+    """A task's own formulas may leave the finite range where the physics does not."""
+
+    def spoilt(*given):
+        values = getattr(CHEETAH, name)(*given).copy()
+        values[1] = 1e39 if len(seen) else values[1]  # more than float32 holds
+        return values
+
+    seen = []
+    world = make(dataclasses.replace(CHEETAH, **{name: spoilt}), *[Interface()] * 2)
+    seen.append(1)
+    step = world.step(np.zeros((2, 6)))
+    assert step.unstable.tolist() == [False, True]
+    assert step.reward[1] == 0 and world.returns[1] == 0
+    assert world.unstable.tolist() == [0, 1] and world.begun.tolist() == [1, 1]
+
+
 # --- resume ---------------------------------------------------------------------
 
 

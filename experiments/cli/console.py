@@ -1,5 +1,6 @@
 """What a person sees: help, progress and one line per error."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -47,13 +48,16 @@ def command(
     # orbax reports every step that it takes, and every error that it also raises.
     logging.set_verbosity(logging.FATAL)
     try:
-        flags.parse(sys.argv)
-        main(flags)
+        with interrupts.ending():
+            flags.parse(sys.argv)
+            main(flags)
     except H2OError as error:
         fail(error)
-    except KeyboardInterrupt:
-        complain("interrupted")
-        sys.exit(interrupts.CTRL_C)
+    except interrupts.Interrupt as error:
+        complain(str(error))
+        sys.stdout.flush()
+        # An orderly exit crashes where XLA was interrupted.
+        os._exit(error.exit_code)
 
 
 def fail(error: H2OError) -> NoReturn:

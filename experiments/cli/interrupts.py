@@ -3,7 +3,9 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -13,6 +15,77 @@ CTRL_C = 130
 """Exit code of a command that Ctrl-C ended, as shells have it."""
 _EXIT_CODES = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: CTRL_C}
 """75 is that of a run that was preempted, or whose terminal was closed."""
+
+
+_BUSY = 5.0
+"""Seconds after which a signal ends a process that is too busy to notice it."""
+
+
+class Interrupt(KeyboardInterrupt):
+    """A signal that ends a command at once."""
+
+    def __init__(self, received: signal.Signals):
+        super().__init__(
+            f"{received.name}: ended at once; a run goes on from its last checkpoint, "
+            "if it has one"
+        )
+        self.exit_code = _EXIT_CODES[received]
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """While entered, a signal raises an `Interrupt`, also where Python cannot.
+
+    A handler runs between two steps of Python, so not while XLA compiles or a file is
+    read. A thread waits for that, and then ends the process.
+    """
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    former_fd = signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+    threading.Thread(target=_end_if_busy, args=(ours,), daemon=True).start()
+    former = {number: signal.getsignal(number) for number in _EXIT_CODES}
+    for number, handler in former.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(former_fd)
+        os.close(theirs)  # which ends the thread
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    _Noticed.last = time.monotonic()
+    raise Interrupt(signal.Signals(number))
+
+
+class _Noticed:
+    """What the thread of `ending` knows of the others."""
+
+    last = 0.0
+    """When a handler last ran, in time.monotonic."""
+    waits = False
+    """Whether other hosts may be what Python waits for."""
+
+
+def wait_for_hosts() -> None:
+    """Ends nothing any more because it is busy: all hosts must end in order."""
+    _Noticed.waits = True
+
+
+def _end_if_busy(signals: int) -> None:
+    """Reads the numbers of signals as they come, whatever Python is doing."""
+    while number := os.read(signals, 1):
+        came = time.monotonic() - 1  # a handler may be faster than this thread
+        received = signal.Signals(number[0])
+        if received not in _EXIT_CODES:
+            continue
+        time.sleep(_BUSY)
+        if _Noticed.last < came and not _Noticed.waits:
+            os.write(2, f"h2o_jax: error: {Interrupt(received)}\n".encode())
+            os._exit(_EXIT_CODES[received])
 
 
 class Stop:
@@ -54,7 +127,19 @@ class Stop:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
+    def check(self) -> None:
+        """Raises what ends the command, once a signal has come.
+
+        Raises:
+            StoppedError: whoever catches it saves, and says how to go on.
+        """
+        if self.received:
+            raise StoppedError(
+                f"{self.received.name}: stopped", _EXIT_CODES[self.received]
+            )
+
     def _receive(self, number: int, _: FrameType | None) -> None:
+        _Noticed.last = time.monotonic()
         self.received = signal.Signals(number)
         signal.signal(number, self._former[self.received])
         if self.received is signal.SIGHUP:
@@ -78,15 +163,14 @@ def exit_code(received: signal.Signals) -> int:
     return _EXIT_CODES[received]
 
 
-def stopped(received: signal.Signals, epoch: int, how: str) -> StoppedError:
-    """The error that ends a run after a signal, once its checkpoint is written.
+def saved(error: StoppedError, epoch: int, how: str) -> StoppedError:
+    """What ends a run that was stopped, once its checkpoint is written.
 
     Args:
-        received: the signal.
-        epoch: the last one.
+        error: what stopped it.
+        epoch: the last whole one.
         how: says how to go on.
     """
     return StoppedError(
-        f"{received.name}: stopped after epoch {epoch}, which is saved; {how}",
-        _EXIT_CODES[received],
+        f"{error} after epoch {epoch}, which is saved; {how}", error.exit_code
     )

@@ -19,6 +19,7 @@ Columns = Mapping[str, np.ndarray]
 FLAGS = ("terminals", "timeouts", "discounts")
 ACTION_SLACK = 1e-3
 """How far beyond [-1, 1] an action may lie as rounding."""
+_LARGEST = np.finfo(np.float32).max
 MAX_CLIPPED = 0.05
 """Largest share of action values beyond [-1, 1]."""
 
@@ -83,15 +84,40 @@ def check_row_count(columns: Columns, want: Want) -> str | None:
 def check_finite(columns: Columns, want: Want) -> str | None:
     """No NaN, no infinity, nothing beyond float32."""
     for name, values in columns.items():
-        if values.dtype.kind == "f":
-            bad = ~(np.abs(values) <= np.finfo(np.float32).max)
-            if bad.any():
-                row = np.argwhere(bad)[0, 0]
-                return (
-                    f"{name} has {bad.sum()} values that are not finite in float32, "
-                    f"the first in row {row}; mend the log or remove those rows"
-                )
+        bad = ~(_sizes(values) <= _LARGEST)
+        if bad.any():
+            return (
+                f"{name} has {bad.sum()} values that are not finite in float32, the "
+                f"first in {_place(bad)}; mend the log or remove those rows"
+            )
     return None
+
+
+def check_scale(columns: Columns, want: Want) -> str | None:
+    """Nothing so large that float32 cannot sum the squares of its column.
+
+    The column's standard deviation would be infinite, and all its other values zero
+    once they are divided by it.
+    """
+    for name, values in columns.items():
+        bad = _sizes(values) > np.sqrt(_LARGEST / max(1, len(values)))
+        if bad.any():
+            return (
+                f"{name} is {values[bad][0]:.4g} in {_place(bad)}, which no float32 "
+                "scale of that column can hold; mend the log or remove that row"
+            )
+    return None
+
+
+def _sizes(values: np.ndarray) -> np.ndarray:
+    """Absolute values; of integers as float64, which has them all."""
+    return np.abs(values if values.dtype.kind == "f" else values.astype(float))
+
+
+def _place(bad: np.ndarray) -> str:
+    """Where the first of some values is, counted from 0."""
+    row, *column = (int(x) for x in np.argwhere(bad)[0])
+    return f"row {row}" + "".join(f", column {x}" for x in column)
 
 
 def check_flags(columns: Columns, want: Want) -> str | None:
@@ -125,6 +151,7 @@ COLUMN_CHECKS: tuple[Check, ...] = (
     check_lengths,
     check_row_count,
     check_finite,
+    check_scale,
     check_flags,
 )
 TRANSITION_CHECKS: tuple[Check, ...] = (*COLUMN_CHECKS, check_action_range)

@@ -24,6 +24,10 @@ class Environments(Protocol):
         """What all of them do."""
 
     @property
+    def begun(self) -> Array:
+        """`[n]` episodes begun so far, each environment's own."""
+
+    @property
     def corrected(self) -> bool:
         """Whether environments may be corrected after their steps."""
 

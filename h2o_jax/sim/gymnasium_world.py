@@ -59,6 +59,11 @@ class GymnasiumWorld:
         self.reset()
 
     @property
+    def begun(self) -> Array:
+        """`[n]` episodes begun so far, each environment's own."""
+        return self._episode + 1
+
+    @property
     def time(self) -> Array:
         """`[n]` simulated seconds since the reset; nan where no step's is known."""
         return self.age * self.task.dt

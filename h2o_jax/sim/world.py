@@ -88,6 +88,11 @@ class World:
         self.reset()
 
     @property
+    def begun(self) -> Array:
+        """`[n]` episodes begun so far, each environment's own."""
+        return self._episodes.number + 1
+
+    @property
     def corrected(self) -> bool:
         """Whether environments may be corrected after their steps."""
         return self._corrections is not None
@@ -206,7 +211,7 @@ class World:
         terminated = task.terminated(qpos, qvel)
         s_tm1 = self.observations[rows]
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
-        unstable = self._physics.diverged(rows)
+        unstable = self._physics.diverged(rows) | ~_finite(s_t, reward)
         reward[unstable] = 0.0  # that of a jump
         self.unstable[rows] += unstable
         step = Step(s_t, reward, terminated, unstable)
@@ -297,3 +302,8 @@ class World:
             arrays |= {"astray": self.astray, "strayed": self.strayed}
             arrays["trust"] = self.trust
         return arrays
+
+
+def _finite(s_t: Array, reward: Array) -> Array:
+    """Which rows `[k]` float32 holds; false for those that are not numbers, too."""
+    return np.abs(s_t).max(axis=1) + np.abs(reward) <= np.finfo(np.float32).max

@@ -1,0 +1,65 @@
+"""Runs in trouble: what is told of them, and what loses one.
+
+A run that is lost takes no other with it: the rest of its grid goes on to the end and
+is stored, and only then the command fails.
+"""
+
+from collections.abc import Mapping
+
+from experiments.experiment import Experiment
+from experiments.loop import Report
+from experiments.runs import Run
+from experiments.training import DIVERGED
+from h2o_jax import learning
+from h2o_jax.errors import DivergenceError
+
+WARNED, LOST = 0.01, 0.5
+"""Shares of a run's simulated episodes that blew up."""
+
+
+def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
+    """Runs whose result is worth nothing by now, and why.
+
+    Their learning has stopped, or most episodes of their simulator blow up.
+    """
+    found = {}
+    halted = learning.stopped(report.failures)
+    for i, run in enumerate(experiment.runs):
+        if halted[i]:
+            first = max(report.failures, key=lambda group: report.failures[group][i])
+            found[run] = (
+                f"its {first} loss or parameters were not finite in "
+                f"{learning.PATIENCE} updates in a row; lower --critic_lr or "
+                "--reward_scale"
+            )
+        elif _blown_up(report, i) > LOST:
+            found[run] = (
+                f"more than {LOST:.0%} of its simulated episodes blew up; weaken --gap"
+            )
+    return found
+
+
+def notes(experiment: Experiment, report: Report) -> list[str]:
+    """A line for each run in trouble; the same for as long as the trouble is."""
+    gone = lost(experiment, report)
+    lines = [f"warning   {_name(run)} is lost: {why}" for run, why in gone.items()]
+    return lines + [
+        f"warning   {_name(run)}: more than {WARNED:.0%} of its simulated episodes "
+        f"blow up, see {DIVERGED}"
+        for i, run in enumerate(experiment.runs)
+        if run not in gone and _blown_up(report, i) > WARNED
+    ]
+
+
+def error(experiment: Experiment, gone: Mapping[Run, str]) -> DivergenceError:
+    """What a command ends with that has lost runs."""
+    which = "; ".join(f"{_name(run)}: {why}" for run, why in gone.items())
+    return DivergenceError(f"{len(gone)} of {len(experiment.runs)} runs lost; {which}")
+
+
+def _blown_up(report: Report, run: int) -> float:
+    return float(report.metrics[DIVERGED][run]) if DIVERGED in report.metrics else 0.0
+
+
+def _name(run: Run) -> str:
+    return f"{run.label}, seed {run.seed}"

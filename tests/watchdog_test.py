@@ -1,0 +1,39 @@
+"""The watchdog of simulators: silent while they step, final when they hang."""
+
+import subprocess
+import sys
+import threading
+import time
+
+from experiments import watchdog
+
+HUNG = """
+import time
+from experiments import watchdog
+watchdog.SECONDS = 0.2
+with watchdog.watching("simulators of hopper (gravity:2, seed 0)") as step:
+    step()
+    time.sleep(60)
+"""
+
+
+def test_a_simulator_that_hangs_ends_the_command_and_is_named():
+    done = subprocess.run(
+        [sys.executable, "-c", HUNG], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 5
+    assert done.stderr == (
+        "h2o_jax: error: simulators of hopper (gravity:2, seed 0): no step in 0.2 s; "
+        "mend the simulator, and go on from the last checkpoint with --resume\n"
+    )
+
+
+def test_simulators_that_step_are_left_alone(monkeypatch):
+    monkeypatch.setattr(watchdog, "SECONDS", 0.5)
+    before = threading.active_count()
+    with watchdog.watching("simulators") as step:
+        for _ in range(20):
+            time.sleep(0.05)
+            step()
+    time.sleep(0.1)
+    assert threading.active_count() == before  # nobody watches what is over
