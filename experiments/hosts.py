@@ -19,13 +19,13 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from experiments.cli import console, interrupts
+from experiments.cli import console
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.phases import Scores
 from experiments.runs import shard
-from h2o_jax.errors import ConfigError, H2OError, HostError
+from h2o_jax.errors import ConfigError, HostError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
@@ -64,11 +64,10 @@ def end_together() -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if jax.process_count() == 1:
             raise
-        code, text = getattr(error, "exit_code", 1), str(error)
-        if isinstance(error, KeyboardInterrupt):
-            code, text = interrupts.CTRL_C, "interrupted"
-        elif not isinstance(error, H2OError):
+        told = console.explained(error)
+        if told is None:
             traceback.print_exc()
+        text, code = told or (str(error), 1)
         console.complain(f"host {jax.process_index()}: {text}")
         sys.stdout.flush()
         # An orderly exit would wait for hosts that wait for this one.

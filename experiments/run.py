@@ -22,7 +22,9 @@ from experiments import (
     hosts,
     ledger,
     loop,
+    places,
     reports,
+    resumed,
     robots,
     routes,
     run_folder,
@@ -102,6 +104,9 @@ def _run(command: Command) -> StoppedError | None:
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
         folder = run_folder.place(command.output, whole.model.name, whole.algorithm)
+        places.try_folder("run_dir", folder)
+        if command.output.resume:
+            print("".join(f"{x}\n" for x in resumed.changes(folder)), end="")
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
@@ -171,10 +176,10 @@ def _train(
     facts = reports.data_facts(whole, training.dataset)
     about = {**reports.run_facts(whole, facts, mended), "robot": robot}
     if command.output.resume:
-        run_folder.check(folder, about)
+        resumed.check(folder, about)
         with hosts.one_first():
             saving.restore(folder, training, hosts.gathering())
-        run_folder.check_robot(folder, robot)
+        resumed.check_robot(folder, robot)
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)
@@ -199,7 +204,8 @@ def _train(
             if report.scores and hosts.leads():
                 reports.draw(folder, whole, facts)
             if stopping:
-                how = f"continue with --resume={folder}"
+                again = " ".join([f"--resume={folder}", *command.flags.outside()])
+                how = f"continue with {again}"
                 return interrupts.stopped(stopping, report.epoch, how)
     if hosts.leads():
         _conclude(command, folder, facts, mended)

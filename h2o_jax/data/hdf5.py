@@ -6,6 +6,7 @@ walked and refused for any of these before a single value is read.
 """
 
 import contextlib
+import itertools
 import math
 import os
 import pathlib
@@ -17,8 +18,11 @@ import h5py
 import numpy as np
 
 from h2o_jax.data import files, tables
+from h2o_jax.errors import DatasetError, DiskError, is_full
 from h2o_jax.types import Transition
 
+DEEPEST, MOST_LINKS = 16, 2_000_000
+"""Groups within each other, and names in a file: HDF5 itself follows them all."""
 TRUNCATED = re.compile(r"eof = (\d+),.*stored_eof = (\d+)")
 
 
@@ -65,10 +69,20 @@ def opened(path: pathlib.Path) -> Iterator[dict[str, h5py.Dataset]]:
     except OSError as error:
         raise _open_error(path, error) from error
     with file:
-        links: dict[str, Any] = {}
-        file.visititems_links(links.__setitem__)
-        for name, link in links.items():
-            _refuse_link(path, name, link)
+        links = itertools.count(1)
+
+        def look(name: str | bytes, link: object) -> str | None:
+            """A finding ends the walk: HDF5 follows whatever there is, to its end."""
+            if next(links) > MOST_LINKS or str(name).count("/") >= DEEPEST:
+                return f"more than {MOST_LINKS} names, or {DEEPEST} groups deep"
+            if isinstance(link, h5py.HardLink):
+                return None
+            kind = "an external" if isinstance(link, h5py.ExternalLink) else "a soft"
+            return f"{name!r} is {kind} link, refused"
+
+        finding = file.visititems_links(look)
+        if finding is not None:
+            raise files.fail(path, f"{finding}; store the arrays themselves")
         objects: dict[str, Any] = {}
         file.visititems(objects.__setitem__)
         for name, item in objects.items():
@@ -87,14 +101,6 @@ def _open_error(path: pathlib.Path, error: OSError) -> Exception:
     else:
         finding = f"not HDF5, looks like {kind}"
     return files.fail(path, f"{finding}; copy or download it again")
-
-
-def _refuse_link(path: pathlib.Path, name: str | bytes, link: object) -> None:
-    if not isinstance(link, h5py.HardLink):
-        kind = "an external" if isinstance(link, h5py.ExternalLink) else "a soft"
-        raise files.fail(
-            path, f"{name!r} is {kind} link, refused; store the arrays themselves"
-        )
 
 
 def _refuse_object(path: pathlib.Path, name: str, item: object) -> None:
@@ -130,7 +136,8 @@ def write_d4rl(
         attrs: provenance, kept as attributes of the file.
 
     Raises:
-        DatasetError: if the disk refuses.
+        DatasetError: if the file system refuses.
+        DiskError: if the disk is full.
     """
     terminals = np.asarray(transition.discount_t) == 0
     columns = {
@@ -142,11 +149,15 @@ def write_d4rl(
         "timeouts": np.asarray(timeouts, bool) & ~terminals,
     }
     try:
-        with files.replacing(path) as part, h5py.File(part, "w") as file:
+        with (
+            files.replacing(path) as part,
+            h5py.File(part, "w", libver="latest") as file,
+        ):
             for name, data in columns.items():
                 file.create_dataset(
                     name, data=data, compression="gzip", shuffle=True, fletcher32=True
                 )
             file.attrs.update(attrs or {})
     except OSError as error:
-        raise files.fail(path, f"cannot be written ({error}); free space") from error
+        kind = DiskError if is_full(error) else DatasetError
+        raise kind(f"{path}: cannot be written ({error}); free space") from error
