@@ -88,7 +88,7 @@ def refused(error: OSError, place: object = "") -> H2OError:
         error: what it said.
         place: what was to be read or written; empty: the file that the error names.
     """
-    place = place or error.filename or "a file"
+    place = place or error.filename or "a file or standard output"
     reason = error.strerror or error
     if is_full(error):
         return DiskError(f"{place}: {reason}; free space, or give another place")

@@ -12,7 +12,7 @@ import pytest
 import tensorstore
 
 from experiments import checkpoints
-from h2o_jax.errors import CheckpointError
+from h2o_jax.errors import CheckpointError, DiskError
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_save_that_fails_is_loud_and_leaves_the_old_one(tmp_path, tree):
         save(tmp_path / "file" / "below", tree)
     save(tmp_path / "full", tree, epoch=1)
     large = {"x": np.random.default_rng(0).normal(size=100_000)}
-    with limited_files(20_000), pytest.raises(CheckpointError, match="could not save"):
+    with limited_files(20_000), pytest.raises(DiskError, match="could not save"):
         save(tmp_path / "full", large, epoch=2)
     assert checkpoints.read(tmp_path / "full").info == {"epoch": 1}
     save(tmp_path / "full", tree, epoch=3)

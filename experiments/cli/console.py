@@ -50,6 +50,7 @@ def command(
     absl_flags.FLAGS([sys.argv[0]])  # absl's own logging asks for parsed flags
     # orbax reports every step that it takes, and every error that it also raises.
     logging.set_verbosity(logging.FATAL)
+    sys.unraisablehook = _unraisable
     try:
         if _HELP & set(sys.argv[1:]):
             print(flags.help(describe))
@@ -86,6 +87,15 @@ def explained(error: BaseException) -> tuple[str, int] | None:
         fix = "give fewer runs or rows, smaller networks, or use a larger machine"
         return f"out of memory ({error}); {fix}", MemoryLimitError.exit_code
     return None
+
+
+def _unraisable(what: Any) -> None:
+    """Python's traceback, but for writes that outlive a checkpoint that failed.
+
+    Each would print one: orbax's event loop, which they report to, is closed by then.
+    """
+    if str(what.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(what)
 
 
 def _leave_stdout() -> None:
