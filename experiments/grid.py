@@ -52,11 +52,14 @@ class Filling:
         "Most runs of a program; 0: what memory holds, and on a CPU four per core.",
         at_least(0),
     )
-    compile_cache: str = setting("", "Folder that keeps compiled programs.")
+    compile_cache: str = setting(
+        "", "Folder that keeps compiled programs.", tags=[FOLDER]
+    )
     keep_dir: str = setting(
         "",
         "Keep run folders here, without their checkpoints, once they are finished; "
         "empty: only their cells.",
+        tags=[FOLDER],
     )
 
 

@@ -77,8 +77,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def is_full(error: BaseException) -> bool:
     """Whether a write ended for want of space, whichever library says so."""
-    said = str(error)
-    return any(os.strerror(code) in said for code in _FULL)
+    said = str(error)  # HDF5's and tensorstore's errors say no number
+    by_number = getattr(error, "errno", None) in _FULL
+    return by_number or any(os.strerror(code) in said for code in _FULL)
 
 
 def refused(error: OSError, place: object = "") -> H2OError:

@@ -42,7 +42,7 @@ def extend(replay: Replay, rows: jax.Array) -> Replay:
     added = replay.added + jnp.uint32(rows.shape[0])
     # The next slot and whether it is full stay the same, and nothing overflows.
     wrapped = capacity + added % jnp.uint32(capacity)
-    return Replay(written, jnp.where(added < 2**31, added, wrapped))
+    return Replay(written, jnp.where(added < jnp.uint32(2**31), added, wrapped))
 
 
 def sample(replay: Replay, key: jax.Array, n: int) -> jax.Array:

@@ -1,9 +1,6 @@
-import contextlib
 import json
 import os
-import resource
 import shutil
-import signal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +10,7 @@ import tensorstore
 
 from experiments import checkpoints
 from h2o_jax.errors import CheckpointError, DiskError
+from tests.commands import limited_files
 
 
 @pytest.fixture
@@ -173,16 +171,3 @@ def test_a_save_that_fails_is_loud_and_leaves_the_old_one(tmp_path, tree):
     assert checkpoints.read(tmp_path / "full").info == {"epoch": 1}
     save(tmp_path / "full", tree, epoch=3)
     assert checkpoints.read(tmp_path / "full").info == {"epoch": 3}
-
-
-@contextlib.contextmanager
-def limited_files(size):
-    """No file may grow beyond `size` bytes: the nearest thing to a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, former)

@@ -6,6 +6,7 @@ walked and refused for any of these before a single value is read.
 """
 
 import contextlib
+import io
 import itertools
 import math
 import os
@@ -18,7 +19,7 @@ import h5py
 import numpy as np
 
 from h2o_jax.data import files, tables
-from h2o_jax.errors import DatasetError, DiskError, is_full
+from h2o_jax.errors import refused
 from h2o_jax.types import Transition
 
 DEEPEST, MOST_LINKS = 16, 2_000_000
@@ -44,6 +45,8 @@ def attribute(path: str | os.PathLike[str], name: str) -> str | None:
         return None
     with h5py.File(path, "r") as file:
         value = file.attrs.get(name)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return value if isinstance(value, str) else None
 
 
@@ -122,7 +125,7 @@ def write_d4rl(
     path: str | os.PathLike[str],
     transition: Transition,
     timeouts: np.ndarray,
-    attrs: Mapping[str, Any] | None = None,
+    attrs: Mapping[str, str] | None = None,
 ) -> None:
     """Writes steps in the order they were taken, compressed and with checksums.
 
@@ -136,7 +139,7 @@ def write_d4rl(
         attrs: provenance, kept as attributes of the file.
 
     Raises:
-        DatasetError: if the file system refuses.
+        ConfigError: if the file system refuses.
         DiskError: if the disk is full.
     """
     terminals = np.asarray(transition.discount_t) == 0
@@ -148,16 +151,20 @@ def write_d4rl(
         "terminals": terminals,
         "timeouts": np.asarray(timeouts, bool) & ~terminals,
     }
+    # The latest layout has checksums in its headers, too. HDF5 itself ends the process
+    # where a disk is full.
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver="latest") as file:
+        for name, data in columns.items():
+            file.create_dataset(
+                name, data=data, compression="gzip", shuffle=True, fletcher32=True
+            )
+        for name, text in (attrs or {}).items():
+            # Of a fixed length, it is part of the header and of its checksum.
+            length = max(1, len(text.encode()))
+            file.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", length))
     try:
-        with (
-            files.replacing(path) as part,
-            h5py.File(part, "w", libver="latest") as file,
-        ):
-            for name, data in columns.items():
-                file.create_dataset(
-                    name, data=data, compression="gzip", shuffle=True, fletcher32=True
-                )
-            file.attrs.update(attrs or {})
+        with files.replacing(path) as part:
+            part.write_bytes(content.getbuffer())
     except OSError as error:
-        kind = DiskError if is_full(error) else DatasetError
-        raise kind(f"{path}: cannot be written ({error}); free space") from error
+        raise refused(error, path) from error
