@@ -116,7 +116,7 @@ class Flags:
             own = {name, name.removeprefix("no")} & self._known.keys()
             if not own or MACHINE in self._tags(own.pop()):
                 raise CheckpointError(
-                    f"--resume={folder}: made by another version ({name!r} is no flag "
+                    f"{folder}: made by another version ({name!r} is no flag "
                     "of a run); go on with that one, or start a fresh run"
                 )
         for flag in self._sorted():
@@ -128,12 +128,12 @@ class Flags:
                 f"--resume={folder}: made by another version ({error}); go on with "
                 "that one, or start a fresh run"
             ) from None
-        for text in self.outside():
-            if text[2:].partition("=")[0] not in given:
-                raise CheckpointError(
-                    f"--resume={folder}: {text} there names what is written, or run as "
-                    "Python; where you trust it, give it again, else another"
-                )
+        texts = [x for x in self.outside() if x[2:].partition("=")[0] not in given]
+        if texts:
+            raise CheckpointError(
+                f"{folder}: its {' '.join(texts)} would be written to, or run "
+                "as Python; where you trust it, give it again"
+            )
         for name, value in given.items():
             former, free = self._flags[name].value, {FREE, MACHINE, FOLDER}
             if not self._tags(name) & free and former != value:
