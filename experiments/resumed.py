@@ -20,7 +20,7 @@ def changes(path: pathlib.Path) -> list[str]:
         f"warning   {path}: {name} was {then.get(name)} there, is {now} now: the run "
         "goes on, though not bit for bit"
         for name, now in environment.describe().items()
-        if then.get(name) != now
+        if then.get(name) != now and name != "system"  # a folder's names its task
     ]
 
 

@@ -184,7 +184,7 @@ def test_ci_steps_without_a_known_step_says_its_usage(arguments):
         check=False,
     )
     assert (child.returncode, child.stdout) == (2, "")
-    assert "check | docs | test | slow" in child.stderr
+    assert "check | docs | test | slow | audit | sbom" in child.stderr
 
 
 # --- flags and their texts ------------------------------------------------------

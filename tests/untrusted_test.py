@@ -314,7 +314,7 @@ def test_python_that_is_named_again_is_run(tmp_path):
 
 
 def test_other_software_and_cores_are_named(tmp_path, monkeypatch):
-    write_run(tmp_path)
+    write_run(tmp_path, system={"task": "hopper"})
     assert resumed.changes(tmp_path) == []
     now = environment.describe() | {"jax": "0.99", "nproc": "7"}
     monkeypatch.setattr(environment, "describe", lambda: now)
