@@ -63,5 +63,7 @@ def bill(lock: str, version: str) -> dict[str, Any]:
 if __name__ == "__main__":
     about = (ROOT / "h2o_jax" / "_version.py").read_text()
     (version,) = re.findall(r'__version__ = "([^"]+)"', about)
-    json.dump(bill((ROOT / "requirements.txt").read_text(), version), sys.stdout, indent=1)
+    json.dump(
+        bill((ROOT / "requirements.txt").read_text(), version), sys.stdout, indent=1
+    )
     print()

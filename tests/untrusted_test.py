@@ -19,6 +19,7 @@ from experiments import (
     run_folder,
     sealed,
 )
+from experiments.exporting.policy import Policy, PolicyError
 from experiments.judge import Again
 from h2o_jax.data import columns_file, datasets, files, frames, hdf5
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError, H2OError
@@ -94,7 +95,17 @@ def test_only_files_of_a_sensible_size_are_read(tmp_path, name, make):
     assert len(str(found.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("make", [pipe, device, hole])
+@pytest.mark.parametrize("make", HOSTILE)
+@pytest.mark.parametrize("name", ["policy.npz", "policy.npz.json"])
+def test_an_exported_policy_is_looked_at_too(tmp_path, name, make):
+    for other in {"policy.npz", "policy.npz.json"} - {name}:
+        (tmp_path / other).write_text("{}")
+    make(tmp_path / name)
+    with pytest.raises(PolicyError, match=f"{tmp_path}/{name}: "):
+        Policy(tmp_path / "policy.npz")
+
+
+@pytest.mark.parametrize("make", HOSTILE)
 def test_a_part_of_a_folder_is_looked_at_too(tmp_path, make):
     (tmp_path / "meta").mkdir()
     (tmp_path / "data" / "chunk-000").mkdir(parents=True)
