@@ -21,7 +21,7 @@ from experiments.data import Reading
 from experiments.experiment import Source
 from h2o_jax.data import doctor, files
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import MACHINE, PLACE, at_least, setting
+from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import audit, gaps, replay_log
 from h2o_jax.sim.audit import Audit, Candidate, measures
 
@@ -49,7 +49,7 @@ class Auditing:
         "audit",
         "Where figure and numbers go: OUT.png and OUT.json, either name will do; "
         "empty: nowhere.",
-        tags=[PLACE],
+        tags=[PLACE, FILE],
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import h2o_jax
-from experiments import provenance, residuals, run_folder
+from experiments import places, provenance, residuals
 from experiments.mending import Mending
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import gaps as gaps_lib
@@ -36,6 +36,7 @@ def corrected(mending: Mending, gap: Gaps) -> tuple[Residual, str]:
         found = residual.load(path, residuals.about(mending, gap))
         used = "" if found.useful else "not used, as it does not beat the simulator; "
         return found, f"{used}from {path}"
+    places.try_folder("cache_dir", mending.cache)
     learned = residuals.learn(mending, gap)
     keep(mending, gap, learned.residual)
     return learned.residual, residuals.line(learned)
@@ -44,7 +45,7 @@ def corrected(mending: Mending, gap: Gaps) -> tuple[Residual, str]:
 def keep(mending: Mending, gap: Gaps, learned: Residual) -> pathlib.Path:
     """Writes a residual into the cache; gives its path."""
     path = residual_place(mending, gap)
-    with run_folder.writing("cache_dir", mending.cache):
+    with places.writing("cache_dir", mending.cache):
         residual.save(path, learned)
     return path
 
@@ -83,13 +84,14 @@ def fitted(mending: Mending, gap: Gaps) -> tuple[Gaps, str]:
 
 def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
     """Fits a simulator and keeps it, whether or not it helps."""
+    places.try_folder("cache_dir", mending.cache)
     task, dataset, how = mending.task, mending.dataset, Fitting()
     began = time.perf_counter()
     found = identify.identify(
         task, gap, dataset.transition, how, mending.inertia, mending.threads
     )
     seconds = time.perf_counter() - began
-    with run_folder.writing("cache_dir", mending.cache):
+    with places.writing("cache_dir", mending.cache):
         file = provenance.content(found, gap, dataset, seconds)
         simulator_file.write(str(path), file)
 

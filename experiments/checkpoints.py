@@ -21,7 +21,7 @@ import tensorstore
 from experiments import sealed
 from experiments.run_folder import STATE
 from h2o_jax.data import files
-from h2o_jax.errors import CheckpointError, MemoryLimitError
+from h2o_jax.errors import CheckpointError, DiskError, MemoryLimitError, is_full
 
 _FORMAT = 3
 """3: the policies are items of the checkpoint; they were checkpoints of their own."""
@@ -57,6 +57,7 @@ def save(
 
     Raises:
         CheckpointError: the checkpoint cannot be written.
+        DiskError: the disk is full.
     """
     described = {
         item: {name: _describe(x) for name, x in arrays.items()}
@@ -83,7 +84,8 @@ def save(
         with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
             saved = manager.save(number, args=ocp.args.Composite(**args))
     except Exception as error:  # orbax raises whatever its storage layers raise
-        raise CheckpointError(f"{folder}: could not save: {_line(error)}") from error
+        kind = DiskError if is_full(error) else CheckpointError
+        raise kind(f"{folder}: could not save: {_line(error)}") from error
     if not saved:
         raise CheckpointError(f"{folder}: orbax refused to save {number}")
 

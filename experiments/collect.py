@@ -23,7 +23,7 @@ from experiments.jobs import Launch
 from experiments.run_folder import Output
 from h2o_jax.data import datasets, files, hdf5
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FILE, PLACE, setting
 from h2o_jax.types import Hyper, Transition
 
 
@@ -34,7 +34,7 @@ class Out:
     out: str = setting(
         "",
         "Where to write it: a .hdf5 file or minari:NAME; empty: only to --cache_dir.",
-        tags=[PLACE],
+        tags=[PLACE, FILE],
     )
 
 
@@ -73,6 +73,7 @@ def write(out: str, path: pathlib.Path, rows: Transition) -> None:
     else:
         with files.replacing(pathlib.Path(out)) as part:
             shutil.copyfile(path, part)
+        files.write_hash(pathlib.Path(out))
 
 
 if __name__ == "__main__":

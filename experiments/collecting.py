@@ -13,16 +13,16 @@ import shutil
 from typing import Literal
 
 import h2o_jax
-from experiments import collector, robots, run_folder
+from experiments import collector, places, robots
 from experiments.collector import Recipe
 from experiments.experiment import Correcting, Experiment
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
 from experiments.runs import Run
 from h2o_jax import settings
-from h2o_jax.data import datasets
+from h2o_jax.data import datasets, files
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, POSITIVE, at_least, setting
+from h2o_jax.settings import FOLDER, PLACE, POSITIVE, at_least, setting
 from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.types import Hyper
 
@@ -67,7 +67,7 @@ class Collecting:
     cache_dir: str = setting(
         "",
         "Collected logs and residuals; empty: h2o_jax in the user's cache folder.",
-        tags=[PLACE],
+        tags=[PLACE, FOLDER],
     )
 
 
@@ -83,7 +83,7 @@ def ensure(
         threads: threads of the physics; 0 for one per core.
     """
     path = place(experiment, pairing, how)
-    with run_folder.writing("cache_dir", path.parent):
+    with places.writing("cache_dir", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     recorder = robots.of(experiment.model).recorder
     if path.is_file():
@@ -142,6 +142,7 @@ def _record(
     origin = "; ".join([data.source, *data.notes])
     attributes = {"origin": origin, "pairing": paired}
     datasets.write_d4rl(path, data.transition, limits, attributes)
+    files.write_hash(path)
 
 
 def _learn(path: pathlib.Path, recipe: Recipe, threads: int) -> None:
@@ -151,6 +152,7 @@ def _learn(path: pathlib.Path, recipe: Recipe, threads: int) -> None:
     try:
         rows, limits = collector.collect(recipe, work, threads)
         datasets.write_d4rl(path, rows, limits, _attributes(recipe))
+        files.write_hash(path)
     finally:
         folder.close()
     shutil.rmtree(work)

@@ -19,7 +19,7 @@ from experiments.cli.flags import Flags
 from experiments.experiment import defaults
 from experiments.unused import unused
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import setting
+from h2o_jax.settings import FILE, setting
 from h2o_jax.sim import gaps, systems, tasks
 
 Cell = dict[str, Any]
@@ -34,7 +34,9 @@ class Comparison:
     real: str = setting("none", "How the real system differs from the stock model.")
     preset: str = setting("", "Name of the settings; empty: any.")
     results_dir: str = setting("results", "Folder of the cells.")
-    out: str = setting("", "A .png file for the learning curves; empty: none.")
+    out: str = setting(
+        "", "A .png file for the learning curves; empty: none.", tags=[FILE]
+    )
 
 
 SETTINGS = (Comparison,)

@@ -17,8 +17,8 @@ from experiments import (
     data,
     devices,
     mending,
+    places,
     residuals,
-    run_folder,
 )
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
@@ -30,7 +30,7 @@ from experiments.jobs import Launch
 from experiments.run_folder import Output
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FILE, PLACE, setting
 from h2o_jax.sim import gaps, residual, worlds
 from h2o_jax.types import Hyper
 
@@ -40,7 +40,9 @@ class Out:
     """Where the residual goes."""
 
     out: str = setting(
-        "", "An .npz file for it; empty: only to --cache_dir.", tags=[PLACE]
+        "",
+        "An .npz file for it; empty: only to --cache_dir.",
+        tags=[PLACE, FILE],
     )
 
 
@@ -73,7 +75,7 @@ def main(flags: Flags) -> None:
         print(_report(gaps.to_text(gap), learned))
         print(f"wrote    {cached.keep(needs, gap, learned.residual)}")
         if out:
-            with run_folder.writing("out", out):
+            with places.writing("out", out):
                 residual.save(pathlib.Path(out), learned.residual)
             print(f"wrote    {out}")
 

@@ -13,7 +13,7 @@ from h2o_jax.data import datasets, hdf5
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.settings import at_least, setting
+from h2o_jax.settings import MACHINE, PLACE, at_least, setting
 from h2o_jax.sim.audit import belonging
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.robot.log import Pairing
@@ -49,7 +49,12 @@ class Reading:
         "computed from it. For a .txt log and for one that is collected.",
     )
     download: bool = setting(
-        False, "Fetch a minari: dataset that is not on this machine."
+        False,
+        "Fetch a minari: dataset that is not on this machine.",
+        tags=[MACHINE],
+    )
+    dataset_sha256: str = setting(
+        "", "SHA-256 of --dataset; another file is refused.", tags=[PLACE]
     )
 
 
@@ -110,7 +115,8 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     task = source.model
     own = robots.of(task).readers.get(pathlib.PurePath(path).suffix)
     if own is not None:
-        return own(path, task, reading.pairing or "official", rows)
+        pairing = reading.pairing or "official"
+        return own(path, task, pairing, rows, reading.dataset_sha256)
     dataset = datasets.load(
         path,
         obs_dim=task.obs_dim,
@@ -120,6 +126,7 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
         action_bounds=reading.action_bounds,
         max_episode_steps=reading.max_episode_steps,
         min_rows=rows,
+        sha256=reading.dataset_sha256,
         download=reading.download,
     )
     if source.dataset:

@@ -10,9 +10,9 @@ import tempfile
 
 import jax
 
-from experiments import run_folder
+from experiments import places
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import MACHINE, at_least, setting
+from h2o_jax.settings import FOLDER, MACHINE, Range, at_least, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,17 @@ class Machine:
     """Devices and hosts."""
 
     threads: int = setting(
-        0, "CPU cores to use; 0: all. The bits of a run depend on it.", at_least(0)
+        0,
+        "CPU cores to use; 0: all. The bits of a run depend on it.",
+        Range(0, 1024, "0 to 1024"),
     )
     require_accelerator: bool = setting(
         False, "End with an error where there is only a CPU.", tags=[MACHINE]
     )
     compile_cache: str = setting(
-        "", "Folder that keeps compiled programs for later commands.", tags=[MACHINE]
+        "",
+        "Folder that keeps compiled programs for later commands.",
+        tags=[MACHINE, FOLDER],
     )
     distributed: bool = setting(
         False,
@@ -90,7 +94,7 @@ def _make(cache: str) -> None:
     """
     if "://" in cache:
         return
-    with run_folder.writing("compile_cache", cache):
+    with places.writing("compile_cache", cache):
         pathlib.Path(cache).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache).close()
 

@@ -44,7 +44,8 @@ def _commit() -> str | None:
 
 
 def _git(root: pathlib.Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
+    # A status that is killed while it refreshes git's index would leave it locked.
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout
 

@@ -12,14 +12,14 @@ import shutil
 
 import numpy as np
 
-from experiments import run_folder
+from experiments import places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.forms import Act, Function
 from experiments.run_folder import POLICY
 from h2o_jax.errors import ConfigError, ExportError
-from h2o_jax.settings import PLACE, at_least, setting
+from h2o_jax.settings import FILE, PLACE, at_least, setting
 
 OBSERVATIONS = 10_000
 TOLERANCE = 1e-5
@@ -37,7 +37,7 @@ class Exporting:
         "policy.npz",
         "File to write; .npz runs with NumPy, .onnx with onnxruntime, .stablehlo with "
         "JAX.",
-        tags=[PLACE],
+        tags=[PLACE, FILE],
     )
     run: int = setting(
         0, "Which run of the folder, as in its versions.json.", at_least(0)
@@ -60,7 +60,7 @@ def main(flags: Flags) -> None:
     function = contract.function_of(folder, choice.run, choice.which)
     about = contract.of_run(folder, choice.run, choice.which, function)
     written = [path]
-    with run_folder.writing("to", path):
+    with places.writing("to", path):
         forms.write(path, form, function, about)
         written.append(contract.write(path, about, {}))
         if path.suffix == ".npz":

@@ -23,7 +23,7 @@ from experiments.computer import Computer
 from experiments.plans import Group, Wanted
 from experiments.work import Program
 from h2o_jax.errors import ConfigError, JobError, StoppedError
-from h2o_jax.settings import NOT_NEGATIVE, at_least, setting
+from h2o_jax.settings import FOLDER, NOT_NEGATIVE, at_least, setting
 
 _STOPPED = (75, 130, -15)
 """Exit codes of a run that a signal ended; -15 before it had anything to save."""
@@ -37,7 +37,7 @@ class Filling:
     """What is made, where, and for how long."""
 
     plan: str = setting("", "What the ledger should hold: a file or a name.")
-    results_dir: str = setting("results", "Root of the ledger.")
+    results_dir: str = setting("results", "Root of the ledger.", tags=[FOLDER])
     logs: str = setting("", "Folder of the logs that a plan names without one.")
     add: str = setting("", "Flags that are added to each line of the plan.")
     minutes: float = setting(
@@ -52,11 +52,14 @@ class Filling:
         "Most runs of a program; 0: what memory holds, and on a CPU four per core.",
         at_least(0),
     )
-    compile_cache: str = setting("", "Folder that keeps compiled programs.")
+    compile_cache: str = setting(
+        "", "Folder that keeps compiled programs.", tags=[FOLDER]
+    )
     keep_dir: str = setting(
         "",
         "Keep run folders here, without their checkpoints, once they are finished; "
         "empty: only their cells.",
+        tags=[FOLDER],
     )
 
 

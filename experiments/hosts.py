@@ -24,7 +24,7 @@ from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.runs import shard
-from h2o_jax.errors import ConfigError, H2OError, HostError
+from h2o_jax.errors import ConfigError, HostError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
@@ -64,9 +64,10 @@ def end_together() -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if jax.process_count() == 1:
             raise
-        code, text = getattr(error, "exit_code", 1), str(error)
-        if not isinstance(error, (H2OError, KeyboardInterrupt)):
+        told = console.explained(error)
+        if told is None:
             traceback.print_exc()
+        text, code = told or (str(error), 1)
         console.complain(f"host {jax.process_index()}: {text}")
         sys.stdout.flush()
         # An orderly exit would wait for hosts that wait for this one.

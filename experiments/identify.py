@@ -10,14 +10,14 @@ import dataclasses
 import pathlib
 import time
 
-from experiments import data, provenance, run_folder
+from experiments import data, places, provenance
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import MACHINE, PLACE, at_least, setting
+from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import gaps, identify, simulator_file
 from h2o_jax.sim.identify import Fitting, Identified
 
@@ -31,7 +31,7 @@ class Identification:
         "The simulator that is wrong, as in experiments.run; @FILE goes on from a "
         "simulator file.",
     )
-    out: str = setting("", "The .toml file to write; empty: none.", tags=[PLACE])
+    out: str = setting("", "The .toml file to write; empty: none.", tags=[PLACE, FILE])
     threads: int = setting(0, "CPU cores to use; 0: all.", at_least(0), [MACHINE])
 
 
@@ -60,7 +60,7 @@ def main(flags: Flags) -> None:
     seconds = time.perf_counter() - began
     print(report(found, choice, how, log, seconds))
     if choice.out:
-        with run_folder.writing("out", choice.out):
+        with places.writing("out", choice.out):
             file = provenance.content(found, start, log, seconds)
             simulator_file.write(choice.out, file, provenance.COMMENT)
         print(f"\nwrote    {choice.out}; use it as --gap=@{choice.out}")

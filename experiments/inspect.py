@@ -11,14 +11,14 @@ import pathlib
 
 import numpy as np
 
-from experiments import run_folder
+from experiments import places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.drafting import draft
 from h2o_jax.data import columns_file, doctor, files, frames, recorded
 from h2o_jax.data.frames import Frame
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FILE, PLACE, setting
 
 MOST = 60
 """Columns that are listed at most."""
@@ -37,7 +37,7 @@ class Inspecting:
     columns: str = setting(
         "", "@FILE: a columns file; empty: draft one from the names.", tags=[PLACE]
     )
-    out: str = setting("", "Where the draft goes; empty: print it.", tags=[PLACE])
+    out: str = setting("", "Where the draft goes; empty: print it.", tags=[PLACE, FILE])
 
 
 SETTINGS = (Inspecting,)
@@ -61,7 +61,7 @@ def main(flags: Flags) -> None:
         print("\n" + text)
         return
     out = pathlib.Path(choice.out)
-    with run_folder.writing("out", out), files.replacing(out) as part:
+    with places.writing("out", out), files.replacing(out) as part:
         part.write_text(text)
     print(f"wrote    {out}")
     # A draft may lack what only a person knows; where it does not, the log is judged.

@@ -35,7 +35,7 @@ from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim import worlds
 
 Line = dict[str, Any]
@@ -45,25 +45,47 @@ Line = dict[str, Any]
 class Judged:
     """What is judged."""
 
-    run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE])
+    run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
     which: Literal["policy", "best", "both"] = setting(
         "policy", "Policies: the last, that of the best evaluation, or both."
     )
 
 
-SETTINGS = (Judged, Judging, Machine)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Again:
+    """What is not taken from a run folder, which may come from anybody."""
+
+    task: str = setting(
+        "",
+        "As the run had it, where that is FILE.py:NAME or gymnasium:ID, whose Python "
+        "you trust.",
+        tags=[PLACE],
+    )
+    real: str = setting(
+        "", "As the run had it, where that is FILE.py:NAME.", tags=[PLACE]
+    )
+    cache_dir: str = setting("", "As the run had it, or another.", tags=[PLACE, FOLDER])
+
+    @property
+    def flags(self) -> list[str]:
+        """Those that were given."""
+        return [f"--{name}={text}" for name, text in vars(self).items() if text]
+
+
+SETTINGS = (Judged, Judging, Again, Machine)
 
 
 def main(flags: Flags) -> None:
     """The command."""
     choice, how, machine = flags.of(Judged), flags.of(Judging), flags.of(Machine)
+    again = flags.of(Again)
     if not choice.run:
         raise ConfigError("--run: empty; name a run folder")
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
     for place in choice.run:
         folder = pathlib.Path(place)
-        found = list(judge(folder, kinds(choice.which), how, machine.threads))
+        found = list(judge(folder, kinds(choice.which), how, machine.threads, again))
         print(table(found, how.discount))
         with files.replacing(folder / run_folder.JUDGED) as part:
             part.write_text(json.dumps(found, indent=1) + "\n")
@@ -77,10 +99,14 @@ def kinds(which: str) -> tuple[str, ...]:
 
 
 def judge(
-    folder: pathlib.Path, which: Sequence[str], how: Judging, threads: int
+    folder: pathlib.Path,
+    which: Sequence[str],
+    how: Judging,
+    threads: int,
+    again: Again = Again(),
 ) -> Iterator[Line]:
     """One line for the log, and one for each policy of a run folder."""
-    experiment, dataset, simulators = reopen(folder, threads)
+    experiment, dataset, simulators = reopen(folder, threads, again)
     log = judging.part(dataset.transition, how.held_out, how.judge_seed)
     yield {
         "policy": "the log itself",
@@ -97,16 +123,16 @@ def judge(
 
 
 def reopen(
-    folder: pathlib.Path, threads: int
+    folder: pathlib.Path, threads: int, again: Again = Again()
 ) -> tuple[Experiment, Dataset, tuple[Simulator, ...]]:
     """What a run folder was made with: experiment, log, and each run's simulator.
 
     Raises:
-        CheckpointError: no run folder, or one of an earlier version.
+        CheckpointError: no run folder, one of an earlier version, or see `Again`.
         ConfigError: a file of its task has changed, or is gone.
         DatasetError: the log cannot be read.
     """
-    experiment, flags = described(folder)
+    experiment, flags = described(folder, again)
     how, reading = flags.of(Collecting), flags.of(Reading)
     path = experiment.dataset or str(
         collecting.ensure(experiment, reading.pairing, how, threads)
@@ -116,16 +142,16 @@ def reopen(
     return experiment, dataset, routes.prepare(experiment, dataset, cache, threads)
 
 
-def described(folder: pathlib.Path) -> tuple[Experiment, Flags]:
+def described(folder: pathlib.Path, again: Again = Again()) -> tuple[Experiment, Flags]:
     """The experiment of a run folder, and its flags.
 
     Raises:
-        CheckpointError: no run folder, or one of an earlier version.
+        CheckpointError: no run folder, one of an earlier version, or see `Again`.
         ConfigError: a file of its task has changed, or is gone.
     """
     saved = run_folder.versions(folder)
     flags = Flags(*run.SETTINGS)
-    flags.parse(["judge", f"--flagfile={folder / run_folder.FLAGS}"])
+    flags.parse(["judge", *again.flags, f"--resume={folder}"])
     experiment = parsing.experiment(flags)
     system = saved.get("system")
     if not isinstance(system, dict):

@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import logging
 
-from experiments import build, collecting, data, jobs, run, run_folder
+from experiments import build, collecting, data, jobs, places, run, run_folder
 from experiments.cli import console, interrupts, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -171,7 +171,7 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
             )
     elif not run_folder.is_free(folder):
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
-    with run_folder.writing("run_dir", folder):
+    with places.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with files.replacing(note) as part:
         part.write_text("\n".join(kept) + "\n")

@@ -10,11 +10,11 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from experiments import environment, reports, run_folder
+from experiments import environment, places, reports, run_folder
 from experiments.experiment import Experiment, defaults
 from experiments.runs import Run
 from experiments.unused import unused
@@ -65,17 +65,21 @@ def store(
         cell = content(experiment, one, lines, facts, labels)
         if one in mended:  # no part of its identity: `--simulator` asked for it
             cell["mended"] = dict(mended[one])
-        path = folder / place(cell)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        twins = [x for x in namesakes(path.parent, cell) if x != path]
-        longer = [x for x in twins if _steps(x) > cell["steps"]]
-        if longer:
-            print(f"kept     {longer[0]}, a longer run of the same")
-            continue
-        with files.replacing(path) as part:
-            part.write_text(json.dumps({**cell, **software}, indent=1) + "\n")
-        for shorter in twins:
-            shorter.unlink(missing_ok=True)
+        with places.writing("results_dir", folder):
+            _store(folder / place(cell), cell, software)
+
+
+def _store(path: pathlib.Path, cell: Cell, software: Mapping[str, Any]) -> None:
+    """Writes a cell in the place of shorter ones, unless a longer one is there."""
+    twins = [x for x in namesakes(path.parent, cell) if x != path]
+    longer = [x for x in twins if _steps(x) > cell["steps"]]
+    if longer:
+        print(f"kept     {longer[0]}, a longer run of the same")
+        return
+    with files.replacing(path) as part:
+        part.write_text(json.dumps({**cell, **software}, indent=1) + "\n")
+    for shorter in twins:
+        shorter.unlink(missing_ok=True)
 
 
 def namesakes(folder: pathlib.Path, cell: Cell) -> list[pathlib.Path]:
@@ -100,10 +104,12 @@ def read(path: pathlib.Path) -> Cell | None:
         ConfigError: it has another layout.
     """
     try:
-        cell: Cell = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
+        cell: Cell = json.loads(files.read_text(path, files.LARGEST_TEXT, ConfigError))
+    except ConfigError:
+        if not path.exists():
+            return None
+        raise
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path}: no cell of a ledger; remove it") from None
     if not {"setting", "preset"} <= cell.keys():
         raise ConfigError(f"{path}: stored by another version; remove it")

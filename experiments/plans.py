@@ -20,7 +20,7 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.experiment import Experiment
-from h2o_jax.data import datasets
+from h2o_jax.data import datasets, files
 from h2o_jax.errors import ConfigError, DatasetError, H2OError
 
 PACKAGE = pathlib.Path(experiments.__file__).parent
@@ -130,7 +130,8 @@ def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:
 
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
     """Number and words of the lines that say something."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    text = files.read_text(path, files.LARGEST_TEXT, ConfigError)
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             words = shlex.split(line, comments=True)
         except ValueError as error:

@@ -17,7 +17,7 @@ from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.columns import Column
 from experiments.statistics import mean
-from h2o_jax.settings import MACHINE, at_least, setting
+from h2o_jax.settings import FOLDER, MACHINE, at_least, setting
 
 _SOURCES = {
     "rebrac": "the log alone (ReBRAC)",
@@ -30,7 +30,9 @@ _SOURCES = {
 class Quickstart:
     """Where, and with what."""
 
-    out: str = setting("runs/quickstart", "Folder of results and figure.")
+    out: str = setting(
+        "runs/quickstart", "Folder of results and figure.", tags=[FOLDER]
+    )
     threads: int = setting(0, "CPU cores to use; 0: all.", at_least(0), [MACHINE])
 
 

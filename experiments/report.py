@@ -16,6 +16,7 @@ from experiments import (
     data,
     devices,
     judge,
+    places,
     run_folder,
 )
 from experiments.cli import console
@@ -24,6 +25,7 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment
+from experiments.judge import Again
 from experiments.reporting import (
     discriminators,
     gap,
@@ -39,7 +41,7 @@ from experiments.reporting.subject import Subject
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, DatasetError, H2OError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FILE, PLACE, setting
 
 Make = Callable[[Sequence[Subject]], Section]
 
@@ -71,11 +73,11 @@ class Reporting:
     run: tuple[str, ...] = setting(
         (), "Run folders; also given without the flag.", tags=[PLACE]
     )
-    out: str = setting("report.html", "File to write.", tags=[PLACE])
+    out: str = setting("report.html", "File to write.", tags=[PLACE, FILE])
     title: str = setting("", "Of the page; empty: method and task of the first folder.")
 
 
-SETTINGS = (Reporting, Machine)
+SETTINGS = (Reporting, Again, Machine)
 
 
 def main(flags: Flags) -> None:
@@ -85,25 +87,26 @@ def main(flags: Flags) -> None:
         raise ConfigError("--run: empty; name a run folder")
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
-    subjects = [opened(pathlib.Path(x), machine.threads) for x in choice.run]
+    again = flags.of(Again)
+    subjects = [opened(pathlib.Path(x), machine.threads, again) for x in choice.run]
     first = subjects[0]
     named = f"{first.experiment.algorithm} on {first.experiment.model.name}"
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
     content = page.render(choice.title or named, about, sections(subjects))
     path = pathlib.Path(choice.out)
-    with run_folder.writing("out", path), files.replacing(path) as part:
+    with places.writing("out", path), files.replacing(path) as part:
         part.write_text(content)
     print(f"wrote    {path}")
 
 
-def opened(folder: pathlib.Path, threads: int) -> Subject:
+def opened(folder: pathlib.Path, threads: int, again: Again = Again()) -> Subject:
     """A run folder, with its log if that is still there.
 
     Raises:
-        CheckpointError: no run folder.
+        CheckpointError: no run folder, or see `Again`.
         ConfigError: a file of its task has changed, or is gone.
     """
-    experiment, flags = judge.described(folder)
+    experiment, flags = judge.described(folder, again)
     log, why = None, "its method reads no log"
     simulators = tuple(Simulator(run.gap) for run in experiment.runs)
     if data.needed(experiment, build.algorithm(experiment)):
@@ -111,7 +114,7 @@ def opened(folder: pathlib.Path, threads: int) -> Subject:
             simulators = ()
         try:
             _check_collected(experiment, flags)
-            _, log, simulators = judge.reopen(folder, threads)
+            _, log, simulators = judge.reopen(folder, threads, again)
         except (DatasetError, ConfigError) as error:
             why = f"its log cannot be read: {error}"
     facts = run_folder.versions(folder)

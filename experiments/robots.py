@@ -15,8 +15,8 @@ from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.sim.tasks.task import Task
 
-Read = Callable[[str, Task, Pairing, int], Dataset]
-"""`(path, task, pairing, least rows) -> log`."""
+Read = Callable[[str, Task, Pairing, int, str], Dataset]
+"""`(path, task, pairing, least rows, SHA-256 or "") -> log`."""
 
 
 class Recorder(NamedTuple):

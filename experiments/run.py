@@ -11,7 +11,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from experiments import (
@@ -19,12 +18,14 @@ from experiments import (
     collecting,
     data,
     devices,
+    epochs,
     footprint,
     health,
     hosts,
     ledger,
-    loop,
+    places,
     reports,
+    resumed,
     robots,
     routes,
     run_folder,
@@ -45,7 +46,6 @@ from experiments.experiment import (
     Source,
 )
 from experiments.exporting import robot_record
-from experiments.phases import Clock, phases_of
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from experiments.runs import Run
 from experiments.trackers import Tracker
@@ -105,6 +105,9 @@ def _run(command: Command) -> StoppedError | None:
     folder = pathlib.Path(command.output.resume or command.output.run_dir)
     if hosts.leads():  # refused now, not once a log is collected
         folder = run_folder.place(command.output, whole.model.name, whole.algorithm)
+        places.try_folder("run_dir", folder)
+        if command.output.resume:
+            print("".join(f"{x}\n" for x in resumed.changes(folder)), end="")
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
     with hosts.one_first():
@@ -174,10 +177,10 @@ def _train(
     facts = reports.data_facts(whole, training.dataset)
     about = {**reports.run_facts(whole, facts, mended), "robot": robot}
     if command.output.resume:
-        run_folder.check(folder, about)
+        resumed.check(folder, about)
         with hosts.one_first():
             saving.restore(folder, training, hosts.gathering())
-        run_folder.check_robot(folder, robot)
+        resumed.check_robot(folder, robot)
         where.keep_until(training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)
@@ -187,69 +190,19 @@ def _train(
         display,
         interrupts.Stop("the last whole epoch is saved") as stop,
     ):
-        record = _Record(whole, where, tracker, display, facts)
+        record = epochs.Record(whole, where, tracker, display, facts)
         try:
-            lost = _epochs(training, record, stop)
+            lost = epochs.train(training, record, stop)
         except StoppedError as error:
             saving.save(folder, training, hosts.gathering())
-            how = f"continue with --resume={folder}"
+            again = " ".join([f"--resume={folder}", *command.flags.outside()])
+            how = f"continue with {again}"
             return interrupts.saved(error, training.state.epoch, how)
     if hosts.leads():
         _conclude(command, folder, facts, mended, lost)
     if lost:
         raise health.error(whole, lost)
     return None
-
-
-class _Record(NamedTuple):
-    """Where epochs are told of."""
-
-    whole: Experiment
-    """All runs."""
-    where: RunFolder
-    tracker: Tracker
-    display: console.Display
-    facts: reports.Facts
-
-
-def _epochs(
-    training: Training, record: _Record, stop: interrupts.Stop
-) -> Mapping[Run, str]:
-    """Trains epoch after epoch; the runs that were lost, and why.
-
-    It ends early where none is left.
-
-    Raises:
-        StoppedError: after a signal; the state is that of the last whole epoch.
-    """
-    whole, where, tracker, display, facts = record
-    # Several hosts can only agree to stop where they meet, which is after an epoch.
-    check = stop.check if jax.process_count() == 1 else lambda: None
-    clock, told = Clock(), set[str]()
-    lost = health.lost(whole, hosts.gather_report(loop.standing(training)))
-    epochs = loop.train(training, clock.over(phases_of(training, check)))
-    for report in map(hosts.gather_report, epochs):
-        lines = reports.lines(whole, report, clock.lap())
-        where.write(lines)
-        tracker.write(lines)
-        display.epoch(report.epoch)
-        if report.scores:
-            display.line(reports.progress(whole, report))
-        for note in health.notes(whole, report):
-            if note not in told:
-                display.line(note)
-        told.update(health.notes(whole, report))
-        stop.received = hosts.agree(stop.received)
-        stop.check()
-        lost = health.lost(whole, report)
-        ends = len(lost) == len(whole.runs)
-        if report.scores or ends:
-            saving.save(where.path, training, hosts.gathering())
-        if report.scores and hosts.leads():
-            reports.draw(where.path, whole, facts)
-        if ends:
-            break
-    return lost
 
 
 def _tracker(command: Command, folder: pathlib.Path) -> Tracker:

@@ -12,20 +12,19 @@ A file that is written appears complete or not at all, and carries a digest, so 
 nobody goes by one that was edited or damaged.
 """
 
-import contextlib
 import dataclasses
 import fcntl
 import json
 import pathlib
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, Literal
 
-from experiments import environment, sealed
+from experiments import environment, places, sealed
 from h2o_jax.data import files
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.settings import FREE, MACHINE, PLACE, setting
+from h2o_jax.settings import FOLDER, FREE, MACHINE, PLACE, setting
 
 FLAGS, VERSIONS, METRICS = "flags.flags", "versions.json", "metrics.jsonl"
 CURVE, LOCK, JUDGED = "curve.png", "run.lock", "judged.json"
@@ -42,13 +41,15 @@ class Output:
     """Where things go."""
 
     run_dir: str = setting(
-        "", "Folder of this run; empty: a fresh one under runs/.", tags=[MACHINE]
+        "",
+        "Folder of this run; empty: a fresh one under runs/.",
+        tags=[MACHINE, FOLDER],
     )
     resume: str = setting(
         "",
         "Folder of a run to continue bit for bit with its own flags; only --epochs, "
         "evaluation and logging flags may be given besides.",
-        tags=[MACHINE],
+        tags=[MACHINE, FOLDER],
     )
     preset: str = setting(
         "", "Name of these settings, for tables and figures.", tags=[FREE]
@@ -60,7 +61,9 @@ class Output:
         tags=[MACHINE],
     )
     results_dir: str = setting(
-        "", "Also store one small file per run here, for tables.", tags=[FREE, PLACE]
+        "",
+        "Also store one small file per run here, for tables.",
+        tags=[FREE, PLACE, FOLDER],
     )
 
 
@@ -74,7 +77,7 @@ class RunFolder:
             ConfigError: another process is writing there, or it cannot be written.
         """
         self.path = path
-        with writing("run_dir", path):
+        with places.writing("run_dir", path):
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / LOCK).open("w")
         try:
@@ -107,16 +110,18 @@ class RunFolder:
 
     def write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Appends lines to metrics.jsonl."""
-        if self._metrics is None:
-            self._metrics = (self.path / METRICS).open("a")
-        self._metrics.writelines(map(_sealed_line, lines))
-        self._metrics.flush()
+        with places.writing("run_dir", self.path):
+            if self._metrics is None:
+                self._metrics = (self.path / METRICS).open("a")
+            self._metrics.writelines(map(_sealed_line, lines))
+            self._metrics.flush()
 
     def close(self) -> None:
         """Releases the folder."""
-        if self._metrics is not None:
-            self._metrics.close()
-        self._lock.close()
+        with places.writing("run_dir", self.path):
+            if self._metrics is not None:
+                self._metrics.close()
+            self._lock.close()
 
 
 class WrittenElsewhere(RunFolder):
@@ -244,78 +249,6 @@ def identity(path: pathlib.Path) -> str | None:
     return str(versions(path)["run"])
 
 
-def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
-    """Makes sure that a resumed folder is of these systems, runs and simulators.
-
-    Names carry digests of task files and of simulator files.
-
-    Args:
-        path: the folder.
-        facts: `system` and `runs`, as in versions.json.
-
-    Raises:
-        CheckpointError: it is of others.
-    """
-    former = versions(path)
-    for flag, now in facts["system"].items():
-        then = former.get("system", {}).get(flag, now)
-        if then != now:
-            raise CheckpointError(
-                f"--resume={path}: --{flag} was {then} there, is {now} now; restore "
-                "its file, or start a fresh run"
-            )
-    _check_runs(path, former["runs"], facts["runs"])
-
-
-def _check_runs(
-    path: pathlib.Path,
-    then: Sequence[Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-) -> None:
-    for former, now in zip(then, runs, strict=True):
-        if former["label"] != now["label"]:
-            raise CheckpointError(
-                f"--resume={path}: a run was {former['label']} there, is "
-                f"{now['label']} now; restore the simulator file, or start a fresh run"
-            )
-        mended = now.get("simulator", {})
-        for kind, was in former.get("simulator", mended).items():
-            if was != mended[kind]:
-                raise CheckpointError(
-                    f"--resume={path}: {now['label']} has another simulator now "
-                    f"({kind}: was {was}, is {mended[kind]}); restore the file in "
-                    "--cache_dir, or start a fresh run"
-                )
-
-
-def check_robot(path: pathlib.Path, robot: Mapping[str, Any]) -> None:
-    """Makes sure that a log is read as when a resumed folder was begun.
-
-    Raises:
-        CheckpointError: its observations or actions are others, or in other units.
-    """
-    former = versions(path).get("robot", robot)
-    for kind in ("observations", "actions"):
-        if former[kind] != robot[kind]:
-            raise CheckpointError(
-                f"--resume={path}: the log's {kind} are read otherwise than there; "
-                "restore the columns file, or start a fresh run"
-            )
-
-
-@contextlib.contextmanager
-def writing(flag: str, path: pathlib.Path | str) -> Iterator[None]:
-    """Turns what the file system refuses into one line.
-
-    Raises:
-        ConfigError: with the flag that named the place.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"--{flag}={path}: {error.strerror}") from None
-
-
 def _of_run(path: pathlib.Path) -> pathlib.Path:
     for name in (FLAGS, VERSIONS):
         if not (path / name).exists():
@@ -328,5 +261,5 @@ def _sealed_line(line: Mapping[str, Any]) -> str:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    with files.replacing(path) as part:
+    with places.writing("run_dir", path.parent), files.replacing(path) as part:
         part.write_text(text)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,9 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.types import Hyper
+
+MOST = 10_000
+"""Runs of a grid, and numbers in a list of ranges."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +48,11 @@ def grid(
         hyper: field of `Hyper` -> its values; names joined by `,` vary together.
 
     Raises:
-        ConfigError: a combination occurs twice.
+        ConfigError: a combination occurs twice, or there are too many.
     """
+    count = math.prod(map(len, (seeds, gap_list, *hyper.values())))
+    if count > MOST:
+        raise ConfigError(f"the grid has {count} runs, {MOST} at most; give fewer")
     combinations = [
         [
             (name, value, len(axis) > 1)
@@ -64,8 +72,8 @@ def grid(
         for combination in combinations
         for seed in seeds
     )
-    for run in runs:
-        if runs.count(run) > 1:
+    for run, times in Counter(runs).items():
+        if times > 1:
             raise ConfigError(f"{run.label}, seed {run.seed} is given twice")
     return runs
 

@@ -67,13 +67,7 @@ def read_text(path: pathlib.Path) -> str:
     Raises:
         CheckpointError: it is absent, not a file, too large or no text.
     """
-    reason = files.unreadable(path, _LARGEST)
-    if reason:
-        raise CheckpointError(f"{path}: {reason}")
-    try:
-        return path.read_text()
-    except UnicodeDecodeError:
-        raise damaged(path, "is no text") from None
+    return files.read_text(path, _LARGEST, CheckpointError)
 
 
 def damaged(source: object, finding: str) -> CheckpointError:

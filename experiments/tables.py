@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments import columns, curves, drawing, ledger, run_folder
+from experiments import columns, curves, drawing, ledger, places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.columns import Column
@@ -21,7 +21,7 @@ from experiments.ledger import Cell
 from experiments.statistics import mean
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import setting
+from h2o_jax.settings import FOLDER, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ class Drawing:
     """From where to where."""
 
     results_dir: str = setting("results", "Root of the ledger.")
-    out: str = setting("docs/results", "Folder of the tables and figures.")
+    out: str = setting(
+        "docs/results", "Folder of the tables and figures.", tags=[FOLDER]
+    )
 
 
 SETTINGS = (Drawing,)
@@ -69,7 +71,7 @@ def main(flags: Flags) -> None:
         raise ConfigError(
             f"--results_dir={folder}: no cells; make some with experiments.grid"
         )
-    with run_folder.writing("out", out):
+    with places.writing("out", out):
         out.mkdir(parents=True, exist_ok=True)
         sections = list(_sections(cells))
         blocks = [_HEAD]

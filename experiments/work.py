@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
-from experiments import checkpoints, run_folder
+from experiments import checkpoints, places, run_folder
 from h2o_jax.data import files
 
 NOTE = "program.json"
@@ -120,12 +120,13 @@ class Program:
         words = [sys.executable, "-u", "-m", command]
         if not epochs:
             return [*words, *given]
-        last = f"--epochs={epochs}"
-        if run_folder.has_checkpoint(self.run):
-            return [*words, f"--resume={self.run}", last]
-        shutil.rmtree(self.run, ignore_errors=True)
+        place = "resume"
+        if not run_folder.has_checkpoint(self.run):
+            place = "run_dir"
+            shutil.rmtree(self.run, ignore_errors=True)
         only = ",".join(map(str, sorted(cells.values())))
-        return [*words, *given, f"--only={only}", f"--run_dir={self.run}", last]
+        given = [*given, f"--only={only}", f"--epochs={epochs}"]
+        return [*words, *given, f"--{place}={self.run}"]
 
 
 @contextlib.contextmanager
@@ -135,7 +136,7 @@ def choosing(root: pathlib.Path) -> Iterator[None]:
     Raises:
         ConfigError: the ledger cannot be written.
     """
-    with run_folder.writing("results_dir", root):
+    with places.writing("results_dir", root):
         (root / ".work").mkdir(parents=True, exist_ok=True)
         lock = (root / ".work" / "lock").open("a")
     with lock:

@@ -5,6 +5,8 @@ standard error and the exit code kept beside it.
 """
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -44,6 +46,12 @@ class MemoryLimitError(H2OError, MemoryError):
     exit_code = 6
 
 
+class DiskError(H2OError):
+    """A disk, a quota or the limit of a file is full."""
+
+    exit_code = 6
+
+
 class StoppedError(H2OError):
     """A signal stopped the run; what was done is saved."""
 
@@ -62,6 +70,30 @@ class JobError(H2OError):
 
 class ExportError(H2OError):
     """What was written for a robot does not do what the run's policy does."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a write ended for want of space, whichever library says so."""
+    said = str(error)  # HDF5's and tensorstore's errors say no number
+    by_number = getattr(error, "errno", None) in _FULL
+    return by_number or any(os.strerror(code) in said for code in _FULL)
+
+
+def refused(error: OSError, place: object = "") -> H2OError:
+    """What the file system refused, as an error for the user.
+
+    Args:
+        error: what it said.
+        place: what was to be read or written; empty: the file that the error names.
+    """
+    place = place or error.filename or "a file or standard output"
+    reason = error.strerror or error
+    if is_full(error):
+        return DiskError(f"{place}: {reason}; free space, or give another place")
+    return ConfigError(f"{place}: {reason}; check the path")
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ class Replay(NamedTuple):
     rows: jax.Array
     """`[capacity, D]` packed transitions; unwritten rows are zero."""
     added: jax.Array
-    """`[]` uint32, rows ever written."""
+    """`[]` uint32, rows ever written; beyond 2^31, fewer by a multiple of capacity."""
 
 
 def init(obs_dim: int, action_dim: int, capacity: int) -> Replay:
@@ -39,7 +39,10 @@ def extend(replay: Replay, rows: jax.Array) -> Replay:
     offset = jnp.arange(rows.shape[0], dtype=jnp.uint32)
     slots = (replay.added + offset) % jnp.uint32(capacity)
     written = replay.rows.at[slots].set(rows, unique_indices=True)
-    return Replay(written, replay.added + jnp.uint32(rows.shape[0]))
+    added = replay.added + jnp.uint32(rows.shape[0])
+    # The next slot and whether it is full stay the same, and nothing overflows.
+    wrapped = capacity + added % jnp.uint32(capacity)
+    return Replay(written, jnp.where(added < jnp.uint32(2**31), added, wrapped))
 
 
 def sample(replay: Replay, key: jax.Array, n: int) -> jax.Array:

@@ -37,6 +37,8 @@ PLACE = "place"
 """Tag of a setting that names a place or a share of the work, not a result."""
 FREE = "free"
 """Tag of a setting in which a resumed run may differ."""
+FOLDER, FILE = "folder", "file"
+"""Tags of a setting that names a folder or a file to write."""
 
 
 def at_least(low: int) -> Range:
@@ -52,7 +54,7 @@ class Setting(NamedTuple):
     values: Range | tuple[str, ...] | None = None
     """Permitted numbers or names; None where the type says all."""
     tags: frozenset[str] = frozenset()
-    """Any of the three above."""
+    """Any of those above."""
 
 
 def setting(

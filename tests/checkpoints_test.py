@@ -1,9 +1,6 @@
-import contextlib
 import json
 import os
-import resource
 import shutil
-import signal
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +9,8 @@ import pytest
 import tensorstore
 
 from experiments import checkpoints
-from h2o_jax.errors import CheckpointError
+from h2o_jax.errors import CheckpointError, DiskError
+from tests.commands import limited_files
 
 
 @pytest.fixture
@@ -168,21 +166,8 @@ def test_a_save_that_fails_is_loud_and_leaves_the_old_one(tmp_path, tree):
         save(tmp_path / "file" / "below", tree)
     save(tmp_path / "full", tree, epoch=1)
     large = {"x": np.random.default_rng(0).normal(size=100_000)}
-    with limited_files(20_000), pytest.raises(CheckpointError, match="could not save"):
+    with limited_files(20_000), pytest.raises(DiskError, match="could not save"):
         save(tmp_path / "full", large, epoch=2)
     assert checkpoints.read(tmp_path / "full").info == {"epoch": 1}
     save(tmp_path / "full", tree, epoch=3)
     assert checkpoints.read(tmp_path / "full").info == {"epoch": 3}
-
-
-@contextlib.contextmanager
-def limited_files(size):
-    """No file may grow beyond `size` bytes: the nearest thing to a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, former)

@@ -1,6 +1,7 @@
 """Commands from outside: exit codes, what they print, and the documented lines."""
 
 import dataclasses
+import errno
 import importlib
 import pathlib
 import re
@@ -9,6 +10,7 @@ import shlex
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from experiments import __main__ as listing
@@ -91,12 +93,19 @@ def raising(error):
         (ConfigError("--size=3:\n too small"), 2, "--size=3: too small"),
         (DatasetError("log.csv: empty"), 3, "log.csv: empty"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, "standard output was"),
+        (OSError(errno.ENOSPC, "No space", "a.png"), 6, "a.png: No space; free"),
+        (PermissionError(errno.EACCES, "Denied", "a.png"), 2, "a.png: Denied; check"),
+        (MemoryError("10 GB"), 6, "out of memory (10 GB); give fewer"),
+        (OverflowError("int too large"), 2, "a number is too large (int too large)"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: x"), 6, "out of memory (RES"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code, text):
     assert command(monkeypatch, raising(error)) == code
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", f"h2o_jax: error: {text}\n")
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith(f"h2o_jax: error: {text}")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +184,7 @@ def test_ci_steps_without_a_known_step_says_its_usage(arguments):
         check=False,
     )
     assert (child.returncode, child.stdout) == (2, "")
-    assert "check | docs | test | slow" in child.stderr
+    assert "check | docs | test | slow | audit | sbom" in child.stderr
 
 
 # --- flags and their texts ------------------------------------------------------

@@ -45,7 +45,8 @@ def test_replay_holds_every_step_and_is_cached(replay, monkeypatch):
     assert len(data.transition.r_t) == 5 * 60
     monkeypatch.setattr(collector, "collect", pytest.fail)
     assert ensure(*SMALL, f"--cache_dir={replay.parent}") == replay
-    assert [p.name for p in replay.parent.iterdir()] == [replay.name]
+    names = sorted(p.name for p in replay.parent.iterdir())
+    assert names == [replay.name, f"{replay.name}.sha256"]
 
 
 def test_a_thin_replay_has_whole_episodes_spread_over_all():

@@ -1,5 +1,8 @@
 """Runs commands in this process, with tiny settings."""
 
+import contextlib
+import resource
+import signal
 import sys
 
 import jax
@@ -62,3 +65,16 @@ def write_log(path, rows=400):
     flat = jax.tree.map(lambda x: x[0], collected.transitions)
     datasets.write_d4rl(path, flat, np.zeros(rows, bool))
     return path
+
+
+@contextlib.contextmanager
+def limited_files(size):
+    """No file may grow beyond `size` bytes: the nearest thing to a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)

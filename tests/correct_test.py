@@ -87,7 +87,7 @@ def test_resume_continues_bit_for_bit(overlap, whole, given, tmp_path, monkeypat
     half = tmp_path / "half"
     arguments = (*MENDED, *given, *overlap, "--epochs=2", f"--run_dir={half}")
     call(run.main, monkeypatch, *arguments)
-    call(run.main, monkeypatch, f"--resume={half}", "--epochs=4")
+    call(run.main, monkeypatch, f"--resume={half}", "--epochs=4", *given)
     wanted = checkpoints.read(whole / "checkpoint").arrays
     found = checkpoints.read(half / "checkpoint").arrays
     assert wanted.keys() == found.keys()
@@ -96,10 +96,11 @@ def test_resume_continues_bit_for_bit(overlap, whole, given, tmp_path, monkeypat
         np.testing.assert_array_equal(array, found[name], err_msg=name)
 
 
-def test_another_residual_is_refused_at_resume(place, whole, monkeypatch):
+def test_another_residual_is_refused_at_resume(place, whole, given, monkeypatch):
     [path, *_] = sorted((place / "cache").iterdir())
     learned, content = residual.load(path), path.read_bytes()
-    again = (f"--resume={whole}", "--epochs=5")
+    cells = f"--results_dir={place / 'cells'}"
+    again = (f"--resume={whole}", "--epochs=5", *given, cells)
     try:
         residual.save(path, dataclasses.replace(learned, limit=2 * learned.limit))
         with pytest.raises(CheckpointError, match=r"simulator now \(residual: "):

@@ -102,14 +102,14 @@ def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
     shutil.copytree(PENDULUM, mine)
     task = f"--task={mine}/pendulum.py:TASK"
     done = trained(monkeypatch, tmp_path / "run", task, "--gap=none")
-    call(run.main, monkeypatch, f"--resume={done}", "--epochs=2")
+    call(run.main, monkeypatch, f"--resume={done}", "--epochs=2", task)
     script = mine / "pendulum.py"
     script.write_text(script.read_text().replace("> 0.4", "> 0.5"))
     files.load.cache_clear()
     with pytest.raises(
         CheckpointError, match=r"--task was pendulum-.* restore its file"
     ):
-        call(run.main, monkeypatch, f"--resume={done}", "--epochs=3")
+        call(run.main, monkeypatch, f"--resume={done}", "--epochs=3", task)
 
 
 def test_gymnasium_environments_train_and_resume(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_gymnasium_environments_train_and_resume(tmp_path, monkeypatch):
     given = (f"--task={task}", f"--real={real}", "--gap=none")
     done = trained(monkeypatch, tmp_path / "run", *given)
     once = trained(monkeypatch, tmp_path / "once", *given, "--epochs=2")
-    call(run.main, monkeypatch, f"--resume={done}", "--epochs=2")
+    call(run.main, monkeypatch, f"--resume={done}", "--epochs=2", *given)
     first, second = (run_folder.metrics(x)[-1] for x in (done, once))
     apart = {"seconds"}
     assert {k: v for k, v in first.items() if k not in apart} == {

@@ -178,7 +178,7 @@ def test_functions_that_do_not_fit(changes, finding):
         ("TASK = 3", "TASK", "TASK is a int; give the name of a Task"),
         ("", "TASK", "TASK is nothing"),
         ("", "", r"give FILE\.py:NAME"),
-        (None, "TASK", "No such file or directory"),
+        (None, "TASK", "no such file; check the path"),
         (
             "from h2o_jax.sim.tasks import from_mjcf\n"
             "T = from_mjcf('no.xml', frame_skip=1, observe=None, reward=None)",

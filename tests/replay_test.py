@@ -36,6 +36,23 @@ def test_wraps_around_like_a_deque(n):
             assert list(np.roll(buffer.rows[:, 0], -oldest)) == list(slow)
 
 
+@pytest.mark.parametrize("n", [3, CAPACITY])
+def test_a_run_of_any_length_keeps_its_newest_rows(n):
+    """A counter that overflows would shift the ring, and draw from a part of it."""
+    before = 2**31 - 2 - 2 * n
+    buffer = replay.full(jnp.asarray(numbered(0, CAPACITY)))
+    buffer = buffer._replace(added=jnp.uint32(before))
+    slow = np.asarray(buffer.rows[:, 0]).tolist()
+    for step in range(12):
+        buffer = extend(buffer, numbered(100 * step, n))
+        for i in range(n):
+            slow[(before + step * n + i) % CAPACITY] = 100 * step + i
+        assert np.asarray(buffer.rows[:, 0]).tolist() == slow
+        assert CAPACITY <= int(buffer.added) < 2**31
+    drawn = sample(buffer, jax.random.key(0), 500)
+    assert set(np.asarray(drawn[:, 0])) == set(slow)
+
+
 def test_draws_only_written_rows_and_all_of_them():
     buffer = replay.init(OBS, A, CAPACITY)
     for count, expected in (

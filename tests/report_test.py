@@ -235,8 +235,10 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
 def test_a_log_that_is_gone(folders, monkeypatch, tmp_path):
     folder = tmp_path / "moved"
     shutil.copytree(folders / "both", folder)
-    text = (folder / run_folder.FLAGS).read_text()
-    (folder / run_folder.FLAGS).write_text(text.replace("log.hdf5", "gone.hdf5"))
+    lines = "\n".join([*run_folder.flag_lines(folder), ""])
+    text = lines.replace("log.hdf5", "gone.hdf5")
+    seal = f"# seal {sealed.digest(text)}\n"
+    (folder / run_folder.FLAGS).write_text(seal + text)
     found = made(monkeypatch, tmp_path, folder)
     for title in ("The log's health", "What to log next"):
         assert "Not made: its log cannot be read: " in found[title]

@@ -150,10 +150,11 @@ def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
 def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
     monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
     log, folder = write_log(tmp_path / "log.hdf5", rows=900), tmp_path / "run"
-    given = (f"--dataset={log}", f"--cache_dir={tmp_path}", f"--run_dir={folder}")
+    places = (f"--cache_dir={tmp_path}", f"--results_dir={tmp_path / 'cells'}")
+    given = (f"--dataset={log}", f"--run_dir={folder}", *places)
     flags = (*TINY, *given, "--algorithm=sac", "--gap=gravity:2", "--epochs=1")
-    results = f"--results_dir={tmp_path / 'cells'}"
-    call(run.main, monkeypatch, *flags, "--simulator=identified", results)
+    again = (f"--resume={folder}", "--epochs=2", *places)
+    call(run.main, monkeypatch, *flags, "--simulator=identified")
     (kept,) = run_folder.versions(folder)["runs"]
     assert kept["simulator"]["identified"].startswith("@hopper-identified-")
     (cell,) = (tmp_path / "cells").rglob("*.json")
@@ -164,11 +165,11 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
         value = re.search(r"gravity = .*", text)[0]
         file.write_text(edited or text.replace(value, "gravity = 0.6"))
         with pytest.raises((CheckpointError, ConfigError)) as error:
-            call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+            call(run.main, monkeypatch, *again)
         assert "\n" not in str(error.value)
     assert "another simulator now (identified: was @hopper-" in str(error.value)
     file.write_text(text)
-    call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+    call(run.main, monkeypatch, *again)
 
 
 def test_the_audit_leaves_a_right_simulator_alone_and_mends_a_wrong_one(

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from experiments import run_folder
+from experiments import resumed, run_folder
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import write_run
@@ -62,12 +62,12 @@ def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
 def test_a_resumed_run_reads_its_log_as_before(tmp_path):
     robot = {"observations": [{"name": "x", "low": 0.1}], "actions": [{"name": "u"}]}
     write_run(tmp_path, robot=robot)
-    run_folder.check_robot(tmp_path, robot)
+    resumed.check_robot(tmp_path, robot)
     other = {**robot, "actions": [{"name": "v"}]}
     with pytest.raises(CheckpointError, match="actions are read otherwise than there"):
-        run_folder.check_robot(tmp_path, other)
+        resumed.check_robot(tmp_path, other)
     write_run(tmp_path)  # of an earlier version
-    run_folder.check_robot(tmp_path, robot)
+    resumed.check_robot(tmp_path, robot)
 
 
 # --- writing --------------------------------------------------------------------

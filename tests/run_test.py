@@ -130,8 +130,15 @@ def test_a_policy_of_another_run_shape_or_no_number_is_refused(finished, tmp_pat
 
 
 def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
+    results = f"--results_dir={finished / 'results'}"
     with pytest.raises(ConfigError, match="--epochs=2: the run is at epoch 4"):
-        call(run.main, monkeypatch, f"--resume={finished / 'whole'}", "--epochs=2")
+        call(
+            run.main,
+            monkeypatch,
+            f"--resume={finished / 'whole'}",
+            "--epochs=2",
+            results,
+        )
 
 
 def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch):

@@ -107,6 +107,16 @@ def test_actions_that_are_not_finite_are_never_stepped(bad):
     assert_same(list(world.state().values()), list(before.values()))
 
 
+@pytest.mark.parametrize("large", [1e200, -1.7e308])
+def test_actions_whose_square_overflows_are_clipped_as_all_are(large):
+    one, other = make(CHEETAH, Interface()), make(CHEETAH, Interface())
+    found, wanted = (
+        one.step(np.full((1, 6), large)),
+        other.step(np.full((1, 6), 1e30 * np.sign(large))),
+    )
+    np.testing.assert_array_equal(found.s_t, wanted.s_t)
+
+
 @pytest.mark.parametrize("field", ["_qpos", "_qvel"])
 def test_diverged_physics_are_flagged_until_reset(tmp_path, monkeypatch, field):
     monkeypatch.chdir(tmp_path)

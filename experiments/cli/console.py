@@ -4,8 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+import jax
 from absl import flags as absl_flags
 from absl import logging
 from rich.console import Console
@@ -19,9 +20,11 @@ from rich.progress import (
 
 from experiments.cli import interrupts
 from experiments.cli.flags import Flags
-from h2o_jax.errors import H2OError
+from h2o_jax.errors import ConfigError, H2OError, MemoryLimitError, refused
 
 _HELP = frozenset(["--help", "-h", "--helpfull", "--helpshort"])
+_CLOSED = 141
+"""Exit code of a command whose reader has gone, such as `| head`, as shells have it."""
 
 
 def command(
@@ -33,6 +36,9 @@ def command(
 ) -> None:
     """Runs `main` with the parsed flags, and turns errors into one line.
 
+    Places that the flags name are tried before: what cannot be written is refused now,
+    not once there is something to write.
+
     Args:
         main: the command.
         describe: what it does, for `--help`.
@@ -41,29 +47,70 @@ def command(
         argument: the flag whose dashes and name may be left out.
     """
     flags = Flags(*settings, hidden=hidden, argument=argument)
-    if _HELP & set(sys.argv[1:]):
-        print(flags.help(describe))
-        return
     absl_flags.FLAGS([sys.argv[0]])  # absl's own logging asks for parsed flags
     # orbax reports every step that it takes, and every error that it also raises.
     logging.set_verbosity(logging.FATAL)
+    sys.unraisablehook = _unraisable
     try:
         with interrupts.ending():
-            flags.parse(sys.argv)
-            main(flags)
-    except H2OError as error:
-        fail(error)
-    except interrupts.Interrupt as error:
-        complain(str(error))
+            if _HELP & set(sys.argv[1:]):
+                print(flags.help(describe))
+            else:
+                flags.parse(sys.argv)
+                flags.try_places()
+                main(flags)
+            # Now, as what is refused at the end of Python has no line.
+            sys.stdout.flush()
+    except BaseException as error:
+        told = explained(error)
+        if told is None:
+            raise
+        _leave_stdout()
+        complain(told[0])
+        if isinstance(error, interrupts.Interrupt):
+            # An orderly exit crashes where XLA was interrupted.
+            os._exit(told[1])
+        sys.exit(told[1])
+
+
+def explained(error: BaseException) -> tuple[str, int] | None:
+    """The line and the exit code of what a user can mend; None for our own faults."""
+    if isinstance(error, interrupts.Interrupt):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", interrupts.CTRL_C
+    if isinstance(error, BrokenPipeError):
+        return "standard output was closed before all was written", _CLOSED
+    if isinstance(error, OSError):
+        error = refused(error)
+    if isinstance(error, H2OError):
+        return str(error), error.exit_code
+    if isinstance(error, OverflowError):
+        return f"a number is too large ({error}); see --help", ConfigError.exit_code
+    exhausted = isinstance(error, jax.errors.JaxRuntimeError) and (
+        "RESOURCE_EXHAUSTED" in str(error)
+    )
+    if exhausted or isinstance(error, MemoryError):
+        fix = "give fewer runs or rows, smaller networks, or use a larger machine"
+        return f"out of memory ({error}); {fix}", MemoryLimitError.exit_code
+    return None
+
+
+def _unraisable(what: Any) -> None:
+    """Python's traceback, but for writes that outlive a checkpoint that failed.
+
+    Each would print one: orbax's event loop, which they report to, is closed by then.
+    """
+    if str(what.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(what)
+
+
+def _leave_stdout() -> None:
+    """Drops what standard output refuses: Python would try once more at its end."""
+    try:
         sys.stdout.flush()
-        # An orderly exit crashes where XLA was interrupted.
-        os._exit(error.exit_code)
-
-
-def fail(error: H2OError) -> NoReturn:
-    """One line on standard error, and the error's exit code."""
-    complain(str(error))
-    sys.exit(error.exit_code)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(text: str) -> None:
@@ -72,11 +119,19 @@ def complain(text: str) -> None:
     print(f"h2o_jax: error: {line}", file=sys.stderr, flush=True)
 
 
+class _Console(Console):
+    """Rich's, which ends a program itself where nobody reads its output."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what it met, for `command` to say."""
+        raise
+
+
 class Display:
     """A progress bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, title: str, total: int, quiet: bool = False):
-        self._console = Console(quiet=quiet)
+        self._console = _Console(quiet=quiet)
         self._total = total
         self._begin: tuple[int, float] | None = None
         self._epoch = 0

@@ -6,35 +6,26 @@ with the field's default, values and help. Nothing about a setting is written do
 """
 
 import pathlib
-import re
 import sys
-import textwrap
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
-from experiments import run_folder
-from experiments.cli import values
+from experiments import places, run_folder
+from experiments.cli import problems, values
+from experiments.cli.flagfiles import FlagValues
+from experiments.cli.help_texts import flag_help, title
 from h2o_jax import settings
-from h2o_jax.errors import CheckpointError, ConfigError, nearest
-from h2o_jax.settings import FREE, MACHINE, PLACE, Range, Setting
+from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.settings import FILE, FOLDER, FREE, MACHINE, PLACE, Range, Setting
+from h2o_jax.sim import tasks
 
 _FLAGFILE = """Flagfiles:
   --flagfile=FILE
       Reads flags from a file, one a line; the last of several values counts.
 """
-_ILLEGAL = re.compile(r"flag --(\w+)=(.*?): (.*)")
-_UNKNOWN = re.compile(r"Unknown command line flag '(\w+)'")
-_NO_FILE = re.compile(r"Unable to open flagfile: .*'(.*)'")
-"""What absl says."""
-_NOT_PARSED = {
-    "invalid literal for int": "a whole number",
-    "could not convert string to float": "a number",
-    "('Non-boolean": "true or false",
-}
-"""How absl begins where a text is no value -> what it should have been."""
 T = TypeVar("T")
 
 
@@ -68,7 +59,7 @@ class Flags:
         self._hidden = set(hidden)
         self._argument = argument
         self._known: dict[str, _Known] = {}
-        self._flags = flags.FlagValues()
+        self._flags = FlagValues()
         self._flags.set_gnu_getopt()
         for group in (*groups, *(x for x in hidden if isinstance(x, type))):
             hints = typing.get_type_hints(group)
@@ -86,8 +77,13 @@ class Flags:
 
         Raises:
             ConfigError: an unknown flag or a value that does not parse.
-            CheckpointError: a resumed run's flag was given another value.
+            CheckpointError: a resumed run's flag was given another value, or must be
+                given again.
         """
+        for word in argv:
+            shown = word.encode(errors="backslashreplace").decode()
+            if shown != word:  # such as a file named on another system
+                raise ConfigError(f"{shown}: is not UTF-8; rename it")
         try:
             rest = self._flags(list(argv))
             if self._argument and len(rest) in self._arguments():
@@ -96,7 +92,9 @@ class Flags:
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
         except flags.Error as error:
-            raise ConfigError(self._problem(" ".join(str(error).split()))) from None
+            said = " ".join(str(error).split())
+            known = {name: x.setting for name, x in self._known.items()}
+            raise ConfigError(problems.told(said, known)) from None
         if rest[1:]:
             raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
 
@@ -105,33 +103,22 @@ class Flags:
         several = self._known[self._argument].kind == values.NAMES
         return range(2, sys.maxsize if several else 3)
 
-    def _problem(self, said: str) -> str:
-        """What absl said of a command line, with the flag first and the fix."""
-        if found := _ILLEGAL.match(said):
-            name, text, why = found.groups()
-            allowed = self._known[name].setting.values
-            if allowed is not None and not isinstance(allowed, Range):
-                choices = ", ".join(allowed)
-                why = f"unknown; {nearest(text, allowed)}choose from {choices}"
-            kinds = [kind for said, kind in _NOT_PARSED.items() if why.startswith(said)]
-            return f"--{name}={text}: {f'not {kinds[0]}' if kinds else why}"
-        if found := _UNKNOWN.match(said):
-            name = found[1]
-            meant = nearest(f"--{name}", map("--{}".format, self._known))
-            meant = meant or "see --help"
-            return f"--{name}: no such flag; {meant}".rstrip()
-        if found := _NO_FILE.search(said):
-            path = pathlib.Path(found[1])
-            beside = [str(path.with_name(x.name)) for x in path.parent.glob("*")]
-            meant = nearest(str(path), beside) or "give the path of a flagfile"
-            return f"--flagfile={path}: no such file; {meant}".rstrip()
-        return said
-
     def _resume(self, program: str) -> None:
-        """Reads a saved run's flags, on top of which come those given now."""
+        """Reads a saved run's flags, on top of which come those given now.
+
+        A folder may come from anybody: only flags of a run are taken, and none that
+        names what to write, or Python.
+        """
         folder = pathlib.Path(str(self._flags["resume"].value))
         saved = run_folder.flag_lines(folder)
         given = {flag.name: flag.value for flag in self._sorted() if flag.present}
+        for name in (line.removeprefix("--").partition("=")[0] for line in saved):
+            own = {name, name.removeprefix("no")} & self._known.keys()
+            if not own or MACHINE in self._tags(own.pop()):
+                raise CheckpointError(
+                    f"{folder}: made by another version ({name!r} is no flag "
+                    "of a run); go on with that one, or start a fresh run"
+                )
         for flag in self._sorted():
             flag.unparse()
         try:
@@ -141,9 +128,15 @@ class Flags:
                 f"--resume={folder}: made by another version ({error}); go on with "
                 "that one, or start a fresh run"
             ) from None
+        texts = [x for x in self.outside() if x[2:].partition("=")[0] not in given]
+        if texts:
+            raise CheckpointError(
+                f"{folder}: its {' '.join(texts)} would be written to, or run "
+                "as Python; where you trust it, give it again"
+            )
         for name, value in given.items():
-            former = self._flags[name].value
-            if not self._tags(name) & {FREE, MACHINE} and former != value:
+            former, free = self._flags[name].value, {FREE, MACHINE, FOLDER}
+            if not self._tags(name) & free and former != value:
                 raise CheckpointError(
                     f"--resume={folder}: --{name} was {former!r} there, is {value!r} "
                     "now; drop the flag, or start a fresh run"
@@ -230,6 +223,34 @@ class Flags:
             and not self._tags(flag.name) & tags
         ]
 
+    def outside(self) -> list[str]:
+        """Flags of a run that name what is written, or Python that is run."""
+        return [
+            flag.serialize()
+            for flag in self._sorted()
+            if MACHINE not in self._tags(flag.name)
+            and isinstance(flag.value, str)
+            and (tasks.is_place(flag.value) or FOLDER in self._tags(flag.name))
+            and flag.value
+        ]
+
+    def try_places(self) -> None:
+        """Makes sure that all that the flags name can be written.
+
+        Raises:
+            ConfigError: it cannot; it names the flag.
+            DiskError: the disk is full.
+        """
+        for name, known in self._known.items():
+            tags = self._tags(name) & {FOLDER, FILE}
+            if not tags or name in self._hidden or known.group in self._hidden:
+                continue
+            for text in filter(None, str(self._flags[name].value).split(",")):
+                if "://" in text or text.startswith("minari:"):
+                    continue
+                attempt = places.try_folder if FOLDER in tags else places.try_file
+                attempt(name, pathlib.Path(text).expanduser())
+
     def names(self, group: type) -> list[str]:
         """The names of a group's flags."""
         return [name for name, known in self._known.items() if known.group is group]
@@ -238,16 +259,17 @@ class Flags:
         """What `--help` shows: the flags by group, in the order of the groups."""
         blocks = [describe.strip()]
         for group in self._groups:
-            title, _, _ = (group.__doc__ or "").strip().partition("\n")
-            lines = [title.partition(":")[0].rstrip(".") + ":"]
-            for name in self.names(group):
-                if name in self._hidden:
-                    continue
-                known, default = self._known[name], self._flags[name].default
-                lines.append("  " + _head(name, known, default))
-                text = textwrap.wrap(known.setting.help, 80)
-                lines += [f"      {line}" for line in text]
-            blocks.append("\n".join(lines))
+            shown = [x for x in self.names(group) if x not in self._hidden]
+            about = [
+                flag_help(
+                    name,
+                    self._known[name].kind,
+                    self._known[name].setting,
+                    self._flags[name].default,
+                )
+                for name in shown
+            ]
+            blocks.append("\n".join([title(group), *about]))
         blocks.append(_FLAGFILE)
         return "\n\n".join(blocks)
 
@@ -279,16 +301,3 @@ def _define(where: flags.FlagValues, name: str, known: _Known, default: Any) -> 
         flags.DEFINE_float(name, default, help, low, flag_values=where)
     else:
         flags.DEFINE_string(name, default, help, flag_values=where)
-
-
-def _head(name: str, known: _Known, default: Any) -> str:
-    """`--name=default` and the values that a flag may have."""
-    shown = "" if default is None else str(default)
-    line = f"--[no]{name}" if known.kind == "bool" else f"--{name}={shown}"
-    allowed = known.setting.values
-    if allowed is None:
-        return line
-    text = allowed.text if isinstance(allowed, Range) else ", ".join(allowed)
-    if known.kind == values.NUMBERS:
-        text += "; a list is one run each"
-    return f"{line}  ({text})"

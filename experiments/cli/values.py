@@ -1,11 +1,13 @@
 """Between the text of a flag and its typed value, by kind of setting."""
 
+import math
 import types
 import typing
 from collections.abc import Callable
 from typing import Any, Literal
 
 from experiments.experiment import Ranges
+from experiments.runs import MOST
 from h2o_jax.data import columns_file
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
@@ -13,6 +15,8 @@ from h2o_jax.settings import Range
 from h2o_jax.sim.gaps import GapSetting, to_text
 from h2o_jax.types import Hyper
 
+LARGEST = 2**31 - 1
+"""Whole numbers beyond it are no size, and keys are made of 32 bits."""
 TEXT = "text"
 WHOLE_NUMBERS = "whole numbers"
 RANGES = "ranges"
@@ -80,6 +84,8 @@ def whole_numbers(name: str, given: str, allowed: Range) -> tuple[int, ...]:
         raise ConfigError(problem) from None
     if min(numbers) < allowed.low:
         raise ConfigError(f"--{name}={given}: must be {allowed.low:g} or more")
+    if max(numbers) > LARGEST:
+        raise ConfigError(f"--{name}={given}: must be {LARGEST} or less")
     return numbers
 
 
@@ -89,7 +95,10 @@ def ranges(name: str, given: str, allowed: Range) -> tuple[int, ...]:
     for part in given.split(","):
         first, dots, last = part.partition("..")
         low, *high = whole_numbers(name, f"{first},{last}" if dots else first, allowed)
-        numbers += range(low, (high or [low])[0] + 1)
+        more = range(low, (high or [low])[0] + 1)
+        if len(numbers) + len(more) > MOST:
+            raise ConfigError(f"--{name}={given}: give {MOST} numbers at most")
+        numbers += more
     if not numbers:
         raise ConfigError(f"--{name}={given}: empty; give FIRST..LAST")
     if len(set(numbers)) < len(numbers):
@@ -138,7 +147,9 @@ def bounds(name: str, given: str, allowed: None) -> tuple[float, float] | None:
     try:
         low, high = (float(part) for part in given.split(":"))
     except ValueError:
-        raise ConfigError(f"--{name}={given}: give LOW:HIGH") from None
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ConfigError(f"--{name}={given}: give LOW:HIGH, LOW < HIGH")
     return low, high
 
 

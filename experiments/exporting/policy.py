@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 FORMAT = 1
+LARGEST = 1 << 30
+"""Bytes of a file."""
 
 
 class PolicyError(ValueError):
@@ -111,10 +113,12 @@ def read_contract(path: str | pathlib.Path) -> dict[str, Any]:
     path = pathlib.Path(path)
     beside = path.with_name(path.name + ".json")
     for file in (path, beside):
-        if not file.is_file():
+        if not file.is_file():  # a pipe or a device is none, either
             raise PolicyError(
                 f"{file}: no such file; copy policy and contract together"
             )
+        if file.stat().st_size > LARGEST:
+            raise PolicyError(f"{file}: too large for a policy; copy it again")
     try:
         contract: dict[str, Any] = dict(json.loads(beside.read_text()))
         stated = contract.pop("sha256")

@@ -1,12 +1,11 @@
 """What the runs of several folders earned, as their metrics and estimates say."""
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from experiments import build, reports, run_folder
+from experiments import build, reports, run_folder, sealed
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line
@@ -66,7 +65,9 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
 def estimates(subject: Subject) -> list[Line]:
     """The lines of judged.json; none where nothing was judged."""
     path = subject.folder / run_folder.JUDGED
-    found: list[Line] = json.loads(path.read_text()) if path.is_file() else []
+    if not path.exists():
+        return []
+    found: list[Line] = sealed.parse(sealed.read_text(path), path)
     return found
 
 

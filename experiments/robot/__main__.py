@@ -21,7 +21,7 @@ from experiments.cli.flags import Flags
 from experiments.robot import report
 from experiments.robot.scores import SCORES
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import at_least, setting
+from h2o_jax.settings import FOLDER, at_least, setting
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.tasks.task import Task
 
@@ -34,7 +34,7 @@ class Show:
         (), "Run folders, as FOLDER or NAME=FOLDER; a NAME has no / and no =."
     )
     real: str = setting("none", "The robots to balance, as gaps; a list.")
-    out: str = setting(".", "Folder of the files.")
+    out: str = setting(".", "Folder of the files.", tags=[FOLDER])
     episodes: int = setting(5, "Episodes per policy and robot.", at_least(1))
     evaluation_seed: int = setting(10_000, "Seed of the first episode.", at_least(0))
 

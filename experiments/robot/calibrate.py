@@ -15,7 +15,7 @@ from experiments.cli.flags import Flags
 from experiments.robot import calibration_figure
 from experiments.robot.calibration_figure import EXAMPLE, STRICT_RULE
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.settings import setting
+from h2o_jax.settings import FILE, setting
 from h2o_jax.sim import gaps
 from h2o_jax.sim.robot import calibration, scripted_operator
 from h2o_jax.sim.robot import log as robot_log
@@ -36,7 +36,7 @@ class Calibration:
     """What is compared."""
 
     dataset: str = setting("", "The robot's log, a text file in the published form.")
-    out: str = setting("", "A .png file for the figure; empty: none.")
+    out: str = setting("", "A .png file for the figure; empty: none.", tags=[FILE])
 
 
 SETTINGS = (Calibration,)

@@ -22,6 +22,8 @@ TIME = "time"
 """Column of the seconds at which rows were taken."""
 LONGEST = 64
 """Arrays of more numbers, such as images, are left out."""
+_DECODED = 8
+"""Bytes in memory for one of a message, about."""
 _UNUSED = ("header", "layout")
 """Fields of messages that are no measurement."""
 
@@ -108,7 +110,9 @@ def _mcap(path: pathlib.Path) -> Iterator[tuple[str, int, Any]]:
     reader, ros = needed("mcap.reader", "logs"), needed("mcap_ros2.decoder", "logs")
     factory, decoders = ros.DecoderFactory(), {}
     with open(path, "rb") as file:
-        for schema, channel, message in reader.make_reader(file).iter_messages():
+        messages = reader.make_reader(file)
+        _check_chunks(path, messages.get_summary())
+        for schema, channel, message in messages.iter_messages():
             if channel.id not in decoders:
                 kind = channel.message_encoding
                 if kind == "json":
@@ -118,6 +122,16 @@ def _mcap(path: pathlib.Path) -> Iterator[tuple[str, int, Any]]:
             decode = decoders[channel.id]
             if decode is not None:
                 yield channel.topic, message.log_time, decode(message.data)
+
+
+def _check_chunks(path: pathlib.Path, summary: Any) -> None:
+    """Refuses what would not fit once it is unpacked and decoded."""
+    total = 0
+    for chunk in summary.chunk_indexes if summary is not None else ():
+        declared, stored = chunk.uncompressed_size, chunk.compressed_size
+        files.check_expansion(path, "a chunk", declared, stored)
+        total += declared
+    files.check_memory(path, _DECODED * total)
 
 
 def _sqlite(folder: pathlib.Path) -> Iterator[tuple[str, int, Any]]:

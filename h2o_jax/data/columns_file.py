@@ -30,7 +30,7 @@ import pathlib
 import tomllib
 from typing import Any
 
-from h2o_jax.data import tables
+from h2o_jax.data import files, tables
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
 
@@ -91,8 +91,9 @@ def read(path: str) -> ColumnsFile:
         ConfigError: in one line, the file, the finding and the fix.
     """
     try:
-        content = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = files.read_text(pathlib.Path(path), files.LARGEST_TEXT, ConfigError)
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _bad(path, f"cannot be read ({error}); mend it") from None
     known = (*_TEXTS, *_NUMBERS, "observations", "actions")
     for name, value in content.items():

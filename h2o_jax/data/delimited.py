@@ -5,10 +5,12 @@ brackets or in a line of its own, or is missing; columns of text and dates; deci
 commas; a last line that was cut short.
 """
 
+import contextlib
 import csv
+import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -19,9 +21,13 @@ BRACKETS = re.compile(r"(.*?)\s*[\[(]([^\[\]()]*)[\])]$")
 MISSING = ("", "nan", "na", "null", "none")
 WORDS = {"true": 1.0, "false": 0.0} | dict.fromkeys(MISSING, np.nan)
 Row = Sequence[str]
-Split = Callable[[Sequence[str]], Iterable[Row]]
-_TEXT = 8
-"""Bytes in memory for one of a text file, at most."""
+Split = Callable[[Iterable[str]], Iterable[Row]]
+_TEXT = 4
+"""Bytes in memory for one of a text file, beside copies of the numbers, at most."""
+_PROBED, _BLOCK = 20, 4096
+"""Lines that tell the separator, and rows that are converted at once."""
+_BETWEEN = "\0"
+"""Between the cells of a column."""
 
 
 def read(path: pathlib.Path, ask: Ask) -> Frame:
@@ -31,25 +37,54 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
         DatasetError: a row has another number of cells than the header.
     """
     files.check_memory(path, _TEXT * path.stat().st_size)
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    lines = [line for line in lines if line.strip()]
-    begin = next((i for i, x in enumerate(lines) if x[0] not in "#%"), len(lines))
-    split = _splitter(lines[begin:])
-    remarks = list(split([line.lstrip("#% ") for line in lines[:begin]]))
-    header, said, rows = _heads(remarks, list(split(lines[begin:])))
-    names, units = _names(path, header, said)
     notes: list[str] = []
-    if len(rows) > 1 and len(rows[-1]) < len(names):
-        rows, notes = rows[:-1], ["the last line was cut short, and left out"]
-    for number, row in enumerate(rows):
-        if len(row) != len(names):
-            finding = f"row {number} has {len(row)} cells, the header {len(names)}"
-            raise files.fail(path, f"{finding}; mend or remove it")
+    with path.open(encoding="utf-8-sig") as file:
+        lines = (line for line in file if line.strip())
+        remarks, probe = [], []
+        for line in lines:
+            if line[0] not in "#%":
+                probe = [line, *itertools.islice(lines, _PROBED)]
+                break
+            remarks.append(line.lstrip("#% "))
+        split = _splitter(probe)
+        rows = iter(split(itertools.chain(probe, lines)))
+        first: Sequence[Row] = list(itertools.islice(rows, 3))
+        header, said, first = _heads(list(split(remarks)), first)
+        names, units = _names(path, header, said)
+        rows = _whole(path, itertools.chain(first, rows), len(names), notes)
+        texts = _texts(path, rows, len(names))
     comma = split is _semicolons
-    columns = {
-        name: _column([row[i] for row in rows], comma) for i, name in enumerate(names)
-    }
+    columns = {name: _column(texts[i], comma) for i, name in enumerate(names)}
     return Frame(columns, units, tuple(notes))
+
+
+def _whole(
+    path: pathlib.Path, rows: Iterable[Row], width: int, notes: list[str]
+) -> Iterator[Row]:
+    """Rows as wide as the header; a last one that was cut short is noted, no more."""
+    numbered = enumerate(rows)
+    for number, row in numbered:
+        if len(row) == width:
+            yield row
+        elif number and len(row) < width and next(numbered, None) is None:
+            notes.append("the last line was cut short, and left out")
+        else:
+            finding = f"row {number} has {len(row)} cells, the header {width}"
+            raise files.fail(path, f"{finding}; mend or remove it")
+
+
+def _texts(path: pathlib.Path, rows: Iterator[Row], width: int) -> list[list[str]]:
+    """The cells of each column, one text for every so many rows.
+
+    A text for each cell would take fifty times as much memory as the file.
+    """
+    texts: list[list[str]] = [[] for _ in range(width)]
+    while block := list(itertools.islice(rows, _BLOCK)):
+        for column, cells in zip(texts, zip(*block, strict=True), strict=True):
+            column.append(_BETWEEN.join(cells))
+            if column[-1].count(_BETWEEN) >= len(cells):
+                raise files.fail(path, "a cell holds a zero byte; mend or remove it")
+    return texts
 
 
 def _heads(
@@ -79,16 +114,15 @@ def _by(delimiter: str) -> Split:
 _commas, _semicolons, _tabs = _by(","), _by(";"), _by("\t")
 
 
-def _blanks(lines: Sequence[str]) -> Iterable[Row]:
-    return [line.split() for line in lines]
+def _blanks(lines: Iterable[str]) -> Iterable[Row]:
+    return (line.split() for line in lines)
 
 
 def _splitter(lines: Sequence[str]) -> Split:
     """The splitter that gives the first lines the most cells, all alike."""
-    probe = list(lines[:20])
     best, most = _commas, 1
     for split in (_semicolons, _tabs, _commas, _blanks):
-        widths = [len(row) for row in split(probe)]
+        widths = [len(row) for row in split(lines)]
         alike = bool(widths) and widths.count(widths[-1]) >= len(widths) - 1
         if alike and widths[-1] > most:
             best, most = split, widths[-1]
@@ -129,16 +163,23 @@ def _names(
     return names, units
 
 
-def _column(cells: Sequence[str], decimal_comma: bool) -> np.ndarray:
+def _column(texts: Sequence[str], decimal_comma: bool) -> np.ndarray:
     """Cells as numbers where all are, else as text."""
-    try:
-        return np.array(cells, float)
-    except ValueError:
-        pass
-    try:
+
+    def careful(cells: Sequence[str]) -> np.ndarray:
         return np.array([_value(cell, decimal_comma) for cell in cells])
-    except ValueError:
-        return np.array([cell.strip() for cell in cells])
+
+    for convert in (lambda cells: np.array(cells, float), careful):
+        with contextlib.suppress(ValueError):
+            return _joined(convert, texts)
+    return _joined(lambda cells: np.array([x.strip() for x in cells]), texts)
+
+
+def _joined(
+    convert: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]
+) -> np.ndarray:
+    parts = [convert(text.split(_BETWEEN)) for text in texts]
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _value(cell: str, decimal_comma: bool) -> float:

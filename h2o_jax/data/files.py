@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import math
 import os
 import pathlib
@@ -17,6 +18,15 @@ MAX_EXPANSION = 2000
 """Largest ratio of declared to stored bytes; compression reaches about 1030."""
 FREE_BYTES = 1 << 20
 """Declared sizes up to this are never refused."""
+LARGEST = 1 << 40
+"""Bytes of a log."""
+_HOLES = 1 << 32
+"""Bytes of a file from which on its holes matter: fewer are soon read."""
+LARGEST_TEXT = 1 << 24
+"""Bytes of a file that a person could have written."""
+_DIGEST = ".sha256"
+MOST_FILES = 100_000
+"""In the folder of a log."""
 
 SIGNATURES = (
     (b"PK\x03\x04", "a zip archive (.npz is one)"),
@@ -38,8 +48,13 @@ def fail(source: object, message: str) -> DatasetError:
 
 @contextlib.contextmanager
 def readable(path: pathlib.Path) -> Iterator[None]:
-    """Turns any error of a reader into a `DatasetError` that names the file."""
+    """Looks at a log, then turns any error of its reader into a `DatasetError`.
+
+    Raises:
+        DatasetError: in one line, the file, the finding and the fix.
+    """
     try:
+        check_log(path)
         yield
     except H2OError:
         raise
@@ -60,16 +75,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     writers that go by the suffix.
 
     Raises:
-        OSError: the file system refuses.
+        OSError: the file system refuses; it names the file.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        part = pathlib.Path(folder, path.name)
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+            part = pathlib.Path(folder, path.name)
+            yield part
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(part, path)
+    except OSError as error:  # a write that fails does not know its file
+        if error.filename is None or ".part-" in str(error.filename):
+            error.filename = str(path)
+        raise
 
 
 def unreadable(path: pathlib.Path, largest: float = math.inf) -> str | None:
@@ -95,6 +115,64 @@ def unreadable(path: pathlib.Path, largest: float = math.inf) -> str | None:
     return None
 
 
+def read_bytes(
+    path: pathlib.Path, largest: int, error: type[H2OError], said: str = ""
+) -> bytes:
+    """A file of the user's, once it is a regular one and no larger than it should be.
+
+    Args:
+        path: of the file.
+        largest: bytes that it may have.
+        error: what is raised otherwise.
+        said: comes before the path in an error, such as the flag that named it.
+    """
+    reason = unreadable(path, largest)
+    if reason is None:
+        try:
+            return path.read_bytes()
+        except OSError as refused:
+            reason = f"cannot be read ({refused.strerror})"
+    raise error(f"{said}{path}: {reason}")
+
+
+def read_text(
+    path: pathlib.Path, largest: int, error: type[H2OError], said: str = ""
+) -> str:
+    """A text of the user's; see `read_bytes`."""
+    content = read_bytes(path, largest, error, said)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise error(f"{said}{path}: is no text (UTF-8); mend it") from None
+
+
+def check_log(path: pathlib.Path) -> None:
+    """Refuses a log that is more than it seems, before a byte of it is read.
+
+    Raises:
+        DatasetError: a pipe, a device, a hole where rows should be, or too many files.
+    """
+    parts = list(itertools.islice(_files(path), MOST_FILES + 1))
+    if len(parts) > MOST_FILES:
+        raise fail(path, f"holds more than {MOST_FILES} files; give the log alone")
+    for part in parts:
+        if reason := unreadable(part, LARGEST):
+            raise fail(part, reason)
+        found = part.stat()
+        if found.st_size > _HOLES:
+            # Of what was written, a disk stores nearly all; its blocks have 512 bytes.
+            check_expansion(part, "the log", found.st_size, found.st_blocks * 512)
+
+
+def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A path, or whatever else than folders there is below it."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, _, names in os.walk(path):
+        yield from (pathlib.Path(folder, name) for name in names)
+
+
 def looks_like(path: pathlib.Path) -> str:
     """The kind of a file by its first bytes, in words."""
     with open(path, "rb") as file:
@@ -105,24 +183,39 @@ def looks_like(path: pathlib.Path) -> str:
     return next(known, "no known kind of file")
 
 
-def check_hash(path: pathlib.Path, expected: str | None) -> str:
+def check_hash(path: pathlib.Path, expected: str | None = None) -> str:
     """The SHA-256 in hex of a file, or of all files of a folder by name.
 
+    Args:
+        path: the file or folder.
+        expected: in hex; by default what `path`.sha256 says, where there is one.
+
     Raises:
-        DatasetError: `expected` is given and differs.
+        DatasetError: another one is expected.
     """
+    beside, says = path.with_name(path.name + _DIGEST), ""
+    if not expected and beside.is_file():
+        expected = read_text(beside, 1 << 12, DatasetError).partition(" ")[0]
+        says = f", as {beside.name} has it"
+    found = _hash(path)
+    if expected and found != expected.lower():
+        raise fail(path, f"its SHA-256 is {found}, not {expected}{says}; copy it again")
+    return found
+
+
+def write_hash(path: pathlib.Path) -> None:
+    """Writes a file's SHA-256 beside it, as sha256sum does, for `check_hash`."""
+    with replacing(path.with_name(path.name + _DIGEST)) as part:
+        part.write_text(f"{_hash(path)}  {path.name}\n")
+
+
+def _hash(path: pathlib.Path) -> str:
     if path.is_dir():
         parts = sorted(x for x in path.rglob("*") if x.is_file())
-        content = "".join(
-            f"{x.relative_to(path)} {check_hash(x, None)}\n" for x in parts
-        )
-        digest = hashlib.sha256(content.encode()).hexdigest()
-    else:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and digest != expected.lower():
-        raise fail(path, f"its SHA-256 is {digest}, not {expected}; copy it again")
-    return digest
+        content = "".join(f"{x.relative_to(path)} {_hash(x)}\n" for x in parts)
+        return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_expansion(

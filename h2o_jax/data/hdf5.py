@@ -6,6 +6,8 @@ walked and refused for any of these before a single value is read.
 """
 
 import contextlib
+import io
+import itertools
 import math
 import os
 import pathlib
@@ -17,8 +19,11 @@ import h5py
 import numpy as np
 
 from h2o_jax.data import files, tables
+from h2o_jax.errors import refused
 from h2o_jax.types import Transition
 
+DEEPEST, MOST_LINKS = 16, 2_000_000
+"""Groups within each other, and names in a file: HDF5 itself follows them all."""
 TRUNCATED = re.compile(r"eof = (\d+),.*stored_eof = (\d+)")
 
 
@@ -40,6 +45,8 @@ def attribute(path: str | os.PathLike[str], name: str) -> str | None:
         return None
     with h5py.File(path, "r") as file:
         value = file.attrs.get(name)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return value if isinstance(value, str) else None
 
 
@@ -65,10 +72,20 @@ def opened(path: pathlib.Path) -> Iterator[dict[str, h5py.Dataset]]:
     except OSError as error:
         raise _open_error(path, error) from error
     with file:
-        links: dict[str, Any] = {}
-        file.visititems_links(links.__setitem__)
-        for name, link in links.items():
-            _refuse_link(path, name, link)
+        links = itertools.count(1)
+
+        def look(name: str | bytes, link: object) -> str | None:
+            """A finding ends the walk: HDF5 follows whatever there is, to its end."""
+            if next(links) > MOST_LINKS or str(name).count("/") >= DEEPEST:
+                return f"more than {MOST_LINKS} names, or {DEEPEST} groups deep"
+            if isinstance(link, h5py.HardLink):
+                return None
+            kind = "an external" if isinstance(link, h5py.ExternalLink) else "a soft"
+            return f"{name!r} is {kind} link, refused"
+
+        finding = file.visititems_links(look)
+        if finding is not None:
+            raise files.fail(path, f"{finding}; store the arrays themselves")
         objects: dict[str, Any] = {}
         file.visititems(objects.__setitem__)
         for name, item in objects.items():
@@ -87,14 +104,6 @@ def _open_error(path: pathlib.Path, error: OSError) -> Exception:
     else:
         finding = f"not HDF5, looks like {kind}"
     return files.fail(path, f"{finding}; copy or download it again")
-
-
-def _refuse_link(path: pathlib.Path, name: str | bytes, link: object) -> None:
-    if not isinstance(link, h5py.HardLink):
-        kind = "an external" if isinstance(link, h5py.ExternalLink) else "a soft"
-        raise files.fail(
-            path, f"{name!r} is {kind} link, refused; store the arrays themselves"
-        )
 
 
 def _refuse_object(path: pathlib.Path, name: str, item: object) -> None:
@@ -116,7 +125,7 @@ def write_d4rl(
     path: str | os.PathLike[str],
     transition: Transition,
     timeouts: np.ndarray,
-    attrs: Mapping[str, Any] | None = None,
+    attrs: Mapping[str, str] | None = None,
 ) -> None:
     """Writes steps in the order they were taken, compressed and with checksums.
 
@@ -130,7 +139,8 @@ def write_d4rl(
         attrs: provenance, kept as attributes of the file.
 
     Raises:
-        DatasetError: if the disk refuses.
+        ConfigError: if the file system refuses.
+        DiskError: if the disk is full.
     """
     terminals = np.asarray(transition.discount_t) == 0
     columns = {
@@ -141,12 +151,20 @@ def write_d4rl(
         "terminals": terminals,
         "timeouts": np.asarray(timeouts, bool) & ~terminals,
     }
+    # The latest layout has checksums in its headers, too. HDF5 itself ends the process
+    # where a disk is full.
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver="latest") as file:
+        for name, data in columns.items():
+            file.create_dataset(
+                name, data=data, compression="gzip", shuffle=True, fletcher32=True
+            )
+        for name, text in (attrs or {}).items():
+            # Of a fixed length, it is part of the header and of its checksum.
+            length = max(1, len(text.encode()))
+            file.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", length))
     try:
-        with files.replacing(path) as part, h5py.File(part, "w") as file:
-            for name, data in columns.items():
-                file.create_dataset(
-                    name, data=data, compression="gzip", shuffle=True, fletcher32=True
-                )
-            file.attrs.update(attrs or {})
+        with files.replacing(path) as part:
+            part.write_bytes(content.getbuffer())
     except OSError as error:
-        raise files.fail(path, f"cannot be written ({error}); free space") from error
+        raise refused(error, path) from error

@@ -19,9 +19,12 @@ import numpy as np
 
 from h2o_jax.data import files, hdf5
 from h2o_jax.data.tables import ColumnMap
+from h2o_jax.errors import DatasetError
 from h2o_jax.types import Transition
 
 ID = re.compile(r"([\w-]+/)*[\w-]+-v\d+", re.ASCII)
+LONGEST = 200
+"""Characters of an id; file systems take 255 in a name."""
 FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
@@ -43,9 +46,10 @@ def locate(dataset_id: str, download: bool = False) -> pathlib.Path:
 
 
 def _folder(dataset_id: str) -> pathlib.Path:
-    if not ID.fullmatch(dataset_id):
+    if not ID.fullmatch(dataset_id) or len(dataset_id) > LONGEST:
         raise files.fail(
-            f"minari:{dataset_id}", "malformed id; write minari:NAMESPACE/NAME-vN"
+            f"minari:{dataset_id[:LONGEST]}",
+            "malformed id; write minari:NAMESPACE/NAME-vN",
         )
     root = os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")
     return pathlib.Path(root).expanduser() / dataset_id
@@ -74,7 +78,7 @@ def read(path: pathlib.Path, columns: ColumnMap = None) -> dict[str, np.ndarray]
     episodes = _check_metadata(path)
     with hdf5.opened(path) as datasets:
         numbers = sorted({_number(path, name) for name in datasets})
-        if numbers != list(range(episodes)):
+        if len(numbers) != episodes or numbers != list(range(len(numbers))):
             finding = f"{len(numbers)} episodes, the metadata say {episodes}"
             raise files.fail(path, f"{finding}; copy or download it again")
         files.check_memory(path, sum(_nbytes(datasets, number) for number in numbers))
@@ -86,7 +90,8 @@ def read(path: pathlib.Path, columns: ColumnMap = None) -> dict[str, np.ndarray]
 
 def _check_metadata(path: pathlib.Path) -> int:
     """Number of episodes, once the format and spaces are such as we read."""
-    metadata = json.loads(path.with_name("metadata.json").read_text())
+    about = path.with_name("metadata.json")
+    metadata = json.loads(files.read_text(about, files.LARGEST_TEXT, DatasetError))
     if metadata["data_format"] != "hdf5":
         finding = f"stored as {metadata['data_format']}"
         raise files.fail(path, f"{finding}; store it with data_format='hdf5'")

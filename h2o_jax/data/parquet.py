@@ -14,6 +14,7 @@ import numpy as np
 from h2o_jax.data import files
 from h2o_jax.data.extras import needed
 from h2o_jax.data.frames import Ask, Frame, widen
+from h2o_jax.errors import DatasetError
 
 VERSION = "v3."
 """Of LeRobot's layout."""
@@ -30,7 +31,8 @@ def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
     Raises:
         DatasetError: another version of the layout, or files that are missing.
     """
-    info = json.loads((path / "meta" / "info.json").read_text())
+    about = path / "meta" / "info.json"
+    info = json.loads(files.read_text(about, files.LARGEST_TEXT, DatasetError))
     version = str(info.get("codebase_version"))
     if not version.startswith(VERSION):
         raise files.fail(

@@ -84,7 +84,9 @@ class ControlLoop:
         Raises:
             DivergenceError: an action is not finite; nothing was stepped.
         """
-        if not math.isfinite(np.vdot(actions, actions)):
+        # The product is fast, and overflows for large numbers that are still finite.
+        product = np.vdot(actions, actions)
+        if not (math.isfinite(product) or np.isfinite(actions).all()):
             raise DivergenceError(_bad_actions(actions, ids))
         physics, channel = self._physics, self._channel
         if channel is None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from h2o_jax.data import files
+from h2o_jax.data import files, tables
 from h2o_jax.errors import CheckpointError
 
 Array = np.ndarray
@@ -31,6 +31,8 @@ FADE = 2.0
 _BLOCK = 8
 """Rows of one matrix product. Always as many, as bits may depend on it."""
 _FORMAT = 1
+_LARGEST = 1 << 30
+"""Bytes of a file."""
 _ABOUT = "about"
 
 
@@ -215,16 +217,12 @@ def load(path: pathlib.Path, about: Mapping[str, Any] | None = None) -> Residual
         CheckpointError: it is missing, damaged, of another version, or was learned
             from something else.
     """
+    if reason := files.unreadable(path, _LARGEST):
+        raise CheckpointError(f"{path}: {reason}; experiments.correct makes one")
     try:
-        # NumPy leaves a file that it opened open where it fails.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = tables.npz_arrays(path)
         header = json.loads(str(arrays.pop(_ABOUT)))
         residual = _from(header, arrays)
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no such file; make it with experiments.correct"
-        ) from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         raise CheckpointError(f"{path}: no residual, or damaged; remove it") from None
     if header["digest"] != residual.digest:

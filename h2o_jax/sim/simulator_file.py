@@ -62,11 +62,11 @@ def read(path: str) -> SimulatorFile:
         ConfigError: in one line, the file, the finding and the fix.
     """
     try:
-        table = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"simulator file {path}: {reason}; check --gap=@") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = files.read_text(
+            pathlib.Path(path), files.LARGEST_TEXT, ConfigError, "simulator file "
+        )
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _fail(path, f"no TOML ({error})") from None
     _known(path, "key", table, _KEYS)
     gap, fields = table.get("gap", "none"), table.get("fields", {})

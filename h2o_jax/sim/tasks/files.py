@@ -15,6 +15,7 @@ import sys
 import traceback
 from typing import Any
 
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.tasks import checking, gymnasium_task
 from h2o_jax.sim.tasks.task import Task
@@ -45,7 +46,7 @@ def load(text: str) -> Task:
     path, _, name = text.rpartition(":")
     if not path.endswith(".py") or not name:
         raise ConfigError(f"{text}: give FILE.py:NAME")
-    content = _read(path)
+    content = files.read_bytes(pathlib.Path(path), files.LARGEST_TEXT, ConfigError)
     found = getattr(_run(path, content), name, None)
     if not isinstance(found, Task) and not callable(found):
         what = "nothing" if found is None else f"a {type(found).__name__}"
@@ -70,13 +71,6 @@ def named(task: Task, content: bytes) -> Task:
     model = task.spec().to_xml().encode()
     digest = hashlib.sha256(content + model).hexdigest()[:8]
     return dataclasses.replace(task, name=f"{task.name}-{digest}")
-
-
-def _read(path: str) -> bytes:
-    try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; check the path") from None
 
 
 def _run(path: str, content: bytes) -> Any:

@@ -1,0 +1,26 @@
+"""Groups and flags as `--help` shows them."""
+
+import textwrap
+from typing import Any
+
+from experiments.cli import values
+from h2o_jax.settings import Range, Setting
+
+
+def title(group: type) -> str:
+    """The heading of a group: the first sentence that says what it is."""
+    first, _, _ = (group.__doc__ or "").strip().partition("\n")
+    return first.partition(":")[0].rstrip(".") + ":"
+
+
+def flag_help(name: str, kind: str, setting: Setting, default: Any) -> str:
+    """A flag with its default, the values that it may have, and what it means."""
+    shown = "" if default is None else str(default)
+    line = f"  --[no]{name}" if kind == "bool" else f"  --{name}={shown}"
+    allowed = setting.values
+    if allowed is not None:
+        text = allowed.text if isinstance(allowed, Range) else ", ".join(allowed)
+        more = "; a list is one run each" if kind == values.NUMBERS else ""
+        line += f"  ({text}{more})"
+    about = [f"      {x}" for x in textwrap.wrap(setting.help, 80)]
+    return "\n".join([line, *about])
