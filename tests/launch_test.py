@@ -74,7 +74,8 @@ def test_every_local_job_has_its_shard(launched):
 
 def test_a_launch_goes_on_in_its_folder(launched, log, monkeypatch, capsys):
     folder = launched / "grid"
-    same = (*BC, log, f"--run_dir={folder}", "--jobs=2")
+    results = f"--results_dir={launched / 'results'}"
+    same = (*BC, log, f"--run_dir={folder}", "--jobs=2", results)
     call(launch.main, monkeypatch, *same, "--epochs=1")
     assert capsys.readouterr().out.count("finished before") == 2
     # More epochs than were done, and one shard has done them: only the other goes on.
