@@ -1,5 +1,6 @@
 """Estimates of policies without a real system, against what can be worked out."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -43,6 +44,24 @@ def test_fitted_q_evaluation_finds_the_value_of_another_policy():
     assert found.value == pytest.approx(2.04755, rel=0.1)
     assert 0 < found.error < 0.5
     assert judging.fitted(log, always(-0.5), HOW).value < 0
+
+
+def test_values_without_an_end_are_reached():
+    """One at every step: 1 / (1 - .9) = 10, of which e^-5 is missing."""
+    rows = chain(episodes=40)
+    rows = rows._replace(
+        r_t=np.ones_like(rows.r_t), discount_t=np.ones_like(rows.r_t), s_t=rows.s_tm1
+    )
+    log = judging.part(rows, 0.2, 0)
+    how = dataclasses.replace(HOW, fqe_updates=400)
+    assert judging.fitted(log, always(0.5), how).value == pytest.approx(10, rel=0.03)
+
+
+def test_the_step_of_the_targets():
+    # 5 / (.01 10,000) = .05; what is missing then is .0067.
+    assert judging.target_step(0.99, 10_000) == pytest.approx(0.05)
+    assert pytest.approx(np.exp(-5), rel=0.01) == (1 - 0.05 * 0.01) ** 10_000
+    assert judging.target_step(0.99, 100) == 1
 
 
 def test_whole_episodes_are_held_out():
@@ -94,6 +113,7 @@ def unknown(tmp_path_factory):
             run.main,
             patch,
             *TINY,
+            "--algorithm=bc",
             f"--dataset={log}",
             "--gap=gravity:2",
             "--real=unknown",
@@ -141,11 +161,13 @@ def test_what_needs_a_real_system(tmp_path, monkeypatch, flags, finding):
 
 def test_the_benchmark_correlates():
     lines = [
-        {"fqe": float(i), "simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i}
+        {"fqe": i + 1.0, "simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i}
         for i in range(4)
     ]
-    head, _, fqe, simulated, _ = benchmark.report(lines).splitlines()
+    head, _, fqe, simulated, leaves = benchmark.report(lines).splitlines()
     assert head.startswith("4 policies, real returns 0.00 to 3.00")
-    assert fqe.split() == ["fqe", "1.00", "1.00", "0.00"]
-    assert simulated.split()[:3] == ["simulated", "-1.00", "-1.00"]
+    assert fqe.split() == ["fqe", "1.00", "1.00", "1.00", "1.00", "1.00"]
+    # Bias: (0 - 2 - 4 - 6) / 4; ranked first is the worst.
+    assert simulated.split()[1:] == ["-1.00", "-1.00", "-3.00", "3.00", "0.00"]
+    assert leaves.split()[3:] == ["-", "-", "0.00"]
     assert "too few" in benchmark.report(lines[:2])
