@@ -31,6 +31,7 @@ from experiments.reporting import (
     origin,
     page,
     returns,
+    robustness,
     verdict,
 )
 from experiments.reporting import values as critics
@@ -56,6 +57,7 @@ SECTIONS: dict[str, Make] = {
     "Discriminators and weights": _first(discriminators.discriminators),
     "Learning curves": returns.curves,
     "Q of real and simulated states": _first(critics.values),
+    "Robustness over the identified intervals": _first(robustness.robustness),
     "Expected return": returns.expected,
     "Export contract": _first(origin.promised),
     "What to log next": _first(logs.log_next),

@@ -15,7 +15,7 @@ import pytest
 import h2o_jax
 from experiments import judge, report, run, run_folder, sealed
 from experiments.cli.flags import Flags
-from experiments.reporting import figures, logs, numbers, page, verdict
+from experiments.reporting import figures, logs, numbers, page, robustness, verdict
 from experiments.reporting.numbers import Bin
 from experiments.reporting.page import Section, Table
 from experiments.statistics import Interval
@@ -98,6 +98,12 @@ def tiny_rows():
 )
 def test_a_return_beside_the_logs(found, wanted):
     assert verdict.beside(found, 3.0).startswith(wanted)
+
+
+def test_what_draws_do_to_returns():
+    said = robustness.sentence(np.array([4.0, 6.0]), np.array([1.0, 3.0, 8.0]))
+    assert "In 3 simulators" in said and "earns 4.0 (1.0 to 8.0)" in said
+    assert said.endswith("with the fitted values 5.0 (4.0 to 6.0).")
 
 
 # --- the page -------------------------------------------------------------------
@@ -200,7 +206,9 @@ def test_what_the_sections_say(sections, title, says):
 
 def test_every_section_is_made(sections):
     assert list(sections) == list(report.SECTIONS)
-    assert not [x for x in sections if "Not made" in sections[x]]
+    missing = {x: sections[x] for x in sections if "Not made" in sections[x]}
+    assert [*missing] == ["Robustness over the identified intervals"]
+    assert "no fields with intervals" in missing.popitem()[1]
     assert "stopped after" not in sections["Verdict"]
 
 
