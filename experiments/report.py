@@ -85,6 +85,9 @@ def main(flags: Flags) -> None:
     choice, machine = flags.of(Reporting), flags.of(Machine)
     if not choice.run:
         raise ConfigError("--run: empty; name a run folder")
+    path = pathlib.Path(choice.out)
+    if path.is_dir() or (path.parent.exists() and not path.parent.is_dir()):
+        raise ConfigError(f"--out={path}: no place for a file")
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
     subjects = [opened(pathlib.Path(x), machine.threads) for x in choice.run]
@@ -92,7 +95,6 @@ def main(flags: Flags) -> None:
     named = f"{first.experiment.algorithm} on {first.experiment.model.name}"
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
     content = page.render(choice.title or named, about, sections(subjects))
-    path = pathlib.Path(choice.out)
     with run_folder.writing("out", path), files.replacing(path) as part:
         part.write_text(content)
     print(f"wrote    {path}")
