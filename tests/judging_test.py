@@ -1,21 +1,23 @@
 """Estimates of policies without a real system, against what can be worked out."""
 
-import dataclasses
 import json
 
+import matplotlib.image
 import numpy as np
 import pytest
 
 import h2o_jax
+from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
-from experiments import judge, judging, run, run_folder
+from experiments import cached, judge, judging, run, run_folder
 from experiments.judging import Judging
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import worlds
+from h2o_jax.sim.identify import Fitting
 from tests.commands import TINY, call, write_log
 from tests.robots import arm
 
-HOW = Judging(discount=0.9, fqe_updates=1500, fqe_hidden=(32,), fqe_members=2)
+HOW = Judging(discount=0.9, fqe_updates=1000, fqe_hidden=(32,), fqe_members=2)
 
 
 def chain(episodes=60, length=5, seed=0):
@@ -53,8 +55,7 @@ def test_values_without_an_end_are_reached():
         r_t=np.ones_like(rows.r_t), discount_t=np.ones_like(rows.r_t), s_t=rows.s_tm1
     )
     log = judging.part(rows, 0.2, 0)
-    how = dataclasses.replace(HOW, fqe_updates=400)
-    assert judging.fitted(log, always(0.5), how).value == pytest.approx(10, rel=0.03)
+    assert judging.fitted(log, always(0.5), HOW).value == pytest.approx(10, rel=0.03)
 
 
 def test_the_step_of_the_targets():
@@ -171,3 +172,34 @@ def test_the_benchmark_correlates():
     assert simulated.split()[1:] == ["-1.00", "-1.00", "-3.00", "3.00", "0.00"]
     assert leaves.split()[3:] == ["-", "-", "0.00"]
     assert "too few" in benchmark.report(lines[:2])
+
+
+def test_the_benchmark_judges_in_mended_simulators(unknown, monkeypatch):
+    quick = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
+    monkeypatch.setattr(cached, "Fitting", lambda: quick)
+    how = Judging(fqe_updates=20, fqe_hidden=(8,), simulated_episodes=2)
+    (line,) = benchmark.judged(unknown, how, ["identified"], 1)
+    # The simulator has twice the log's gravity; the identified one has the log's.
+    assert line["identified"] != line["simulated"] and line["leaves"] > 0
+
+
+def test_policies_are_kept_at_several_lengths(tmp_path, monkeypatch):
+    given = []
+
+    def trains(command, check):
+        given.append([x for x in command if x.startswith("--")])
+        (tmp_path / "working").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(judged_policies.subprocess, "run", trains)
+    judged_policies.train(tmp_path, "iql", [1, 5], ["--task=hopper"])
+    assert {x.name for x in tmp_path.iterdir()} == {"iql_1", "iql_5"}
+    first, second = given
+    assert {"--task=hopper", "--algorithm=iql", "--epochs=1"} < set(first)
+    assert second == [f"--resume={tmp_path / 'working'}", "--epochs=5"]
+
+
+def test_the_stored_estimates_are_drawn(tmp_path):
+    line = {"run": "iql_1", "fqe": 1.0, "simulated": 2.0, "leaves": 1.0, "real": 1.0}
+    lines = [line, line | {"run": "sac_1", "real": 3.0}]
+    judging_figure.draw({"task": lines}, tmp_path / "figure.png")
+    assert matplotlib.image.imread(tmp_path / "figure.png").std() > 0.05
