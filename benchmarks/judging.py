@@ -85,7 +85,7 @@ def report(lines: Sequence[Line]) -> str:
         return f"{len(lines)} policies: too few to correlate"
     real = np.array([line["real"] for line in lines])
     rows = [f"{len(lines)} policies, real returns {real.min():.2f} to {real.max():.2f}"]
-    head = "Spearman", "Pearson", "bias", "mean error", "chosen"
+    head = "Spearman", "better half", "Pearson", "bias", "mean error", "chosen"
     rows.append(f"{'estimate':<12}" + "".join(f"{name:>12}" for name in head))
     for name in ESTIMATES:
         if name in lines[0]:
@@ -94,23 +94,30 @@ def report(lines: Sequence[Line]) -> str:
                 f"{x:>12.2f}" if np.isfinite(x) else f"{'-':>12}" for x in found
             )
             rows.append(f"{name:<12}{cells}")
+    if "fqe_error" in lines[0]:
+        off, error = np.array([[x["fqe"] - x["real"], x["fqe_error"]] for x in lines]).T
+        share = np.mean(np.abs(off) < 2 * error)
+        rows.append(f"fqe is within two standard errors of {share:.0%} of the policies")
     return "\n".join(rows)
 
 
 def against(
     estimate: Sequence[float], real: np.ndarray, distance: bool
 ) -> tuple[float, ...]:
-    """Spearman, Pearson, bias, mean error and the share that is chosen.
+    """Spearman over all and over the better half, Pearson, bias, error, what is chosen.
 
     A `distance` has no bias, and the policy that it ranks first is the nearest.
     """
     value = np.asarray(estimate, float)
     rank, line = (f(value, real)[0] for f in (stats.spearmanr, stats.pearsonr))
+    good = real >= np.median(real)
+    among = stats.spearmanr(value[good], real[good])[0]
     first = np.argmin(value) if distance else np.argmax(value)
     chosen = (real[first] - real.min()) / np.ptp(real)
     if distance:
-        return rank, line, np.nan, np.nan, chosen
-    return rank, line, np.mean(value - real), np.abs(value - real).mean(), chosen
+        return rank, among, line, np.nan, np.nan, chosen
+    off = value - real
+    return rank, among, line, off.mean(), np.abs(off).mean(), chosen
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def draw(found: dict[str, Sequence[Line]], out: pathlib.Path) -> None:
     )
     for ax, title in zip(rows[0], NAMES.values(), strict=True):
         ax.set_title(title)
+    methods = sorted({_method(line) for lines in found.values() for line in lines})
     for axes, (task, lines) in zip(rows, found.items(), strict=True):
         real = np.array([line["real"] for line in lines])
-        methods = list(dict.fromkeys(_method(line) for line in lines))
         for ax, name in zip(axes, NAMES, strict=True):
             if name not in lines[0]:
                 ax.text(0.5, 0.5, "not measured", ha="center", transform=ax.transAxes)
@@ -56,6 +56,8 @@ def draw(found: dict[str, Sequence[Line]], out: pathlib.Path) -> None:
             value = np.array([line[name] for line in lines])
             for i, method in enumerate(methods):
                 own = [_method(line) == method for line in lines]
+                if not any(own):
+                    continue
                 colour = plots.COLOURS[i]
                 ax.scatter(value[own], real[own], 14, colour, label=method, alpha=0.7)
             if name != "leaves":

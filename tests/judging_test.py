@@ -17,7 +17,7 @@ from h2o_jax.sim.identify import Fitting
 from tests.commands import TINY, call, write_log
 from tests.robots import arm
 
-HOW = Judging(discount=0.9, fqe_updates=1000, fqe_hidden=(32,), fqe_members=2)
+HOW = Judging(discount=0.9, fqe_updates=500, fqe_hidden=(32,), fqe_members=2)
 
 
 def chain(episodes=60, length=5, seed=0):
@@ -50,7 +50,7 @@ def test_fitted_q_evaluation_finds_the_value_of_another_policy():
 
 def test_values_without_an_end_are_reached():
     """One at every step: 1 / (1 - .9) = 10, of which e^-5 is missing."""
-    rows = chain(episodes=40)
+    rows = chain()
     rows = rows._replace(
         r_t=np.ones_like(rows.r_t), discount_t=np.ones_like(rows.r_t), s_t=rows.s_tm1
     )
@@ -162,15 +162,19 @@ def test_what_needs_a_real_system(tmp_path, monkeypatch, flags, finding):
 
 def test_the_benchmark_correlates():
     lines = [
-        {"fqe": i + 1.0, "simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i}
+        {
+            **{"fqe": i + 1.0, "fqe_error": 0.4 + 0.2 * (i > 0)},
+            **{"simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i},
+        }
         for i in range(4)
     ]
-    head, _, fqe, simulated, leaves = benchmark.report(lines).splitlines()
+    head, _, fqe, simulated, leaves, within = benchmark.report(lines).splitlines()
     assert head.startswith("4 policies, real returns 0.00 to 3.00")
-    assert fqe.split() == ["fqe", "1.00", "1.00", "1.00", "1.00", "1.00"]
+    assert fqe.split() == ["fqe", *6 * ["1.00"]]
     # Bias: (0 - 2 - 4 - 6) / 4; ranked first is the worst.
-    assert simulated.split()[1:] == ["-1.00", "-1.00", "-3.00", "3.00", "0.00"]
-    assert leaves.split()[3:] == ["-", "-", "0.00"]
+    assert simulated.split()[1:] == [*3 * ["-1.00"], "-3.00", "3.00", "0.00"]
+    assert leaves.split()[4:] == ["-", "-", "0.00"]
+    assert "of 75% of the policies" in within
     assert "too few" in benchmark.report(lines[:2])
 
 
