@@ -217,8 +217,8 @@ def table(lines: Sequence[Line], discount: float) -> str:
         "",
         f"returns are discounted by {discount:g}; of the log itself, what held-out "
         "episodes earned",
-        "fqe: from the log alone, at the starts of held-out episodes; +- is how critics "
-        "and starts differ, no interval of the truth",
+        "fqe: from the log alone, at the starts of held-out episodes; +- is how "
+        "critics and starts differ, no interval of the truth",
         "simulated: in the simulator that it learned in, which ranks best if it was "
         "mended with the log",
         "leaves: distance of its actions to the log, against the log's own; far above "
