@@ -37,6 +37,7 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim import worlds
+from h2o_jax.sim.environments import Environments
 
 Line = dict[str, Any]
 
@@ -176,8 +177,32 @@ def _numbers(
     threads: int,
 ) -> Line:
     """The estimates of one policy."""
-    episodes, discount = how.simulated_episodes, how.discount
     fitted = judging.fitted(log, act, how)
+    line = {
+        "fqe": fitted.value,
+        "fqe_error": fitted.error,
+        "simulated": simulated(experiment, simulator, act, how, threads),
+        "leaves": judging.leaving(log, act, how.judge_seed),
+    }
+    if experiment.knows_real:
+        task, gaps, _ = experiment.real_system
+        episodes = how.simulated_episodes
+        world = worlds.environments(
+            task, [gaps] * episodes, [0] * episodes, experiment.inertia, threads
+        )
+        line["real"] = _earned(world, experiment, act, how)
+    return line
+
+
+def simulated(
+    experiment: Experiment,
+    simulator: Simulator,
+    act: judging.Act,
+    how: Judging,
+    threads: int,
+) -> float:
+    """Mean discounted return of a policy in a simulator of the experiment."""
+    episodes = how.simulated_episodes
     residual = [simulator.residual] if build.corrects(experiment) else []
     world = worlds.environments(
         experiment.model,
@@ -187,24 +212,15 @@ def _numbers(
         threads,
         residuals=residual * episodes,
     )
-    seed = experiment.evaluation_seed
-    line = {
-        "fqe": fitted.value,
-        "fqe_error": fitted.error,
-        "simulated": float(
-            judging.discounted(world, act, episodes, seed, discount).mean()
-        ),
-        "leaves": judging.leaving(log, act, how.judge_seed),
-    }
-    if experiment.knows_real:
-        task, gaps, _ = experiment.real_system
-        real = worlds.environments(
-            task, [gaps] * episodes, [0] * episodes, experiment.inertia, threads
-        )
-        line["real"] = float(
-            judging.discounted(real, act, episodes, seed, discount).mean()
-        )
-    return line
+    return _earned(world, experiment, act, how)
+
+
+def _earned(
+    world: Environments, experiment: Experiment, act: judging.Act, how: Judging
+) -> float:
+    """Mean discounted return in a world."""
+    given = how.simulated_episodes, experiment.evaluation_seed, how.discount
+    return float(judging.discounted(world, act, *given).mean())
 
 
 def table(lines: Sequence[Line], discount: float) -> str:
@@ -227,8 +243,10 @@ def table(lines: Sequence[Line], discount: float) -> str:
         "",
         f"returns are discounted by {discount:g}; of the log itself, what held-out "
         "episodes earned",
-        "fqe: from the log alone, at the starts of held-out episodes; simulated: in "
-        "the simulator that it learned in",
+        "fqe: from the log alone, at the starts of held-out episodes; +- is how "
+        "critics and starts differ, no interval of the truth",
+        "simulated: in the simulator that it learned in, which ranks best if it was "
+        "mended with the log",
         "leaves: distance of its actions to the log, against the log's own; far above "
         "1 neither estimate knows much",
     ]

@@ -30,6 +30,8 @@ Act = Callable[[Array], Array]
 """`observations [..., O] -> actions [..., A]`."""
 _NEIGHBOURS, _QUESTIONS = 50_000, 2000
 """Most logged rows that are searched, and rows that are asked about."""
+_HORIZONS = 5.0
+"""Effective horizons that the targets go through: exp(-5) of a value is missing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Judging:
     """How policies are judged."""
 
     discount: float = setting(0.99, "Discount factor of every estimate.", OPEN_UNIT)
-    fqe_updates: int = setting(20_000, "Updates of each critic.", at_least(1))
+    fqe_updates: int = setting(10_000, "Updates of each critic.", at_least(1))
     fqe_hidden: tuple[int, ...] = setting((128, 128), "Widths.", at_least(1))
     fqe_members: int = setting(3, "Critics, each with a seed of its own.", at_least(2))
     held_out: float = setting(
@@ -125,7 +127,10 @@ def fitted(log: Log, act: Act, how: Judging) -> Fitted:
         obs_mean=mean, obs_std=np.where(std > 1e-6, std, 1.0)
     )
     hyper = Hyper().replace(
-        discount=how.discount, critic_lr=1e-3, target_ema=0.01, reward_scale=scale
+        discount=how.discount,
+        critic_lr=1e-3,
+        target_ema=target_step(how.discount, how.fqe_updates),
+        reward_scale=scale,
     )
     hyper = jax.tree.map(lambda x: jnp.full(members, x, jnp.float32), hyper)
     keys = jax.random.split(jax.random.key(how.judge_seed), members)
@@ -140,6 +145,21 @@ def fitted(log: Log, act: Act, how: Judging) -> Fitted:
         state.params["critic"], jnp.asarray(start), jnp.asarray(act(log.starts))
     )
     return _summary(np.asarray(values[..., 0], float) / scale)
+
+
+def target_step(discount: float, updates: int) -> float:
+    r"""Step of the targets with which `updates` are enough to reach the values.
+
+    Critics begin near zero, and follow their targets closely; these move by a step
+    :math:`\eta` a time towards rewards and discounted values. Where nothing ends an
+    episode, what is missing of a value after `n` updates is
+
+    .. math:: (1 - \eta (1 - \gamma))^n \approx e^{-\eta (1 - \gamma) n},
+
+    so the step is chosen for an exponent of five: 0.7 %. A smaller one reports values
+    that are too low, whatever the log; a larger one only adds noise.
+    """
+    return min(1.0, _HORIZONS / ((1 - discount) * updates))
 
 
 @functools.cache

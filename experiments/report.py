@@ -33,6 +33,7 @@ from experiments.reporting import (
     origin,
     page,
     returns,
+    robustness,
     verdict,
 )
 from experiments.reporting import values as critics
@@ -58,6 +59,7 @@ SECTIONS: dict[str, Make] = {
     "Discriminators and weights": _first(discriminators.discriminators),
     "Learning curves": returns.curves,
     "Q of real and simulated states": _first(critics.values),
+    "Robustness over the identified intervals": _first(robustness.robustness),
     "Expected return": returns.expected,
     "Export contract": _first(origin.promised),
     "What to log next": _first(logs.log_next),
@@ -85,6 +87,7 @@ def main(flags: Flags) -> None:
     choice, machine = flags.of(Reporting), flags.of(Machine)
     if not choice.run:
         raise ConfigError("--run: empty; name a run folder")
+    path = pathlib.Path(choice.out)
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
     again = flags.of(Again)
@@ -93,7 +96,6 @@ def main(flags: Flags) -> None:
     named = f"{first.experiment.algorithm} on {first.experiment.model.name}"
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
     content = page.render(choice.title or named, about, sections(subjects))
-    path = pathlib.Path(choice.out)
     with places.writing("out", path), files.replacing(path) as part:
         part.write_text(content)
     print(f"wrote    {path}")

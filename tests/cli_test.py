@@ -297,6 +297,9 @@ def test_documented_commands_parse(tmp_path, monkeypatch, name, arguments):
         f"--columns=@{tmp_path}/columns.toml" if x.startswith("--columns=@") else x
         for x in arguments
     ]
+    # A flagfile that the reader writes.
+    own = [x for x in arguments if x.startswith("--flagfile=") and "/" not in x]
+    arguments = [x for x in arguments if x not in own]
     if "--help" in arguments:
         return
     module = importlib.import_module(COMMANDS[name])

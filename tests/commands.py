@@ -12,7 +12,7 @@ from experiments import devices, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
-from h2o_jax.sim import rollout, tasks, worlds
+from h2o_jax.sim import gaps, rollout, tasks, worlds
 
 TINY = (
     "--task=hopper",
@@ -55,10 +55,10 @@ def call(main, monkeypatch, *arguments):
     main(parsed(*arguments, settings=module.SETTINGS, hidden=hidden))
 
 
-def write_log(path, rows=400):
-    """A log of random actions in the unmodified Hopper."""
+def write_log(path, rows=400, gap="none"):
+    """A log of random actions in Hopper, the unmodified one by default."""
     task = tasks.get("hopper")
-    world = worlds.make(task, [()], [0])
+    world = worlds.make(task, [gaps.parse(gap)], [0])
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (rows, 1, task.action_dim)).astype(np.float32)
     collected = rollout.collect(world, lambda obs, t: actions[t], rows)

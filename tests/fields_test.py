@@ -165,7 +165,7 @@ def test_wrong_files_are_one_line_errors(text, message, tmp_path):
 
 
 def test_a_missing_file_and_two_files(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
         gaps.parse(f"@{tmp_path}/none.toml")
     one = written(tmp_path / "a.toml", "[fields]\ngravity = 2\n")
     two = written(tmp_path / "b.toml", "[fields]\ngravity = 2\n")

@@ -78,7 +78,7 @@ def test_fields_that_only_change_units_are_named_and_one_is_held(log):
     predict = fitting.Predictor(CHEETAH, (), "modern", 1)
     rows = windows.sort(CHEETAH, predict.model, log, 0.1, 0)
     how = dataclasses.replace(FEW, fields=(*names, "actuator_gear"))
-    search = identify._Search(predict, rows, how, 0)
+    search = identify._Search(predict, rows, how, 0, late=False)
     _, condition, left = search.tellable(dict.fromkeys(how.fields, 1.0), {})
     assert list(left) == ["actuator_gear"] and condition < 10
     assert all(name in left["actuator_gear"] for name in names)
@@ -110,6 +110,14 @@ def test_a_latency_is_profiled():
     assert values(result)["gravity"] == pytest.approx(0.5, rel=1e-2)
     errors = result.latency.errors
     assert min(errors, key=errors.get) == 2 and len(errors) == 6
+
+
+def test_no_latency_is_looked_for_in_rows_out_of_order(log):
+    order = np.random.default_rng(0).permutation(len(log.r_t))
+    mixed = jax.tree.map(lambda x: x[order], log)
+    result = found("gravity:2", mixed, fields=("gravity", "latency"), starts=1)
+    assert "rows of the log follow each other" in result.left_alone["latency"]
+    assert values(result)["gravity"] == pytest.approx(0.5, rel=1e-2)
 
 
 def test_noise_on_actions_is_told_from_none(log):
@@ -194,7 +202,7 @@ def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
         (["--fields=body_mass:tail"], "no body of that name; choose from"),
         (["--fields=gravity,gravity"], "give each field once"),
         (["--bounds=2:5"], "--bounds=2:5: give 0 < LOW < 1 < HIGH"),
-        (["--gap=@none.toml"], r"none\.toml: No such file"),
+        (["--gap=@none.toml"], r"none\.toml: no such file"),
         (["--out=a.json"], r"--out=a\.json: give a path that ends in \.toml"),
         (["--out=a,b.toml"], "without commas"),
         (["--dataset="], "--dataset: no log"),

@@ -2,19 +2,22 @@
 
 import json
 
+import matplotlib.image
 import numpy as np
 import pytest
 
 import h2o_jax
+from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
-from experiments import judge, judging, run, run_folder
+from experiments import cached, judge, judging, run, run_folder
 from experiments.judging import Judging
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import worlds
+from h2o_jax.sim.identify import Fitting
 from tests.commands import TINY, call, write_log
 from tests.robots import arm
 
-HOW = Judging(discount=0.9, fqe_updates=1500, fqe_hidden=(32,), fqe_members=2)
+HOW = Judging(discount=0.9, fqe_updates=500, fqe_hidden=(32,), fqe_members=2)
 
 
 def chain(episodes=60, length=5, seed=0):
@@ -43,6 +46,23 @@ def test_fitted_q_evaluation_finds_the_value_of_another_policy():
     assert found.value == pytest.approx(2.04755, rel=0.1)
     assert 0 < found.error < 0.5
     assert judging.fitted(log, always(-0.5), HOW).value < 0
+
+
+def test_values_without_an_end_are_reached():
+    """One at every step: 1 / (1 - .9) = 10, of which e^-5 is missing."""
+    rows = chain()
+    rows = rows._replace(
+        r_t=np.ones_like(rows.r_t), discount_t=np.ones_like(rows.r_t), s_t=rows.s_tm1
+    )
+    log = judging.part(rows, 0.2, 0)
+    assert judging.fitted(log, always(0.5), HOW).value == pytest.approx(10, rel=0.03)
+
+
+def test_the_step_of_the_targets():
+    # 5 / (.01 10,000) = .05; what is missing then is .0067.
+    assert judging.target_step(0.99, 10_000) == pytest.approx(0.05)
+    assert pytest.approx(np.exp(-5), rel=0.01) == (1 - 0.05 * 0.01) ** 10_000
+    assert judging.target_step(0.99, 100) == 1
 
 
 def test_whole_episodes_are_held_out():
@@ -94,6 +114,7 @@ def unknown(tmp_path_factory):
             run.main,
             patch,
             *TINY,
+            "--algorithm=bc",
             f"--dataset={log}",
             "--gap=gravity:2",
             "--real=unknown",
@@ -141,11 +162,48 @@ def test_what_needs_a_real_system(tmp_path, monkeypatch, flags, finding):
 
 def test_the_benchmark_correlates():
     lines = [
-        {"fqe": float(i), "simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i}
+        {
+            **{"fqe": i + 1.0, "fqe_error": 0.4 + 0.2 * (i > 0)},
+            **{"simulated": -float(i), "leaves": 1.0 + (i == 2), "real": i},
+        }
         for i in range(4)
     ]
-    head, _, fqe, simulated, _ = benchmark.report(lines).splitlines()
+    head, _, fqe, simulated, leaves, within = benchmark.report(lines).splitlines()
     assert head.startswith("4 policies, real returns 0.00 to 3.00")
-    assert fqe.split() == ["fqe", "1.00", "1.00", "0.00"]
-    assert simulated.split()[:3] == ["simulated", "-1.00", "-1.00"]
+    assert fqe.split() == ["fqe", *6 * ["1.00"]]
+    # Bias: (0 - 2 - 4 - 6) / 4; ranked first is the worst.
+    assert simulated.split()[1:] == [*3 * ["-1.00"], "-3.00", "3.00", "0.00"]
+    assert leaves.split()[4:] == ["-", "-", "0.00"]
+    assert "of 75% of the policies" in within
     assert "too few" in benchmark.report(lines[:2])
+
+
+def test_the_benchmark_judges_in_mended_simulators(unknown, monkeypatch):
+    quick = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
+    monkeypatch.setattr(cached, "Fitting", lambda: quick)
+    how = Judging(fqe_updates=20, fqe_hidden=(8,), simulated_episodes=2)
+    (line,) = benchmark.judged(unknown, how, ["identified"], 1)
+    # The simulator has twice the log's gravity; the identified one has the log's.
+    assert line["identified"] != line["simulated"] and line["leaves"] > 0
+
+
+def test_policies_are_kept_at_several_lengths(tmp_path, monkeypatch):
+    given = []
+
+    def trains(command, check):
+        given.append([x for x in command if x.startswith("--")])
+        (tmp_path / "working").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(judged_policies.subprocess, "run", trains)
+    judged_policies.train(tmp_path, "iql", [1, 5], ["--task=hopper"])
+    assert {x.name for x in tmp_path.iterdir()} == {"iql_1", "iql_5"}
+    first, second = given
+    assert {"--task=hopper", "--algorithm=iql", "--epochs=1"} < set(first)
+    assert second == [f"--resume={tmp_path / 'working'}", "--epochs=5"]
+
+
+def test_the_stored_estimates_are_drawn(tmp_path):
+    line = {"run": "iql_1", "fqe": 1.0, "simulated": 2.0, "leaves": 1.0, "real": 1.0}
+    lines = [line, line | {"run": "sac_1", "real": 3.0}]
+    judging_figure.draw({"task": lines}, tmp_path / "figure.png")
+    assert matplotlib.image.imread(tmp_path / "figure.png").std() > 0.05

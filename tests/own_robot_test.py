@@ -1,6 +1,9 @@
-"""A robot of one's own from the command line: the example of docs/robots.md, small."""
+"""A robot of one's own: the tutorial's commands in small, and what else runs can do."""
 
+import importlib
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,14 +11,16 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import audit, identify, policies, run, run_folder
+from experiments import policies, run, run_folder
+from experiments.cli.flags import Flags
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import simulator_file
 from h2o_jax.sim.tasks import files
 from tests.commands import call
 from tests.robots import arm
 
-PENDULUM = pathlib.Path(__file__).resolve().parents[1] / "docs" / "pendulum"
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PENDULUM = ROOT / "docs" / "pendulum"
 SMALL = (
     "--algorithm=sac",
     "--hidden=8,8",
@@ -25,33 +30,108 @@ SMALL = (
     "--evaluate_every=1",
     "--episodes=2",
 )
+SMALLER = {
+    "audit": ("--windows=100", "--rows=600", "--horizons=5"),
+    "identify": ("--starts=1", "--windows=400", "--long_windows=100"),
+    # Compiles several times faster than H2O+, which the tests of report train.
+    "run": (
+        "--algorithm=sac",
+        "--hidden=8,8",
+        "--learn_rows=0:8",
+        "--steps=60",
+        "--updates=3",
+        "--epochs=1",
+        "--episodes=2",
+    ),
+    "judge": ("--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"),
+}
+"""Command -> what it is given in addition, which goes before."""
+ARGUMENTS = {"inspect": "log", "export": "folder", "judge": "run", "report": "run"}
+"""Command -> the flag whose name is left out."""
+
+
+def tutorial():
+    """The shell blocks of the tutorial's two parts."""
+    parts = (ROOT / "docs" / "tutorial.md").read_text().split("## The wheel-legged")
+    return [re.findall(r"```bash\n(.*?)```", part, re.DOTALL) for part in parts]
+
+
+def run_block(block, patch):
+    """Runs one block in the present folder: commands of ours in this process."""
+    lines = block.replace("\\\n", " ").splitlines()
+    if not lines[0].startswith("python -m experiments"):
+        block = block.replace("20000", "1500").replace("npz 10", "npz 2")
+        python = block.replace("python ", f"{sys.executable} ")
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        shell = ["bash", "-ec", python]
+        return subprocess.run(
+            shell, env=environment, check=True, capture_output=True, text=True
+        ).stdout
+    for line in lines:
+        name, *words = shlex.split(line.removeprefix("python -m experiments."))
+        module = importlib.import_module(f"experiments.{name}")
+        argument = ARGUMENTS.get(name, "")
+        flags = Flags(*module.SETTINGS, argument=argument)
+        flags.parse(["prog", *words, *SMALLER.get(name, ())])
+        patch.setattr("experiments.devices.use_cores", lambda cores, runs: None)
+        module.main(flags)
+    return ""
 
 
 @pytest.fixture(scope="module")
-def robot(tmp_path_factory):
-    """A copy of the example with its log; gives the folder and the flags of its log."""
-    folder = tmp_path_factory.mktemp("robot")
-    shutil.copytree(PENDULUM, folder, dirs_exist_ok=True)
-    log = str(folder / "log.csv")
-    subprocess.run([sys.executable, folder / "record.py", log, "1500"], check=True)
-    columns = "observations=x,angle,v,rate;actions=amperes;rewards=reward"
-    columns += ";terminals=fell;next_observations=x1,angle1,v1,rate1"
-    flags = (f"--dataset={log}", f"--columns={columns}", "--action_bounds=-2:2")
-    return folder, (f"--task={folder}/pendulum.py:TASK", *flags)
+def robot(tmp_path_factory, fast_compile):
+    """The tutorial's folder after all its commands; what its robot said at the end."""
+    folder = tmp_path_factory.mktemp("robot") / "pole"
+    shutil.copytree(PENDULUM, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        _, *blocks = tutorial()[0]
+        said = [run_block(block, patch) for block in blocks]
+    return folder, said[-1]
 
 
-def test_audit_and_identify_find_what_is_wrong(robot, monkeypatch, capsys):
-    folder, flags = robot
-    call(audit.main, monkeypatch, *flags, "--out=", "--threads=1")
-    assert "route    identify" in capsys.readouterr().out
-    out = folder / "fitted.toml"
-    fields = "--fields=body_mass:pole,actuator_gear,joint_damping:rail,latency"
-    more = ("--bounds=0.1:20", f"--out={out}", "--threads=1", "--starts=1")
-    call(identify.main, monkeypatch, *flags, fields, *more)
-    found = {x.name: x.value for x in simulator_file.read(str(out)).fields}
-    assert found["latency"] == 1
-    assert found["actuator_gear"] == pytest.approx(0.6, abs=0.02)
-    assert found["body_mass:pole"] == pytest.approx(2.0, abs=0.3)
+@pytest.fixture
+def flags(robot):
+    """Those of the task and its log."""
+    folder = robot[0]
+    return (
+        f"--task={folder}/pendulum.py:TASK",
+        f"--dataset={folder}/log.csv",
+        f"--columns=@{folder}/columns.toml",
+    )
+
+
+def test_the_tutorial_finds_what_is_wrong(robot):
+    found = {x.name: x for x in simulator_file.read(f"{robot[0]}/fitted.toml").fields}
+    assert found["latency"].value == 1
+    assert found["actuator_gear"].value == pytest.approx(0.6, abs=0.03)
+    assert found["body_mass:pole"].value == pytest.approx(2.0, abs=0.5)
+
+
+def test_the_tutorial_ends_on_the_robot(robot):
+    folder, said = robot
+    assert said.startswith("stood for ") and "of 20 s" in said
+    page = (folder / "report.html").read_text()
+    assert page.count("Not made") == 1  # discriminators, which SAC has not
+    assert "the log values @fitted" in page
+    assert "In 20 simulators drawn from the intervals the policy earns " in page
+    contract = (folder / "policy.npz.json").read_text()
+    assert '"latency_seconds": 0.02' in contract and '"unit": "A"' in contract
+
+
+def test_the_code_of_ones_own_is_short():
+    code = (PENDULUM / "pendulum.py").read_text().splitlines()
+    assert len([x for x in code if x.strip()]) <= 40
+
+
+def test_the_tutorial_on_the_published_log(shared_file, tmp_path, monkeypatch):
+    whole = shared_file("robot/log.txt").read_text().splitlines(keepends=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.txt").write_text("".join(whole[:2000]))
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    for block in tutorial()[1]:
+        run_block(block.removeprefix("cd ..\n"), monkeypatch)
+    assert (tmp_path / "robot.html").is_file() and (tmp_path / "robot.npz").is_file()
 
 
 def trained(monkeypatch, folder, *flags):
@@ -60,10 +140,9 @@ def trained(monkeypatch, folder, *flags):
 
 
 def test_a_run_is_normalised_by_the_log_and_scored_in_the_real_model(
-    robot, tmp_path, monkeypatch
+    robot, flags, tmp_path, monkeypatch
 ):
-    folder, flags = robot
-    real = f"--real={folder}/pendulum.py:REAL"
+    real = f"--real={robot[0]}/pendulum.py:REAL"
     done = trained(monkeypatch, tmp_path / "run", *flags, "--gap=gravity:1.1", real)
     assert "--normalise" in (done / "flags.flags").read_text()
     system = run_folder.versions(done)["system"]
@@ -73,21 +152,18 @@ def test_a_run_is_normalised_by_the_log_and_scored_in_the_real_model(
     assert np.abs(policies.load(done)(np.zeros(4))) <= 1
 
 
-def test_nothing_is_normalised_if_told_so(robot, tmp_path, monkeypatch, capsys):
-    _, flags = robot
+def test_nothing_is_normalised_if_told_so(flags, tmp_path, monkeypatch, capsys):
     told = ("--nonormalise", "--gap=none", "--algorithm=bc", "--batch=8")
     done = trained(monkeypatch, tmp_path / "run", *flags, *told)
     assert "--nonormalise" in (done / "flags.flags").read_text()
     assert "warning" not in capsys.readouterr().out
 
 
-def test_scales_far_apart_are_warned_of(robot, tmp_path, monkeypatch, capsys):
-    folder, flags = robot
-    rows = (folder / "log.csv").read_text().splitlines()
+def test_scales_far_apart_are_warned_of(robot, flags, tmp_path, monkeypatch, capsys):
+    rows = (robot[0] / "log.csv").read_text().splitlines()
     cells = [row.split(",") for row in rows]
     for row in cells[1:]:
-        for i in (3, 10):  # the rate in millirad/s, here and next
-            row[i] = str(1000 * float(row[i]))
+        row[5] = str(1000 * float(row[5]))  # the rate in millirad/s
     scaled = tmp_path / "log.csv"
     scaled.write_text("\n".join(map(",".join, cells)) + "\n")
     told = ("--nonormalise", "--gap=none", "--algorithm=bc", "--batch=8")

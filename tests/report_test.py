@@ -15,7 +15,15 @@ import pytest
 import h2o_jax
 from experiments import judge, report, run, run_folder, sealed
 from experiments.cli.flags import Flags
-from experiments.reporting import figures, logs, numbers, page, verdict
+from experiments.reporting import (
+    figures,
+    logs,
+    numbers,
+    page,
+    returns,
+    robustness,
+    verdict,
+)
 from experiments.reporting.numbers import Bin
 from experiments.reporting.page import Section, Table
 from experiments.statistics import Interval
@@ -100,6 +108,12 @@ def test_a_return_beside_the_logs(found, wanted):
     assert verdict.beside(found, 3.0).startswith(wanted)
 
 
+def test_what_draws_do_to_returns():
+    said = robustness.sentence(np.array([4.0, 6.0]), np.array([1.0, 3.0, 8.0]))
+    assert "In 3 simulators" in said and "earns 4.0 (1.0 to 8.0)" in said
+    assert said.endswith("with the fitted values 5.0 (4.0 to 6.0).")
+
+
 # --- the page -------------------------------------------------------------------
 
 
@@ -153,7 +167,8 @@ def folders(tmp_path_factory):
     kinds = {
         "both": ("--seed=0,1",),
         "log": ("--algorithm=iql",),
-        "unknown": ("--real=unknown",),
+        # As many seeds as above: one program, which is compiled once.
+        "unknown": ("--real=unknown", "--seed=0,1"),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, flags in kinds.items():
@@ -200,7 +215,9 @@ def test_what_the_sections_say(sections, title, says):
 
 def test_every_section_is_made(sections):
     assert list(sections) == list(report.SECTIONS)
-    assert not [x for x in sections if "Not made" in sections[x]]
+    missing = {x: sections[x] for x in sections if "Not made" in sections[x]}
+    assert [*missing] == ["Robustness over the identified intervals"]
+    assert "no fields with intervals" in missing.popitem()[1]
     assert "stopped after" not in sections["Verdict"]
 
 
@@ -220,14 +237,15 @@ def test_a_method_without_simulator_says_what_it_lacks(folders, monkeypatch, tmp
 
 def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path):
     folder = folders / "unknown"
-    found = made(monkeypatch, tmp_path, folder)
-    assert "experiments.judge" in found["Verdict"] + found["Expected return"]
-    assert "return in the simulator" in found["Expected return"]
-    assert found["Discriminators and weights"].count("seen in training") == 3
+    subjects = [report.opened(folder, 1)]
+    asked = verdict.verdict(subjects).text[0], returns.expected(subjects).text[-1]
+    assert all("experiments.judge" in x for x in asked)
     small = "--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"
     call(judge.main, monkeypatch, f"--run={folder}", *small)
     found = made(monkeypatch, tmp_path, folder)
-    log, policy = json.loads((folder / run_folder.JUDGED).read_text())
+    assert "return in the simulator" in found["Expected return"]
+    assert found["Discriminators and weights"].count("seen in training") == 3
+    log, policy, _ = json.loads((folder / run_folder.JUDGED).read_text())
     assert f"at {policy['fqe']:.2f} ± {policy['fqe_error']:.2f}" in found["Verdict"]
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
 
@@ -247,14 +265,14 @@ def test_a_log_that_is_gone(folders, monkeypatch, tmp_path):
         assert "Not made" not in found[title]
 
 
-def test_a_training_that_was_stopped(folders, monkeypatch, tmp_path):
+def test_a_training_that_was_stopped(folders, tmp_path):
     folder = tmp_path / "stopped"
     shutil.copytree(folders / "both", folder)
     path = folder / run_folder.METRICS
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(x for x in lines if json.loads(x)["epoch"] < 2))
-    found = made(monkeypatch, tmp_path, folder)
-    assert "stopped after epoch 1 of 2; --resume=" in found["Verdict"]
+    (said,) = verdict.unfinished([report.opened(folder, 1)])
+    assert "stopped after epoch 1 of 2; --resume=" in said
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,20 @@ def test_an_identified_simulator_has_the_logs_gravity_and_is_kept(
     assert str(file) in capsys.readouterr().out
 
 
+def test_a_latency_is_found_by_the_audits_own_advice(tmp_path, monkeypatch):
+    """A log whose commands came two steps late; the fields are not named."""
+    late = dataclasses.replace(QUICK, fields=(*QUICK.fields, "latency"))
+    monkeypatch.setattr(cached, "Fitting", lambda: late)
+    assert "latency" in Fitting().fields
+    path = write_log(tmp_path / "log.hdf5", rows=700, gap="latency:2")
+    log = datasets.load(str(path), obs_dim=11, action_dim=3)
+    experiment = experiment_of("auto", "gravity:2")
+    own = routes.prepare(experiment, log, tmp_path / "cache", 1)[0]
+    found = {x.name: x.value for x in gaps.from_file(own.gap)}
+    assert found["latency"] == 2 and own.residual is None
+    assert found["gravity"] == pytest.approx(0.5, rel=0.02)
+
+
 def test_what_does_not_help_is_not_used_which_is_kept_too(
     prepare, tmp_path, monkeypatch, capsys
 ):

@@ -278,7 +278,7 @@ def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
     assert json.loads(stored.read_text())["setting"]["critic_lr"] == 0.001
     # A resume forgets nothing, even where no epoch is left to tell of it.
     with pytest.raises(DivergenceError, match="1 of 2 runs lost"):
-        call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}")
+        call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}", where[1])
 
 
 def test_a_folder_in_use_is_refused(finished, log, monkeypatch):

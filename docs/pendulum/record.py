@@ -1,6 +1,6 @@
 """Stands for the robot: a shaky hand balances the true pendulum and logs it as CSV.
 
-python docs/pendulum/record.py log.csv 20000
+python record.py log.csv 20000
 """
 
 import csv
@@ -10,8 +10,6 @@ import numpy as np
 from pendulum import REAL
 
 from h2o_jax.sim import rollout, worlds
-
-AFTER = ["x1", "angle1", "v1", "rate1"]
 
 out, rows = sys.argv[1], int(sys.argv[2])
 world = worlds.make(REAL, [()], [0])
@@ -29,9 +27,20 @@ def act(s, t):
     ]
 
 
+def sensed(s):
+    """What the encoders say: 1 mm, 2 mrad, and speeds to 0.01."""
+    return np.round(s + rng.normal(size=4) * [0.001, 0.002, 0.01, 0.01], 4)
+
+
 log = rollout.collect(world, act, rows).transitions
+names = ["time [s]", "trial", "x [m]", "angle [rad]", "v [m/s]", "rate [rad/s]"]
 with open(out, "w", newline="") as file:
     writer = csv.writer(file)
-    writer.writerow(["x", "angle", "v", "rate", "amperes", "reward", "fell", *AFTER])
-    for s, a, r, goes_on, after in zip(*(column[0] for column in log[:5]), strict=True):
-        writer.writerow([*s, *(2 * a), r, int(goes_on == 0), *after])
+    writer.writerow([*names, "command [A]", "mode"])
+    trial, time = 0, 0.0
+    for s, a, _, goes_on, after in zip(*(x[0] for x in log[:5]), strict=True):
+        writer.writerow([f"{time:.2f}", trial, *sensed(s), *(2 * a), "balance"])
+        time += 0.02
+        if not goes_on:  # the state in which it lies, and half a minute to lift it
+            writer.writerow([f"{time:.2f}", trial, *sensed(after), 0.0, "fallen"])
+            trial, time = trial + 1, time + 30

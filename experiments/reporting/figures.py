@@ -84,6 +84,21 @@ def densities(values: Mapping[str, np.ndarray], xlabel: str) -> str:
     return svg(draw)
 
 
+def strip(values: Mapping[str, np.ndarray], xlabel: str) -> str:
+    """Numbers of several kinds as dots, a row each, with their mean."""
+
+    def draw(axes: Axes) -> None:
+        for i, (own, colour) in enumerate(
+            zip(values.values(), plots.COLOURS, strict=False)
+        ):
+            axes.scatter(own, np.full(len(own), i), color=colour, alpha=0.5)
+            axes.vlines(own.mean(), i - 0.3, i + 0.3, color=colour)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
+
+    return svg(draw, (6.4, 0.8 + 0.5 * len(values)))
+
+
 def diagram(bins: Mapping[str, Sequence[Bin]]) -> str:
     """Observed against predicted shares; a calibrated classifier is on the diagonal."""
 

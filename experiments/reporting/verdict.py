@@ -70,8 +70,9 @@ def _estimated(subject: Subject) -> str:
     far = "near" if own["leaves"] < NEAR else "far from"
     return (
         f"No real system was at hand; the log values {own['policy']} at "
-        f"{own['fqe']:.2f} ± {own['fqe_error']:.2f} (discounted), what it held out "
-        f"earned {log['fqe']:.2f}, and the policy's actions are {far} the log's "
+        f"{own['fqe']:.2f} ± {own['fqe_error']:.2f} and its simulator at "
+        f"{own['simulated']:.2f} (discounted), where what was logged earned "
+        f"{log['fqe']:.2f}; the policy's actions are {far} the log's "
         f"({own['leaves']:.1f} times its own distance)."
     )
 

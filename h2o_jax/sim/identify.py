@@ -42,7 +42,7 @@ class Fitting:
     """How fields are fitted."""
 
     fields: tuple[str, ...] = setting(
-        ("gravity", "friction", "body_mass", "joint_damping"),
+        ("gravity", "friction", "body_mass", "joint_damping", "latency"),
         "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
         "body, joint, geom or actuator. Fields: " + ", ".join(fields.FIELDS) + ".",
     )
@@ -94,8 +94,14 @@ def identify(
     predict = Predictor(task, start, inertia, threads)
     fields.check_model(predict.model, how.fields)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
-    lead = max(LAGS) if "latency" in how.fields else predict.latency
-    return _Search(predict, rows, how, lead).run()
+    late = "latency" in how.fields and _follow(rows, max(LAGS))
+    lead = max(LAGS) if late else predict.latency
+    return _Search(predict, rows, how, lead, late).run()
+
+
+def _follow(rows: Rows, lead: int) -> bool:
+    """Whether enough rows have others before them, whose commands may still wait."""
+    return len(rows.pick(windows.LEAST, 1, 0, lead=lead).first) == windows.LEAST
 
 
 def _check(how: Fitting) -> None:
@@ -116,19 +122,23 @@ class _Search(NamedTuple):
     how: Fitting
     lead: int
     """Rows before each window."""
+    late: bool
+    """Whether a latency is looked for."""
 
     def run(self) -> Identified:
         """All stages in order."""
         asked, others = self.how.fields, dict[str, float]()
         scales = self.begin()
-        if "latency" in asked:
+        if self.late:
             others = {"latency": float(self.profile(scales).best)}
         sensitivity, condition, left = self.tellable(scales, others)
+        if "latency" in asked and not self.late:
+            left["latency"] = "too few rows of the log follow each other"
         ended, fit = self.fits(
             {name: x for name, x in scales.items() if name not in left}, others
         )
         latency = None
-        if "latency" in asked:
+        if self.late:
             latency = self.profile(fit.values)
             # Where none is clearly best, the simulator keeps its own.
             best = {"latency": float(latency.best)} if latency.certain else {}
