@@ -1,4 +1,4 @@
-"""Trains, and leaves what is told of every epoch: lines, metrics, curves, checkpoints."""
+"""Trains, and leaves what is told of every epoch: lines, metrics and checkpoints."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
