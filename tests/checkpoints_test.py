@@ -12,6 +12,8 @@ from experiments import checkpoints
 from h2o_jax.errors import CheckpointError, DiskError
 from tests.commands import limited_files
 
+pytestmark = pytest.mark.fault
+
 
 @pytest.fixture
 def tree():

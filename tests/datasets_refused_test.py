@@ -12,6 +12,8 @@ from h2o_jax.data import datasets, files
 from h2o_jax.errors import DatasetError
 from tests.logs import N, as_transition, columns, load, save_hdf5, without
 
+pytestmark = pytest.mark.fault
+
 
 class Sentinel:
     """Unpickling this would write a file."""

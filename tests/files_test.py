@@ -4,6 +4,8 @@ import pytest
 
 from h2o_jax.data import files
 
+pytestmark = pytest.mark.fault
+
 
 def test_a_file_appears_with_its_folders(tmp_path):
     path = tmp_path / "new" / "log.png"

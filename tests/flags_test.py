@@ -15,6 +15,8 @@ from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
 from tests.commands import experiment_of, parsed, write_run
 
+pytestmark = pytest.mark.fault
+
 FLAGFILES = sorted(
     (pathlib.Path(experiments.__file__).parent / "flagfiles").rglob("*.flags"),
 )

@@ -38,7 +38,7 @@ TINY = (
     "--episodes=1",
     "--threads=1",
 )
-pytestmark = pytest.mark.usefixtures("fast_compile")
+pytestmark = [pytest.mark.usefixtures("fast_compile"), pytest.mark.fault]
 
 
 def acts(folder):

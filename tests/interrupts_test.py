@@ -13,6 +13,8 @@ from experiments import jobs
 from experiments.cli import interrupts
 from h2o_jax.errors import StoppedError
 
+pytestmark = pytest.mark.fault
+
 HUNG_UP = """
 import os, signal, sys
 from experiments.cli import interrupts

@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.fault
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("h2o_jax", "experiments", "benchmarks", "docs", ".ci")
 SOURCES = sorted(x for name in FOLDERS for x in (ROOT / name).rglob("*.py"))

@@ -17,6 +17,8 @@ from tests.cli_test import COMMANDS
 from tests.commands import limited_files
 from tests.logs import as_transition, columns
 
+pytestmark = pytest.mark.fault
+
 WRITTEN = {
     (name, field.name)
     for name, place in COMMANDS.items()

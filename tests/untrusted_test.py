@@ -28,6 +28,8 @@ from h2o_jax.sim.robot import log as robot_log
 from tests.commands import experiment_of, parsed, write_run
 from tests.logs import DIMS, MINARI_ID, as_transition, columns, save_hdf5
 
+pytestmark = pytest.mark.fault
+
 LOG = {"task": "hopper"}
 
 

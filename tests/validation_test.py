@@ -10,6 +10,8 @@ from h2o_jax.data import validation
 from h2o_jax.errors import DatasetError
 from h2o_jax.types import Transition
 
+pytestmark = pytest.mark.fault
+
 N, OBS, A = 8, 3, 2
 DIMS = {"obs_dim": OBS, "action_dim": A}
 

@@ -5,7 +5,11 @@ import sys
 import threading
 import time
 
+import pytest
+
 from experiments import watchdog
+
+pytestmark = pytest.mark.fault
 
 HUNG = """
 import time

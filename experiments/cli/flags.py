@@ -80,10 +80,7 @@ class Flags:
             CheckpointError: a resumed run's flag was given another value, or must be
                 given again.
         """
-        for word in argv:
-            shown = word.encode(errors="backslashreplace").decode()
-            if shown != word:  # such as a file named on another system
-                raise ConfigError(f"{shown}: is not UTF-8; rename it")
+        problems.check_utf8(argv)
         try:
             rest = self._flags(list(argv))
             if self._argument and len(rest) in self._arguments():

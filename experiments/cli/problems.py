@@ -2,9 +2,9 @@
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from h2o_jax.errors import nearest
+from h2o_jax.errors import ConfigError, nearest
 from h2o_jax.settings import Range, Setting
 
 _ILLEGAL = re.compile(r"flag --(\w+)=(.*?): (.*)")
@@ -17,6 +17,18 @@ _NOT_PARSED = {
     "('Non-boolean": "true or false",
 }
 """How absl begins where a text is no value -> what it should have been."""
+
+
+def check_utf8(words: Iterable[str]) -> None:
+    """Refuses words that cannot be printed, such as a file named on another system.
+
+    Raises:
+        ConfigError: a word is not UTF-8.
+    """
+    for word in words:
+        shown = word.encode(errors="backslashreplace").decode()
+        if shown != word:
+            raise ConfigError(f"{shown}: is not UTF-8; rename it")
 
 
 def told(said: str, known: Mapping[str, Setting]) -> str:

@@ -96,3 +96,8 @@ def _log_to_console() -> None:
     config = mujoco.MjLogConfig.get()
     config.logto_file = False
     config.set()
+
+
+def finite(s_t: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """Which rows `[k]` float32 holds; false for those that are not numbers, too."""
+    return np.abs(s_t).max(axis=1) + np.abs(reward) <= np.finfo(np.float32).max

@@ -12,7 +12,7 @@ from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.episodes import Episodes, Variation
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.motors import clip
-from h2o_jax.sim.physics import Physics
+from h2o_jax.sim.physics import Physics, finite
 from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Array, Motion, Step, Task
 
@@ -211,7 +211,7 @@ class World:
         terminated = task.terminated(qpos, qvel)
         s_tm1 = self.observations[rows]
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
-        unstable = self._physics.diverged(rows) | ~_finite(s_t, reward)
+        unstable = self._physics.diverged(rows) | ~finite(s_t, reward)
         reward[unstable] = 0.0  # that of a jump
         self.unstable[rows] += unstable
         step = Step(s_t, reward, terminated, unstable)
@@ -302,8 +302,3 @@ class World:
             arrays |= {"astray": self.astray, "strayed": self.strayed}
             arrays["trust"] = self.trust
         return arrays
-
-
-def _finite(s_t: Array, reward: Array) -> Array:
-    """Which rows `[k]` float32 holds; false for those that are not numbers, too."""
-    return np.abs(s_t).max(axis=1) + np.abs(reward) <= np.finfo(np.float32).max
