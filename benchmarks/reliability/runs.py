@@ -34,7 +34,7 @@ def start(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Process:
     """Begins a run in `folder`, or goes on with the one that is saved there."""
     flags: tuple[str, ...] = (f"--resume={folder}",)
     if not run_folder.has_checkpoint(folder):
-        gap = "latency:2" if task.startswith("wheel_legged") else "gravity:2"
+        gap = "latency:4" if task.startswith("wheel_legged") else "gravity:2"
         flags = (*_TINY, f"--task={task}", f"--gap={gap}", f"--run_dir={folder}")
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.run", *flags, f"--compile_cache={cache}"],
