@@ -69,8 +69,11 @@ class Again:
 
     @property
     def flags(self) -> list[str]:
-        """Those that were given."""
-        return [f"--{name}={text}" for name, text in vars(self).items() if text]
+        """Those that were given, and no place for results: a reader has none."""
+        given = {name: text for name, text in vars(self).items() if text}
+        return [
+            f"--{name}={text}" for name, text in (given | {"results_dir": ""}).items()
+        ]
 
 
 SETTINGS = (Judged, Judging, Again, Machine)
