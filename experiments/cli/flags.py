@@ -6,6 +6,7 @@ with the field's default, values and help. Nothing about a setting is written do
 """
 
 import pathlib
+import shlex
 import sys
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -127,9 +128,9 @@ class Flags:
             ) from None
         texts = [x for x in self.outside() if x[2:].partition("=")[0] not in given]
         if texts:
-            raise CheckpointError(
-                f"{folder}: its {' '.join(texts)} would be written to, or run "
-                "as Python; where you trust it, give it again"
+            raise ConfigError(
+                f"{folder}: what it writes to or runs as Python is not taken from a "
+                f"folder; where you trust it, add {shlex.join(texts)}"
             )
         for name, value in given.items():
             former, free = self._flags[name].value, {FREE, MACHINE, FOLDER}
