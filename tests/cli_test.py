@@ -18,31 +18,9 @@ from experiments.cli import console
 from experiments.cli.flags import Flags
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import FREE, MACHINE, PLACE, setting
-from tests.commands import call, parsed
+from tests.commands import COMMANDS, call, parsed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-COMMANDS = {
-    "experiments": "experiments.__main__",
-    "experiments.run": "experiments.run",
-    "experiments.collect": "experiments.collect",
-    "experiments.quickstart": "experiments.quickstart",
-    "experiments.inspect": "experiments.inspect",
-    "experiments.audit": "experiments.audit",
-    "experiments.identify": "experiments.identify",
-    "experiments.correct": "experiments.correct",
-    "experiments.compare": "experiments.compare",
-    "experiments.grid": "experiments.grid",
-    "experiments.judge": "experiments.judge",
-    "experiments.tables": "experiments.tables",
-    "experiments.launch": "experiments.launch",
-    "experiments.export": "experiments.export",
-    "experiments.report": "experiments.report",
-    "experiments.robot": "experiments.robot.__main__",
-    "experiments.robot.calibrate": "experiments.robot.calibrate",
-    "experiments.robot.yardsticks": "experiments.robot.yardsticks",
-}
-"""What `python -m` is given -> the module with `main` and `SETTINGS`."""
-"""Command -> the flag whose name may be left out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,29 +10,9 @@ import pytest
 from experiments import collect, correct, launch, run
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
-from tests.commands import write_run
+from tests.commands import COMMANDS, write_run
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-COMMANDS = {
-    "experiments": "experiments.__main__",
-    "experiments.run": "experiments.run",
-    "experiments.collect": "experiments.collect",
-    "experiments.quickstart": "experiments.quickstart",
-    "experiments.inspect": "experiments.inspect",
-    "experiments.audit": "experiments.audit",
-    "experiments.identify": "experiments.identify",
-    "experiments.correct": "experiments.correct",
-    "experiments.compare": "experiments.compare",
-    "experiments.grid": "experiments.grid",
-    "experiments.judge": "experiments.judge",
-    "experiments.tables": "experiments.tables",
-    "experiments.launch": "experiments.launch",
-    "experiments.export": "experiments.export",
-    "experiments.report": "experiments.report",
-    "experiments.robot": "experiments.robot.__main__",
-    "experiments.robot.calibrate": "experiments.robot.calibrate",
-    "experiments.robot.yardsticks": "experiments.robot.yardsticks",
-}
 ARGUMENTS = {
     "experiments.grid": "plan",
     "experiments.export": "folder",
@@ -40,6 +20,7 @@ ARGUMENTS = {
     "experiments.judge": "run",
     "experiments.report": "run",
 }
+"""Command -> the flag whose name may be left out."""
 
 
 def documented(page):

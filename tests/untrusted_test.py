@@ -24,8 +24,6 @@ from tests.logs import DIMS, MINARI_ID, as_transition, columns, save_hdf5
 
 pytestmark = pytest.mark.fault
 
-LOG = {"task": "hopper"}
-
 
 @pytest.fixture(autouse=True)
 def quick():
