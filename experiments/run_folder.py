@@ -118,10 +118,9 @@ class RunFolder:
 
     def close(self) -> None:
         """Releases the folder."""
-        with places.writing("run_dir", self.path):
+        with places.writing("run_dir", self.path), self._lock:
             if self._metrics is not None:
                 self._metrics.close()
-            self._lock.close()
 
 
 class WrittenElsewhere(RunFolder):
