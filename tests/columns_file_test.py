@@ -42,6 +42,36 @@ def test_without_a_task_there_is_no_reward(tmp_path):
         load(path, robot_logs.columns_file(reward="task"))
 
 
+@pytest.mark.parametrize("name", ["rate", "torque", "reward"])
+def test_text_between_the_numbers_of_a_column(tmp_path, name):
+    log = {k: v.tolist() for k, v in robot_logs.rows().items()}
+    log[name][7], log[name][5] = "oops", ""  # a number that is missing is no text
+    path = tmp_path / "log.csv"
+    lines = [",".join(map(str, row)) for row in zip(*log.values(), strict=True)]
+    path.write_text("\n".join([",".join(log), *lines]) + "\n")
+    message = f"log.csv: column {name}, row 7: 'oops' is no number; mend it or"
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file())
+
+
+def test_a_decimal_comma_in_a_table_of_commas(tmp_path):
+    log = {k: v.tolist() for k, v in robot_logs.rows().items()}
+    log["rate"][3] = '"0,5"'
+    path = tmp_path / "log.csv"
+    lines = [",".join(map(str, row)) for row in zip(*log.values(), strict=True)]
+    path.write_text("\n".join([",".join(log), *lines]) + "\n")
+    with pytest.raises(DatasetError, match="column rate, row 3: '0,5' is no number"):
+        load(path, robot_logs.columns_file())
+
+
+def test_dates_are_no_observations(tmp_path):
+    pytest.importorskip("pyarrow")
+    log = robot_logs.rows() | {"rate": np.arange(N).astype("datetime64[s]")}
+    path = robot_logs.write_parquet(tmp_path / "log.parquet", log)
+    with pytest.raises(DatasetError, match=r"column rate holds datetime64.*, not num"):
+        load(path, robot_logs.columns_file())
+
+
 def test_a_column_that_is_not_there(tmp_path):
     path = write_csv(tmp_path / "log.csv", robot_logs.rows())
     with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):
