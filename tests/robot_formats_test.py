@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from h2o_jax.data import datasets, frames
+from h2o_jax.data import datasets, files, frames
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import DatasetError
 from tests import robot_logs
@@ -60,6 +60,18 @@ def test_lerobot(tmp_path):
     (folder / "data" / "chunk-000" / "file-001.parquet").unlink()
     with pytest.raises(DatasetError, match=r"40 frames, meta/info.json says 60"):
         load(folder, file)
+
+
+def test_memory_is_asked_for_all_parts_of_a_dataset(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = robot_logs.write_lerobot(tmp_path / "data", robot_logs.rows())
+    parts = [parquet.read_metadata(x) for x in (folder / "data").glob("*/*.parquet")]
+    sizes = [x.row_group(0).total_byte_size for x in parts]
+    assert len(sizes) == 2
+    free = files.COPIES * max(sizes)  # enough for either, not for both
+    monkeypatch.setattr(files, "available_memory", lambda: free)
+    with pytest.raises(DatasetError, match=r"/data: needs .* of memory"):
+        frames.read(folder)
 
 
 def bag_file(**changes):
