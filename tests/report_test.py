@@ -133,7 +133,7 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     found = made(monkeypatch, tmp_path, folder)
     assert "return in the simulator" in found["Expected return"]
     assert found["Discriminators and weights"].count("seen in training") == 3
-    log, policy, _ = json.loads((folder / run_folder.JUDGED).read_text())
+    log, policy, _ = sealed.read_json(folder / run_folder.JUDGED)["policies"]
     assert f"at {policy['fqe']:.2f} ± {policy['fqe_error']:.2f}" in found["Verdict"]
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
 
