@@ -6,18 +6,13 @@ import shutil
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import checkpoints, export, policies, run, run_folder, sealed
 from experiments.exporting import contract, forms, policy
-from experiments.exporting.forms import Function
 from experiments.exporting.policy import Policy, PolicyError
-from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError, ConfigError, ExportError
-from h2o_jax.networks import POLICIES, make_networks
-from h2o_jax.types import Actor, ObsScales
 from tests.commands import TINY, call, write_log, write_run
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -295,17 +290,3 @@ def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
     assert known["observations"][0]["low"] is None
     assert export.parity(function, function.act) == 0
     assert policy.describe(known)
-
-
-@pytest.mark.parametrize("family", POLICIES)
-def test_every_family_of_policies(family):
-    networks = make_networks(3, 2, hidden=(8, 8), policy=family)
-    params = networks.init["policy"](jax.random.key(0))
-    mean, std = np.array([1.0, 2, 3], np.float32), np.array([1.0, 2, 4], np.float32)
-    actor = Actor(params, ObsScales(mean, std))
-    layers = tuple(numpy_policy.mode_layers(actor))
-    limit = np.full(3, np.inf)
-    function = Function(-limit, limit, mean, std, layers, np.zeros(2), np.ones(2))
-    obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    act = numpy_policy.make(jax.tree.map(lambda x: np.asarray(x)[None], actor))
-    np.testing.assert_allclose(function.act(obs), act(obs[None])[0], atol=1e-6)
