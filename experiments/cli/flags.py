@@ -2,7 +2,7 @@
 
 A group is a dataclass whose fields are settings, such as the parts of an `Experiment`
 and `Hyper`. A command names the groups that it takes; each field is a flag of that name
-with the field's default, values and help. Nothing about a setting is written down here.
+with the field's default, values and help.
 """
 
 import pathlib
