@@ -126,8 +126,7 @@ class Flags:
                 f"--resume={folder}: made by another version ({error}); go on with "
                 "that one, or start a fresh run"
             ) from None
-        texts = [x for x in self.outside() if x[2:].partition("=")[0] not in given]
-        if texts:
+        if texts := [x for x in self.outside() if x[2:].partition("=")[0] not in given]:
             raise ConfigError(
                 f"{folder}: what it writes to or runs as Python is not taken from a "
                 f"folder; where you trust it, add {shlex.join(texts)}"
