@@ -230,6 +230,12 @@ class Grid:
         + ", ".join(gaps.names())
         + ".",
     )
+    defaults: Literal["recommended", "published"] = setting(
+        "recommended",
+        "Values of flags that are not given: those of flagfiles/recommended/, which "
+        "learn several times faster, or the published ones.",
+        tags=[PLACE, FREE],
+    )
     lambda_: tuple[float, ...] | None = setting(
         None,
         "Sets lambda_real and lambda_sim together: share of V(s') in the Bellman "

@@ -11,6 +11,7 @@ import numpy as np
 from experiments import devices, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
+from experiments.experiment import Grid
 from h2o_jax.data import datasets
 from h2o_jax.sim import gaps, rollout, tasks, worlds
 
@@ -50,9 +51,10 @@ TINY = (
 
 
 def parsed(*arguments, settings=run.SETTINGS, hidden=()):
-    """The flags of a command, as if given on its command line."""
+    """The flags of a command line, with the published defaults unless it says so."""
     flags = Flags(*settings, hidden=hidden)
-    flags.parse(["prog", *arguments])
+    published = ["--defaults=published"] if Grid in (*settings, *hidden) else []
+    flags.parse(["prog", *published, *arguments])
     return flags
 
 

@@ -10,17 +10,18 @@ import shlex
 import sys
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from absl import flags
 
 from experiments import places, run_folder
-from experiments.cli import problems, values
+from experiments.cli import problems, recommended, values
+from experiments.cli.defining import Known, define, flag_name
 from experiments.cli.flagfiles import FlagValues
 from experiments.cli.help_texts import flag_help, title
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.settings import FILE, FOLDER, FREE, MACHINE, PLACE, Range, Setting
+from h2o_jax.settings import FILE, FOLDER, FREE, MACHINE, PLACE, Range
 from h2o_jax.sim import tasks
 
 _FLAGFILE = """Flagfiles:
@@ -28,14 +29,6 @@ _FLAGFILE = """Flagfiles:
       Reads flags from a file, one a line; the last of several values counts.
 """
 T = TypeVar("T")
-
-
-class _Known(NamedTuple):
-    """What is known of one flag."""
-
-    group: type
-    kind: str
-    setting: Setting
 
 
 class Flags:
@@ -59,7 +52,7 @@ class Flags:
         self._groups = groups
         self._hidden = set(hidden)
         self._argument = argument
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._flags = FlagValues()
         self._flags.set_gnu_getopt()
         for group in (*groups, *(x for x in hidden if isinstance(x, type))):
@@ -69,9 +62,9 @@ class Flags:
                 setting = setting._replace(
                     values=setting.values or values.choices(hint)
                 )
-                known = _Known(group, values.kind(group, hint), setting)
+                known = Known(group, values.kind(group, hint), setting)
                 self._known[name] = known
-                _define(self._flags, name, known, field.default)
+                define(self._flags, name, known, field.default)
 
     def parse(self, argv: Sequence[str]) -> None:
         """Reads a command line; with `--resume`, on top of that run's own flags.
@@ -89,12 +82,23 @@ class Flags:
                 del rest[1:]
             if "resume" in self._known and self._flags["resume"].value:
                 self._resume(argv[0])
+            elif "defaults" in self._known:
+                self._recommend()
         except flags.Error as error:
             said = " ".join(str(error).split())
             known = {name: x.setting for name, x in self._known.items()}
             raise ConfigError(problems.told(said, known)) from None
         if rest[1:]:
             raise ConfigError(f"{rest[1]!r} is no flag; flags begin with --")
+
+    def _recommend(self) -> None:
+        """Gives flags that were not given their recommended values, where wanted."""
+        if self._flags["defaults"].value == recommended.NAME:
+            chosen = recommended.values(self._flags["algorithm"].value)
+            for name, text in chosen.items():
+                if not self._flags[name].present:
+                    self._flags[name].parse(text)
+                    self._flags[name].present = 0  # it counts what was given
 
     def _arguments(self) -> range:
         """How many words a command line may have, with the program's name."""
@@ -275,26 +279,3 @@ class Flags:
 
     def _tags(self, name: str) -> frozenset[str]:
         return self._known[name].setting.tags
-
-
-def flag_name(field: str) -> str:
-    """The flag of a field, without the underscore that avoids a keyword."""
-    return field.rstrip("_")
-
-
-def _define(where: flags.FlagValues, name: str, known: _Known, default: Any) -> None:
-    """Defines one flag; kinds with a converter are text until they are asked for."""
-    allowed, help = known.setting.values, known.setting.help
-    default = values.text(default, known.kind)
-    low = allowed.low if isinstance(allowed, Range) else None
-    if allowed is not None and not isinstance(allowed, Range):
-        flags.DEFINE_enum(name, default, allowed, help, flag_values=where)
-    elif known.kind == "bool":
-        flags.DEFINE_bool(name, default, help, flag_values=where)
-    elif known.kind == "int":
-        least = None if low is None else int(low)
-        flags.DEFINE_integer(name, default, help, least, flag_values=where)
-    elif known.kind == "float":
-        flags.DEFINE_float(name, default, help, low, flag_values=where)
-    else:
-        flags.DEFINE_string(name, default, help, flag_values=where)

@@ -1,0 +1,26 @@
+"""Values of flags that are not given: those with which a method learns well.
+
+They are flagfiles, so that they can be read, changed and given like any other.
+"""
+
+import pathlib
+
+import experiments
+
+NAME = "recommended"
+"""Of `--defaults`, and of the folder with the flagfiles."""
+FOLDER = pathlib.Path(experiments.__file__).parent / "flagfiles" / NAME
+_ALL = "base"
+"""The flagfile for every method; `METHOD.flags` beside it says what is its own."""
+
+
+def values(algorithm: str) -> dict[str, str]:
+    """Names of flags and their texts, for a method."""
+    found = {}
+    for name in (_ALL, algorithm):
+        path = FOLDER / f"{name}.flags"
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            if line.startswith("--"):
+                flag, _, text = line.removeprefix("--").partition("=")
+                found[flag] = text
+    return found
