@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from experiments import checkpoints, run_folder
 
@@ -46,14 +47,36 @@ def start(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Process:
     )
 
 
-def finish(folder: pathlib.Path, task: str, cache: pathlib.Path) -> float:
-    """Runs to the end, undisturbed; the seconds that it took."""
+class Times(NamedTuple):
+    """Seconds that a run took."""
+
+    whole: float
+    after: float
+    """Of these after its first line of metrics."""
+
+
+def finish(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Times:
+    """Runs to the end, undisturbed."""
     begun = time.monotonic()
     process = start(folder, task, cache)
+    wait_for_line(folder, process)
+    first = time.monotonic()
     _, said = process.communicate(timeout=_PATIENCE)
     if process.returncode:
         raise RuntimeError(f"{task}: ended with {process.returncode}: {said}")
-    return time.monotonic() - begun
+    end = time.monotonic()
+    return Times(end - begun, end - first)
+
+
+def wait_for_line(folder: pathlib.Path, process: Process) -> None:
+    """Until a run has written its first line of metrics, or ended."""
+    while process.poll() is None and not run_folder.metrics(folder):
+        time.sleep(0.05)
+
+
+def written(folder: pathlib.Path) -> int:
+    """The last epoch whose metrics are written."""
+    return max(int(line["epoch"]) for line in run_folder.metrics(folder))
 
 
 def epoch(folder: pathlib.Path) -> int:

@@ -54,7 +54,7 @@ def soaked(minutes: int, seed: int) -> Score:
             if time.monotonic() > until:
                 break
         record.close()
-    facts = {"minutes": minutes, "saves": report.epoch}
+    facts: dict[str, float] = {"minutes": minutes, "saves": report.epoch}
     late = np.array(samples[len(samples) // 2 :])
     if len(late) < _SAMPLES:
         failure = f"{len(late)} samples, a slope needs {_SAMPLES}; soak for longer"
@@ -62,7 +62,9 @@ def soaked(minutes: int, seed: int) -> Score:
     hours = late[:, 0] / 3600
     growth, files = (float(np.polyfit(hours, late[:, i], 1)[0]) for i in (1, 2))
     found = {"memory, MB/h": (growth, _GROWTH), "open files /h": (files, 0.5)}
-    failures = [f"{name}: {x:.2f}" for name, (x, most) in found.items() if not x <= most]
+    failures = [
+        f"{name}: {x:.2f}" for name, (x, most) in found.items() if not x <= most
+    ]
     facts |= {name: round(x, 2) for name, (x, _) in found.items()}
     return Score(len(found), tuple(failures), facts)
 
