@@ -13,7 +13,6 @@ from benchmarks.reliability.score import Score
 from experiments import run_folder
 from h2o_jax.errors import CheckpointError
 
-ITEMS = (run_folder.STATE, run_folder.POLICY, run_folder.BEST)
 _REFUSED, _HARMLESS = _FINE = ("refused", "harmless")
 
 
@@ -27,7 +26,7 @@ def flipped(count: int, seed: int) -> Score:
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place) / "run"
-        runs.finish(folder, "hopper", pathlib.Path(place) / "cache")
+        shutil.copytree(runs.undisturbed("hopper").folder, folder)
         _keep_newest(folder / run_folder.CHECKPOINT)
         files = [x for x in sorted(folder.rglob("*")) if _is_content(x)]
         read = [x for x in files if _is_missed(folder, x)]
@@ -96,7 +95,7 @@ def _content(folder: pathlib.Path, file: pathlib.Path) -> object:
     if parts[0] != run_folder.CHECKPOINT:
         lines = run_folder.metrics(folder), run_folder.versions(folder)
         return run_folder.flags(folder), lines
-    items = [x for x in ITEMS if x in parts] or ITEMS
+    items = [x for x in runs.ITEMS if x in parts] or runs.ITEMS
     return runs.digest(folder, items)
 
 

@@ -8,12 +8,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.reliability import runs
-from benchmarks.reliability.bits import ITEMS
 from benchmarks.reliability.score import Score
 from experiments import run_folder
 
@@ -21,13 +19,6 @@ _RESUMABLE = 75
 _PATIENCE = 600
 _GRACE = 10.0
 """Seconds that a run may take to stop; Kubernetes kills after 30."""
-
-
-class _Undisturbed(NamedTuple):
-    """A run that nobody disturbed."""
-
-    digest: str
-    times: runs.Times
 
 
 def killed(count: int, seed: int) -> Score:
@@ -41,13 +32,13 @@ def killed(count: int, seed: int) -> Score:
     failures: list[str] = []
     kills = unsaved = equal = 0
     with tempfile.TemporaryDirectory() as place:
-        root, undisturbed = pathlib.Path(place), _Runs(pathlib.Path(place))
         for case in itertools.count():
             if kills >= count:
                 break
             name = runs.TASKS[case % len(runs.TASKS)]
-            wanted, folder, before = undisturbed[name], root / f"{case}", -1
-            for code in _cycles(folder, name, root / "cache", wanted.times.whole, rng):
+            wanted, folder = runs.undisturbed(name), pathlib.Path(place) / f"{case}"
+            before = -1
+            for code in _cycles(folder, name, wanted.times.whole, rng):
                 kills += code == -signal.SIGKILL
                 before, finding = _finding(folder, code, before, wanted.digest)
                 if finding:
@@ -72,13 +63,12 @@ def stopped(count: int, seed: int) -> Score:
     failures: list[str] = []
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as place:
-        root, undisturbed = pathlib.Path(place), _Runs(pathlib.Path(place))
         for case in itertools.count():
             if len(seconds) == count:
                 break
             name = runs.TASKS[case % len(runs.TASKS)]
-            wanted, folder = undisturbed[name], root / f"{case}"
-            process = runs.start(folder, name, root / "cache")
+            wanted, folder = runs.undisturbed(name), pathlib.Path(place) / f"{case}"
+            process = runs.start(folder, name)
             runs.wait_for_line(folder, process)
             time.sleep(rng.uniform(0, 0.9) * wanted.times.after)
             written, begun = runs.written(folder), time.monotonic()
@@ -89,8 +79,8 @@ def stopped(count: int, seed: int) -> Score:
             seconds.append(time.monotonic() - begun)
             finding = _stop(folder, process.returncode, written, seconds[-1])
             if not finding:
-                runs.finish(folder, name, root / "cache")
-                same = runs.digest(folder, ITEMS) == wanted.digest
+                runs.finish(folder, name)
+                same = runs.digest(folder, runs.ITEMS) == wanted.digest
                 finding = "" if same else "ends with other bits"
             if finding:
                 failures.append(f"run {case}, {name}: {finding} {said[-200:]}")
@@ -107,24 +97,9 @@ def _stop(folder: pathlib.Path, code: int, written: int, seconds: float) -> str:
     return "" if seconds <= _GRACE else f"took {seconds:.1f} s to stop"
 
 
-class _Runs(dict[str, _Undisturbed]):
-    """Task -> its run that nobody disturbed, made when it is asked for."""
-
-    def __init__(self, root: pathlib.Path):
-        super().__init__()
-        self._root = root
-
-    def __missing__(self, name: str) -> _Undisturbed:
-        folder = self._root / name
-        times = runs.finish(folder, name, self._root / "cache")
-        self[name] = _Undisturbed(runs.digest(folder, ITEMS), times)
-        return self[name]
-
-
 def _cycles(
     folder: pathlib.Path,
     task: str,
-    cache: pathlib.Path,
     seconds: float,
     rng: np.random.Generator,
 ) -> Iterator[int]:
@@ -136,7 +111,7 @@ def _cycles(
     while code == -signal.SIGKILL:
         if not run_folder.has_checkpoint(folder):
             shutil.rmtree(folder, ignore_errors=True)
-        process = runs.start(folder, task, cache)
+        process = runs.start(folder, task)
         try:
             process.communicate(timeout=rng.uniform(0.3, 1.2) * seconds)
         except subprocess.TimeoutExpired:
@@ -158,6 +133,6 @@ def _finding(
         return before, f"unreadable after a kill: {error}"
     if after < before:
         return after, f"epoch {before} was saved, {after} is left"
-    if code == 0 and runs.digest(folder, ITEMS) != wanted:
+    if code == 0 and runs.digest(folder, runs.ITEMS) != wanted:
         return after, "ends with other bits"
     return after, ""

@@ -1,11 +1,14 @@
 """Tiny runs in processes of their own, to be killed, continued and compared."""
 
+import atexit
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,6 +18,8 @@ from experiments import checkpoints, run_folder
 TASKS = ("hopper", "walker2d", "halfcheetah", "wheel_legged_stand")
 """The last one delays its actions: positions and velocities are not its whole state."""
 Process = subprocess.Popen[str]
+ITEMS = (run_folder.STATE, run_folder.POLICY, run_folder.BEST)
+"""Of a checkpoint: all that it holds."""
 _TINY = (
     "--algorithm=sac",
     "--hidden=8,8",
@@ -31,20 +36,34 @@ _PATIENCE = 600
 """Seconds that a tiny run may take on a busy machine."""
 
 
-def start(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Process:
+def start(folder: pathlib.Path, task: str) -> Process:
     """Begins a run in `folder`, or goes on with the one that is saved there."""
     flags: tuple[str, ...] = (f"--resume={folder}",)
     if not run_folder.has_checkpoint(folder):
         gap = "latency:4" if task.startswith("wheel_legged") else "gravity:2"
         flags = (*_TINY, f"--task={task}", f"--gap={gap}", f"--run_dir={folder}")
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.run", *flags, f"--compile_cache={cache}"],
+        [
+            sys.executable,
+            "-m",
+            "experiments.run",
+            *flags,
+            f"--compile_cache={_place() / 'cache'}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # The bits of matrix products depend on the number of threads.
         env={**os.environ, "NPROC": "1", "JAX_PLATFORMS": "cpu"},
     )
+
+
+@functools.cache
+def _place() -> pathlib.Path:
+    """A folder for what the parts share; it goes when the process ends."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return pathlib.Path(folder.name)
 
 
 class Times(NamedTuple):
@@ -55,10 +74,10 @@ class Times(NamedTuple):
     """Of these after its first line of metrics."""
 
 
-def finish(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Times:
+def finish(folder: pathlib.Path, task: str) -> Times:
     """Runs to the end, undisturbed."""
     begun = time.monotonic()
-    process = start(folder, task, cache)
+    process = start(folder, task)
     wait_for_line(folder, process)
     first = time.monotonic()
     _, said = process.communicate(timeout=_PATIENCE)
@@ -68,6 +87,22 @@ def finish(folder: pathlib.Path, task: str, cache: pathlib.Path) -> Times:
     return Times(end - begun, end - first)
 
 
+class Undisturbed(NamedTuple):
+    """A run that nobody disturbed."""
+
+    folder: pathlib.Path
+    digest: str
+    times: Times
+
+
+@functools.cache
+def undisturbed(task: str) -> Undisturbed:
+    """The run of a task that the others are compared with."""
+    folder = _place() / task
+    times = finish(folder, task)
+    return Undisturbed(folder, digest(folder, ITEMS), times)
+
+
 def wait_for_line(folder: pathlib.Path, process: Process) -> None:
     """Until a run has written its first line of metrics, or ended."""
     while process.poll() is None and not run_folder.metrics(folder):
@@ -75,8 +110,8 @@ def wait_for_line(folder: pathlib.Path, process: Process) -> None:
 
 
 def written(folder: pathlib.Path) -> int:
-    """The last epoch whose metrics are written."""
-    return max(int(line["epoch"]) for line in run_folder.metrics(folder))
+    """The last epoch whose metrics are written; -1 before."""
+    return max((int(x["epoch"]) for x in run_folder.metrics(folder)), default=-1)
 
 
 def epoch(folder: pathlib.Path) -> int:
