@@ -91,7 +91,7 @@ def stopped(count: int, seed: int) -> Score:
 def _stop(folder: pathlib.Path, code: int, written: int, seconds: float) -> str:
     """What is wrong with a run that was stopped; empty: nothing."""
     if code != _RESUMABLE:
-        return f"ended with {code}"
+        return f"ended with {code} after epoch {written}"
     if (saved := runs.epoch(folder)) < written:
         return f"epoch {written} was written, {saved} is saved"
     return "" if seconds <= _GRACE else f"took {seconds:.1f} s to stop"
