@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import ledger, plots
+from experiments import ledger, plots, statistics
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
@@ -23,6 +23,8 @@ from h2o_jax.settings import FILE, setting
 from h2o_jax.sim import gaps, systems, tasks
 
 Cell = dict[str, Any]
+_LISTED = 5
+"""Tasks, gaps and real systems that an error names at most."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,19 @@ def load(
         named = f" --preset={preset}" if preset else ""
         raise ConfigError(
             f"--results_dir={folder}: nothing for --task={task} --gap={gap} "
-            f"--real={real}{named}; store cells with experiments.run --results_dir"
+            f"--real={real}{named}; {_instead(folder)}"
         )
     return cells
+
+
+def _instead(folder: pathlib.Path) -> str:
+    """What a folder has cells of."""
+    there = {(x["task"], x["gap"], x["setting"]["real"]) for x in ledger.cells(folder)}
+    if not there:
+        return "store cells with experiments.run --results_dir"
+    named = [f"{x} with gap {y} and real system {z}" for x, y, z in sorted(there)]
+    rest = f", and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
+    return f"there is {', '.join(named[:_LISTED])}{rest}"
 
 
 def label(cells: Sequence[Cell]) -> list[Cell]:
@@ -133,7 +145,7 @@ def _value(cell: Cell, name: str) -> str:
 
 
 def table(cells: Sequence[Cell]) -> str:
-    """Mean and standard deviation over seeds, per method and length."""
+    """Mean and, of several seeds, standard deviation, per method and length."""
     lines = [
         "| method | steps | seeds | final return | score | last 10 evaluations |",
         "|---|---|---|---|---|---|",
@@ -160,7 +172,7 @@ def _fewer(cells: Sequence[Cell]) -> str:
 def _spread(values: Sequence[float], digits: int | None = None) -> str:
     if digits is None:  # returns have as many as their size leaves room for
         digits = 0 if np.abs(values).max() >= 10 else 2
-    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+    return statistics.spread(values, digits, "±")
 
 
 def _scores(cells: Sequence[Cell]) -> str:

@@ -38,8 +38,9 @@ class Source:
     )
     dataset: str = setting(
         "",
-        "Log of the real system: a .hdf5 (D4RL layout), .npz or .csv file, "
-        "minari:NAME, or a wheel-legged robot's .txt. Empty: collect one (see "
+        "Log of the real system: a .hdf5 (D4RL layout), .npz, .csv, .parquet or .mcap "
+        "file, a LeRobot or ROS 2 bag folder (see docs/logs.md), minari:NAME, "
+        "package:halfcheetah, or a wheel-legged robot's .txt. Empty: collect one (see "
         "--collect_*) and keep it in --cache_dir.",
         tags=[PLACE],
     )

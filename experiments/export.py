@@ -18,9 +18,12 @@ from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.forms import Act, Function
 from experiments.run_folder import POLICY
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, ExportError
 from h2o_jax.settings import FILE, PLACE, at_least, setting
 
+SCRIPT = "policy.py"
+"""Name of the file that runs a policy with NumPy alone."""
 OBSERVATIONS = 10_000
 TOLERANCE = 1e-5
 """Largest difference to the run's policy in float64, over half an action's range."""
@@ -59,29 +62,49 @@ def main(flags: Flags) -> None:
     form = forms.of(path)
     function = contract.function_of(folder, choice.run, choice.which)
     about = contract.of_run(folder, choice.run, choice.which, function)
-    written = [path]
-    with places.writing("to", path):
-        forms.write(path, form, function, about)
-        written.append(contract.write(path, about, {}))
-        if path.suffix == ".npz":
-            written.append(path.with_name("policy.py"))
-            shutil.copyfile(policy.__file__, written[-1])
-        act = form.load(path)
+    if path.suffix == ".npz":
+        _check_script(path)
+    with places.writing("to", path), files.replacing_all(path.parent) as scratch:
+        part = scratch / path.name
+        forms.write(part, form, function, about)
+        contract.write(part, about, {})
+        act = form.load(part)
         worst = parity(function, act)
         if not worst <= TOLERANCE:
-            for file in written:
-                file.unlink()
             raise ExportError(
                 f"--to={path}: differs from the run's policy by {worst:.1e} of the "
                 f"action range, more than {TOLERANCE:g}; train with --normalise, which "
                 "keeps the numbers in the network small"
             )
         measured = {"observations": OBSERVATIONS, "largest_error": worst}
-        contract.write(path, about, measured)
+        written = [part, contract.write(part, about, measured)]
+        if path.suffix == ".npz":
+            written.append(scratch / SCRIPT)
+            shutil.copyfile(policy.__file__, written[-1])
     print(policy.describe(about))
     print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
     print(f"latency  {latency(function, act)}")
-    print(f"wrote    {', '.join(map(str, written))}")
+    print(f"wrote    {', '.join(str(path.with_name(x.name)) for x in written)}")
+
+
+def _check_script(path: pathlib.Path) -> None:
+    """Refuses to replace a policy.py beside a policy that is not of ours.
+
+    Ours begins as this version's does, whichever version wrote it.
+
+    Raises:
+        ConfigError: somebody else wrote it.
+    """
+    there = path.with_name(SCRIPT)
+    if not there.exists():
+        return
+    first = pathlib.Path(policy.__file__).read_bytes().splitlines()[0]
+    found = files.read_bytes(there, files.LARGEST_TEXT, ConfigError, f"--to={path}: ")
+    if not found.startswith(first):
+        raise ConfigError(
+            f"--to={path}: {there}: not written by this command, which would replace "
+            "it; move it or give a --to in another folder"
+        )
 
 
 def parity(function: Function, act: Act) -> float:

@@ -6,6 +6,8 @@ is stored, and only then the command fails.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.runs import Run
@@ -20,7 +22,8 @@ WARNED, LOST = 0.01, 0.5
 def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
     """Runs whose result is worth nothing by now, and why.
 
-    Their learning has stopped, or most episodes of their simulator blow up.
+    Their learning has stopped, their policy has no actions any more, or most episodes
+    of their simulator blow up.
     """
     found = {}
     halted = learning.stopped(report.failures)
@@ -32,6 +35,8 @@ def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
                 f"{learning.PATIENCE} updates in a row; lower --critic_lr or "
                 "--reward_scale"
             )
+        elif report.scores and np.isnan(report.scores.returns[i]).any():
+            found[run] = "its policy's actions are not finite; lower --policy_lr"
         elif _blown_up(report, i) > LOST:
             found[run] = (
                 f"more than {LOST:.0%} of its simulated episodes blew up; weaken --gap"

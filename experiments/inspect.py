@@ -37,7 +37,9 @@ class Inspecting:
     columns: str = setting(
         "", "@FILE: a columns file; empty: draft one from the names.", tags=[PLACE]
     )
-    out: str = setting("", "Where the draft goes; empty: print it.", tags=[PLACE, FILE])
+    out: str = setting(
+        "", "New file for the draft; empty: print it.", tags=[PLACE, FILE]
+    )
 
 
 SETTINGS = (Inspecting,)
@@ -50,7 +52,9 @@ def main(flags: Flags) -> None:
         raise ConfigError("--log: empty; give the file to look at")
     if choice.columns and not choice.columns.startswith("@"):
         raise ConfigError(f"--columns={choice.columns}: give @FILE, a columns file")
-    path = pathlib.Path(choice.log)
+    path, out = pathlib.Path(choice.log), pathlib.Path(choice.out)
+    if choice.out and out.exists():  # somebody may have edited it
+        raise ConfigError(f"--out={out}: exists; give another --out, or remove it")
     if choice.columns:
         print(judged(path, choice.columns[1:]))
         return
@@ -60,7 +64,6 @@ def main(flags: Flags) -> None:
     if not choice.out:
         print("\n" + text)
         return
-    out = pathlib.Path(choice.out)
     with places.writing("out", out), files.replacing(out) as part:
         part.write_text(text)
     print(f"wrote    {out}")
@@ -100,12 +103,6 @@ def judged(path: pathlib.Path, name: str) -> str:
     """What the doctor says of a log with a columns file."""
     file = columns_file.read(name)
     log = recorded.rows(path, file)
-    for column, values in (
-        ("observations", log.observations),
-        ("actions", log.actions),
-    ):
-        if values.dtype.kind not in "biuf":
-            raise files.fail(path, f"{column} hold text; name columns of numbers")
     found = doctor.findings(
         log.observations.astype(float),
         log.actions.astype(float),

@@ -23,6 +23,7 @@ from experiments import (
     routes,
     run,
     run_folder,
+    sealed,
 )
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
@@ -92,7 +93,8 @@ def main(flags: Flags) -> None:
         found = list(judge(folder, kinds(choice.which), how, machine.threads, again))
         print(table(found, how.discount))
         with files.replacing(folder / run_folder.JUDGED) as part:
-            part.write_text(json.dumps(found, indent=1) + "\n")
+            content = sealed.seal({"policies": found})
+            part.write_text(json.dumps(content, indent=1) + "\n")
         print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 

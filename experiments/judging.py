@@ -192,8 +192,8 @@ def leaving(log: Log, act: Act, seed: int) -> float:
     s, a = (np.asarray(x, float) for x in (log.rows.s_tm1, log.rows.a_tm1))
     spread = np.concatenate((s, a), axis=1).std(axis=0)
     std = np.where(spread > 1e-6, spread, 1.0)
-    known = _some(rng, np.flatnonzero(~log.held_out), _NEIGHBOURS)
-    asked = _some(rng, np.flatnonzero(log.held_out), _QUESTIONS)
+    known = _drawn(rng, np.flatnonzero(~log.held_out), _NEIGHBOURS)
+    asked = _drawn(rng, np.flatnonzero(log.held_out), _QUESTIONS)
     tree = cKDTree(np.concatenate((s[known], a[known]), axis=1) / std)
     own, policy = (
         np.median(tree.query(np.concatenate((s[asked], x), axis=1) / std)[0])
@@ -202,7 +202,7 @@ def leaving(log: Log, act: Act, seed: int) -> float:
     return float(policy / max(own, 1e-9))
 
 
-def _some(rng: np.random.Generator, rows: Array, most: int) -> Array:
+def _drawn(rng: np.random.Generator, rows: Array, most: int) -> Array:
     return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
 
 

@@ -21,7 +21,8 @@ class Scores(NamedTuple):
     """Deterministic episodes in the real system."""
 
     returns: np.ndarray
-    """`[R, E]` of every run and episode."""
+    """`[R, E]` of every run and episode; nan of a policy with actions that are not
+    finite."""
     lengths: np.ndarray
     """`[R, E]` their control steps."""
 
@@ -74,11 +75,19 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
     experiment = training.experiment
     policy = simulate.actors(state, len(experiment.runs))
     what = f"evaluation of {simulate.names(experiment)}"
-    with simulate.acting(numpy_policy.make(policy), what, check) as act:
+    mode, finite = numpy_policy.make(policy), np.ones(len(experiment.runs), bool)
+
+    def watched(obs: np.ndarray) -> np.ndarray:
+        actions = mode(obs)
+        finite[:] &= np.isfinite(actions).all(axis=(1, 2))
+        return actions
+
+    with simulate.acting(watched, what, check) as act:
         evaluation = rollout.evaluate(
             training.worlds.real, act, experiment.episodes, experiment.evaluation_seed
         )
-    mean = evaluation.returns.mean(axis=1)
+    returns = np.where(finite[:, None], evaluation.returns, np.nan)
+    mean = returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)
 
@@ -86,7 +95,7 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
         return np.where(better.reshape(-1, *[1] * (np.ndim(new) - 1)), new, old)
 
     state.best = jax.tree.map(keep, policy, state.best)
-    return Scores(evaluation.returns, evaluation.lengths)
+    return Scores(returns, evaluation.lengths)
 
 
 class Clock:

@@ -20,6 +20,8 @@ COLOURS = (
     *("#999999", "#882255", "#999933"),
 )
 _MARKERS = "osD^vP*X<>"
+_LETTER = 0.075
+"""Inches of one in a legend."""
 _FEW = 6
 """Labels with whose curves those of seeds are drawn, too."""
 
@@ -87,12 +89,16 @@ def panels(
         path: PNG to write.
         drawn: title of each panel -> lines as of metrics.jsonl.
     """
+    labels = sorted({line["label"] for lines in drawn.values() for line in lines})
     wide = min(3, len(drawn))
     high = -(-len(drawn) // wide)
-    size = max(4.6, 3.4 * wide), 2.6 * high + 0.6
+    entry = 0.5 + _LETTER * max(map(len, labels))
+    inches = max(4.6, 3.4 * wide, entry)
+    columns = max(1, int(inches // entry))
+    legend = 0.2 * -(-len(labels) // columns)
+    size = inches, 2.6 * high + 0.4 + legend
     figure, grid = plt.subplots(high, wide, figsize=size, layout="constrained")
     shown = np.ravel(grid)
-    labels = sorted({line["label"] for lines in drawn.values() for line in lines})
     handles: dict[str, Any] = {}
     for axes, (title, lines) in zip(shown, drawn.items(), strict=False):
         for label in sorted({line["label"] for line in lines}):
@@ -111,7 +117,7 @@ def panels(
         axes.set_xlabel("simulator steps", fontsize="small")
     figure.supylabel("return in the real system", fontsize="small")
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=wide,
+        handles.values(), handles.keys(), loc="outside lower center", ncols=columns,
         frameon=False, fontsize="small",
     )  # fmt: skip
     with files.replacing(path) as part:

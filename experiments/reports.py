@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import plots, run_folder
+from experiments import plots, run_folder, statistics
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.run_folder import Line
@@ -115,7 +115,7 @@ def progress(experiment: Experiment, report: Report) -> str:
         by_label.setdefault(run.label, []).append(float(returns.mean()))
     wide = max(map(len, by_label))
     parts = [
-        f"{label + ':':{wide + 1}s} {np.mean(x):8.1f} +- {np.std(x):.1f}"
+        f"{label + ':':{wide + 1}s} {statistics.spread(x, width=8)}"
         for label, x in by_label.items()
     ]
     steps = np.mean(report.scores.lengths)
@@ -176,7 +176,7 @@ def evaluations(experiment: Experiment) -> int:
 def conclusion(
     folder: pathlib.Path, experiment: Experiment, facts: Facts, runs: Sequence[Run]
 ) -> str:
-    """Mean and standard deviation over the seeds of every setting, beside the data."""
+    """What the seeds of every setting earned, beside the data; see `spread`."""
     name, lines = return_of(experiment), by_run(experiment, folder)
     summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
@@ -186,11 +186,9 @@ def conclusion(
     rows = [f"\n{'setting':{wide}s} {head:>18s} {last_few:>20s}"]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
-        final, last = (np.array([x[k] for x in own]) for k in ("final", "last_ten"))
-        rows.append(
-            f"{label:{wide}s} {final.mean():9.1f} +- {final.std():5.1f} "
-            f"{last.mean():11.1f} +- {last.std():5.1f}"
-        )
+        final, last = ([x[k] for x in own] for k in ("final", "last_ten"))
+        first = statistics.spread(final, width=9)
+        rows.append(f"{label:{wide}s} {first:18s} {statistics.spread(last, width=11)}")
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")

@@ -8,6 +8,7 @@ system, and leaves flags, metrics, a learning curve, checkpoints and policies in
 
 import contextlib
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -178,10 +179,12 @@ def _train(
     about = {**reports.run_facts(whole, facts, mended), "robot": robot}
     if command.output.resume:
         resumed.check(folder, about)
-        with hosts.one_first():
-            saving.restore(folder, training, hosts.gathering())
+        anew = run_folder.has_only_begun(folder)
+        if not anew:
+            with hosts.one_first():
+                saving.restore(folder, training, hosts.gathering())
         resumed.check_robot(folder, robot)
-        where.keep_until(training.state.epoch)
+        where.keep_until(-1 if anew else training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)
     display = console.Display(whole.algorithm, whole.epochs, quiet=not hosts.leads())
@@ -195,8 +198,8 @@ def _train(
             lost = epochs.train(training, record, stop)
         except StoppedError as error:
             saving.save(folder, training, hosts.gathering())
-            again = " ".join([f"--resume={folder}", *command.flags.outside()])
-            how = f"continue with {again}"
+            again = shlex.join([f"--resume={folder}", *command.flags.outside()])
+            how = f"continue with python -m experiments.run {again}"
             return interrupts.saved(error, training.state.epoch, how)
     if hosts.leads():
         _conclude(command, folder, facts, mended, lost)

@@ -118,10 +118,9 @@ class RunFolder:
 
     def close(self) -> None:
         """Releases the folder."""
-        with places.writing("run_dir", self.path):
+        with places.writing("run_dir", self.path), self._lock:
             if self._metrics is not None:
                 self._metrics.close()
-            self._lock.close()
 
 
 class WrittenElsewhere(RunFolder):
@@ -196,12 +195,16 @@ def metrics(path: pathlib.Path) -> list[Line]:
     file = path / METRICS
     if not file.exists():
         return []
-    lines = sealed.read_text(file).splitlines(keepends=True)
+    *lines, _ = sealed.read_text(file).split("\n")
     return [
         sealed.unseal(sealed.parse(line, source := f"{file}: line {i}"), source)
         for i, line in enumerate(lines, start=1)
-        if line.endswith("\n")
     ]
+
+
+def has_only_begun(path: pathlib.Path) -> bool:
+    """Whether a run ended before its first checkpoint: it can begin again."""
+    return not has_checkpoint(path) and all(x["epoch"] == 0 for x in metrics(path))
 
 
 def flags(path: pathlib.Path) -> dict[str, str]:

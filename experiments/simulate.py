@@ -161,8 +161,8 @@ def acting(
 ) -> Iterator[Callable[..., np.ndarray]]:
     """A policy for steps of simulators that are watched, and may be given up.
 
-    An action that is not finite would end the runs of all. It is 0 instead: the loss of
-    such a policy is not finite either, which ends its own run; see `learning`.
+    An action that is not finite would end the runs of all. It is 0 instead, and its own
+    run is lost: see `health`.
 
     Args:
         act: the policy.

@@ -43,6 +43,21 @@ def mean(scores: np.ndarray) -> Interval:
     return Interval(value, value - half, value + half)
 
 
+def spread(
+    scores: Sequence[float], digits: int = 1, sign: str = "+-", width: int = 0
+) -> str:
+    """Mean and standard deviation over seeds as text; of one seed, its score alone.
+
+    Args:
+        scores: of the seeds.
+        digits: behind the point.
+        sign: between the two numbers.
+        width: of the mean, to which it is aligned on the right.
+    """
+    mean = f"{np.mean(scores):{width}.{digits}f}"
+    return mean if len(scores) < 2 else f"{mean} {sign} {np.std(scores):.{digits}f}"
+
+
 def interquartile_mean(strata: Strata) -> Interval:
     """Mean of the middle half of all scores, with a stratified bootstrap interval.
 

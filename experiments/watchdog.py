@@ -4,18 +4,22 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from h2o_jax.errors import DivergenceError
 
 SECONDS = 600.0
 """Longest time between two steps of simulators."""
+_LOOKS = 10
+"""How often it is looked at in that time."""
 
 
 @contextlib.contextmanager
 def watching(what: str) -> Iterator[Callable[[], None]]:
     """Ends the process, with the exit code of divergence, where steps stop coming.
+
+    Looks are counted, not seconds: a process that was suspended has missed none.
 
     Args:
         what: is stepped, for the message.
@@ -23,23 +27,34 @@ def watching(what: str) -> Iterator[Callable[[], None]]:
     Yields:
         A function to call at every step.
     """
-    heard, over = time.monotonic(), threading.Event()
+    silent, over = 0, threading.Event()
 
     def step() -> None:
-        nonlocal heard
-        heard = time.monotonic()
+        nonlocal silent
+        silent = 0
 
     def watch() -> None:
-        while not over.wait(SECONDS / 10):
-            if time.monotonic() - heard > SECONDS:
-                sys.stdout.flush()
-                text = f"h2o_jax: error: {what}: no step in {SECONDS:g} s; mend the "
-                text += "simulator, and go on from the last checkpoint with --resume\n"
-                os.write(2, text.encode())
-                os._exit(DivergenceError.exit_code)
+        nonlocal silent
+        while not over.wait(SECONDS / _LOOKS):
+            silent += 1
+            if silent > _LOOKS:
+                end(
+                    f"{what}: no step in {SECONDS:g} s; mend the simulator, and go on "
+                    "from the last checkpoint with --resume",
+                    DivergenceError.exit_code,
+                )
 
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield step
     finally:
         over.set()
+
+
+def end(text: str, exit_code: int) -> NoReturn:
+    """Ends the process from any thread, with one line where somebody reads it."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, f"h2o_jax: error: {text}\n".encode())
+    os._exit(exit_code)

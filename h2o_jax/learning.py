@@ -12,8 +12,8 @@ notice nothing.
 
 A number that is not finite leaves a parameter, an optimiser or the sum of a metric so
 until the end of the epoch. One look there tells whether all updates were finite, which
-costs nothing while they are. Where one was not, the epoch is done again in halves, down
-to that single update.
+costs nothing while they are. Where one was not, fewer updates are tried at once, down
+to that single update, and then more again.
 """
 
 import time
@@ -41,6 +41,10 @@ class Progress(NamedTuple):
     states: LearnerState
     totals: Metrics
     """Sums of the metrics of an epoch's updates but for skipped ones; `SKIPPED`."""
+
+
+_Block = Callable[[Progress, int], Progress]
+"""`(progress, n) -> progress`, n updates later."""
 
 
 class Functions(NamedTuple):
@@ -102,21 +106,29 @@ class Learn:
         begun = self._do.begin(states)
         return block.lower(begun, replay, data, np.int32(1)).compile()
 
-    def _advance(
-        self, block: Callable[[Progress, int], Progress], before: Progress, n: int
-    ) -> Progress:
+    def _advance(self, block: _Block, runs: Progress, n: int) -> Progress:
         """The runs `n` updates later, without those that are not finite."""
-        after, left = before, n
-        while left:
-            size, begin = min(self._size, left), time.monotonic()
-            after, left = block(after, size), left - size
-            if size == self._size:  # the last block of an epoch may be short
-                grown = size * min(2.0, _SECONDS / (time.monotonic() - begin))
-                self._size = max(1, int(grown))
-        sifted, failed = self._do.sift(before, after, np.float32(n))
-        if n == 1 or not np.asarray(failed).any():
-            return sifted
-        return self._advance(block, self._advance(block, before, n // 2), n - n // 2)
+        tried = n
+        while n:
+            tried = min(tried, n)
+            after = self._blocks(block, runs, tried)
+            sifted, failed = self._do.sift(runs, after, np.float32(tried))
+            if tried == 1 or not np.asarray(failed).any():
+                runs, n, tried = sifted, n - tried, 2 * tried
+            else:
+                tried = tried // 2
+        return runs
+
+    def _blocks(self, block: _Block, runs: Progress, n: int) -> Progress:
+        """The runs `n` updates later, whatever became of them."""
+        while n:
+            size, begin = min(self._size, n), time.monotonic()
+            runs, n = block(runs, size), n - size
+            passed = time.monotonic() - begin
+            # The last block of an epoch may be short, which says little of a long one.
+            if size == self._size or passed > _SECONDS:
+                self._size = max(1, int(size * min(2.0, _SECONDS / passed)))
+        return runs
 
 
 def stopped(failures: Mapping[str, Any]) -> Any:

@@ -127,6 +127,42 @@ def test_the_size_of_blocks_changes_no_bit(program):
         chex.assert_trees_all_equal(result[1], results[0][1])
 
 
+def test_blocks_get_shorter_where_a_machine_gets_slower(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
+    learn, sizes = Learn(None, 60), []
+
+    def block(runs, n):
+        now[0] += 0.05 * n
+        sizes.append(n)
+        return runs
+
+    learn._size = 256  # from when it was fast
+    learn._blocks(block, None, 60)
+    learn._blocks(block, None, 60)
+    assert sizes == [60, 20, 20, 20]
+
+
+def test_skipping_needs_no_more_memory_than_learning(program):
+    """Two states beside the one that goes in, however many updates are skipped."""
+    peaks = []
+    for poisoned in (0, 3):
+        states, replay = started(program, poisoned=poisoned)
+        held = []
+
+        def look(held=held):
+            held.append(sum(x.nbytes for x in jax.live_arrays()))
+
+        learn = epoch(program, 64)
+        learn._size = 1
+        before = sum(x.nbytes for x in jax.live_arrays())
+        _, metrics = learn(states, replay, None, look)
+        peaks.append(max(held) - before)
+    size = sum(x.nbytes for x in jax.tree.leaves(states))
+    assert metrics[SKIPPED][1] > 3
+    assert peaks[1] <= peaks[0] + 1.5 * size <= 4 * size
+
+
 def test_an_epoch_that_is_given_up_spoils_nothing(program):
     states, replay = started(program)
 

@@ -14,6 +14,29 @@ from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
 from h2o_jax.sim import gaps, rollout, tasks, worlds
 
+COMMANDS = {
+    "experiments": "experiments.__main__",
+    "experiments.run": "experiments.run",
+    "experiments.collect": "experiments.collect",
+    "experiments.quickstart": "experiments.quickstart",
+    "experiments.inspect": "experiments.inspect",
+    "experiments.audit": "experiments.audit",
+    "experiments.identify": "experiments.identify",
+    "experiments.correct": "experiments.correct",
+    "experiments.compare": "experiments.compare",
+    "experiments.grid": "experiments.grid",
+    "experiments.judge": "experiments.judge",
+    "experiments.tables": "experiments.tables",
+    "experiments.launch": "experiments.launch",
+    "experiments.export": "experiments.export",
+    "experiments.report": "experiments.report",
+    "experiments.robot": "experiments.robot.__main__",
+    "experiments.robot.calibrate": "experiments.robot.calibrate",
+    "experiments.robot.yardsticks": "experiments.robot.yardsticks",
+}
+"""What `python -m` is given -> the module with `main` and `SETTINGS`."""
+
+
 TINY = (
     "--task=hopper",
     "--hidden=8,8",

@@ -42,12 +42,12 @@ def test_small_returns_keep_their_digits():
     assert rows(cell(seed=0, final=-0.5), cell(seed=1, final=-0.7)) == [
         ("h2o", "2", "-0.60 ± 0.10")
     ]
-    assert rows(cell(final=1234.5)) == [("h2o", "1", "1234 ± 0")]
+    assert rows(cell(final=1234.5)) == [("h2o", "1", "1234")]
 
 
 def test_fewer_than_ten_evaluations_are_counted():
     few = compare.table(compare.label([cell()])).splitlines()[-1]
-    assert few.endswith("| 1.00 ± 0.00 (of 1) |")
+    assert few.endswith("| 1.00 (of 1) |")
     many = {**cell(), "curve": [[i, 1.0] for i in range(11)]}
     assert "(of" not in compare.table(compare.label([many]))
 
@@ -112,8 +112,8 @@ def test_returns_are_scored_against_the_real_systems_own_references():
         table = compare.table(compare.label([cell(final=9509.15, real=real)]))
         return table.splitlines()[2].split("|")[5].strip()
 
-    assert score("gravity:0.5") == "100.0 ± 0.0"
-    assert score("none") == "78.8 ± 0.0"
+    assert score("gravity:0.5") == "100.0"
+    assert score("none") == "78.8"
     assert score("gravity:2") == "-"
 
 
@@ -128,3 +128,16 @@ def test_a_cell_of_another_layout_is_named(tmp_path):
     path.write_text(json.dumps({"algorithm": "h2o"}))
     with pytest.raises(ConfigError, match=r"seed0.json: stored by another version"):
         compare.load(tmp_path, "hopper", "gravity:2", "none")
+
+
+def test_what_there_is_instead_is_said(tmp_path):
+    for gap, real in (("gravity:2", "other-1a2b"), ("none", "none")):
+        one = cell(real=real) | {"gap": gap}
+        path = tmp_path / ledger.place(one)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(one))
+    wanted = "halfcheetah with gap gravity:2 and real system other-1a2b"
+    with pytest.raises(ConfigError, match=f"--real=none.*; there is {wanted}, half"):
+        compare.load(tmp_path, "halfcheetah", "gravity:2", "none")
+    with pytest.raises(ConfigError, match=r"nothing for .*; store cells with"):
+        compare.load(tmp_path / "empty", "halfcheetah", "gravity:2", "none")

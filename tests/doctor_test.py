@@ -131,8 +131,25 @@ def test_inspect_lists_drafts_and_judges(csv, monkeypatch, capsys):
     assert 'terminal = "fell"' in text and 'episode = "episode"' in text
     assert text.count("[[observations]]") == 2
     toml.write_text(text.replace('column = "rate"', 'column = "mode"'))
-    with pytest.raises(DatasetError, match="observations hold text"):
+    with pytest.raises(DatasetError, match="column mode, row 0: 'walk' is no number"):
         call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
+
+
+def test_inspect_replaces_no_file_that_somebody_may_have_edited(csv, monkeypatch):
+    toml = csv.with_name("columns.toml")
+    toml.write_text("mine")
+    with pytest.raises(ConfigError, match=r"columns.toml: exists; give another --out"):
+        call(inspect.main, monkeypatch, f"--log={csv}", f"--out={toml}")
+    assert toml.read_text() == "mine"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_inspect_refuses_a_log_without_rows(tmp_path, monkeypatch, suffix):
+    rows = {"time": np.zeros(0), "pitch": np.zeros(0)}
+    path = tmp_path / f"log.{suffix}"
+    getattr(robot_logs, f"write_{suffix}")(path, rows)
+    with pytest.raises(DatasetError, match=r"log\.(csv|npz): 0 rows; log more"):
+        call(inspect.main, monkeypatch, f"--log={path}")
 
 
 def test_a_draft_without_actions_says_what_is_next(tmp_path, monkeypatch, capsys):

@@ -6,18 +6,13 @@ import shutil
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import checkpoints, export, policies, run, run_folder, sealed
 from experiments.exporting import contract, forms, policy
-from experiments.exporting.forms import Function
 from experiments.exporting.policy import Policy, PolicyError
-from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError, ConfigError, ExportError
-from h2o_jax.networks import POLICIES, make_networks
-from h2o_jax.types import Actor, ObsScales
 from tests.commands import TINY, call, write_log, write_run
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -184,6 +179,22 @@ def test_what_was_changed_is_refused(copied, change, message):
         Policy(copied)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("kernel_1", np.inf), ("bias_0", np.nan), ("high", np.nan)]
+)
+def test_what_is_not_finite_is_refused(copied, name, value):
+    with np.load(copied) as stored:
+        arrays = dict(stored)
+    arrays[name].flat[-1] = value
+    np.savez(copied, **arrays)
+    known = json.loads(beside(copied).read_text())
+    contract.write(copied, {k: v for k, v in known.items() if k != "sha256"}, {})
+    with pytest.raises(
+        PolicyError, match=rf"policy\.npz: {name} is not finite; do not"
+    ):
+        Policy(copied)
+
+
 def test_observations_beyond_the_range_are_clamped_and_reported(copied):
     act = Policy(copied)
     high = known_high(act.contract)
@@ -241,6 +252,29 @@ def test_a_policy_that_differs_is_not_left_there(trained, monkeypatch, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_policy_that_differs_leaves_the_one_before(copied, trained, monkeypatch):
+    before = {x.name: x.read_bytes() for x in copied.parent.iterdir()}
+    monkeypatch.setattr(export, "parity", lambda function, act: np.nan)
+    with pytest.raises(ExportError, match="differs"):
+        call(export.main, monkeypatch, f"--folder={trained}", f"--to={copied}")
+    assert {x.name: x.read_bytes() for x in copied.parent.iterdir()} == before
+
+
+def test_a_script_of_the_users_own_is_not_replaced(trained, monkeypatch, tmp_path):
+    own = tmp_path / "policy.py"
+    own.write_text("print('mine')\n")
+    path = tmp_path / "policy.npz"
+    with pytest.raises(ConfigError, match=r"policy\.py: not written by .*; move it or"):
+        call(export.main, monkeypatch, f"--folder={trained}", f"--to={path}")
+    assert [x.name for x in tmp_path.iterdir()] == ["policy.py"]
+    assert own.read_text() == "print('mine')\n"
+    # One of ours, of another version, is.
+    ours = pathlib.Path(policy.__file__).read_text()
+    own.write_text(ours.replace("FORMAT = 1", "FORMAT = 0"))
+    exported(trained, monkeypatch, path)
+    assert own.read_text() == ours
+
+
 def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
     folder = tmp_path / "bare"
     shutil.copytree(trained, folder)
@@ -256,17 +290,3 @@ def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
     assert known["observations"][0]["low"] is None
     assert export.parity(function, function.act) == 0
     assert policy.describe(known)
-
-
-@pytest.mark.parametrize("family", POLICIES)
-def test_every_family_of_policies(family):
-    networks = make_networks(3, 2, hidden=(8, 8), policy=family)
-    params = networks.init["policy"](jax.random.key(0))
-    mean, std = np.array([1.0, 2, 3], np.float32), np.array([1.0, 2, 4], np.float32)
-    actor = Actor(params, ObsScales(mean, std))
-    layers = tuple(numpy_policy.mode_layers(actor))
-    limit = np.full(3, np.inf)
-    function = Function(-limit, limit, mean, std, layers, np.zeros(2), np.ones(2))
-    obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    act = numpy_policy.make(jax.tree.map(lambda x: np.asarray(x)[None], actor))
-    np.testing.assert_allclose(function.act(obs), act(obs[None])[0], atol=1e-6)

@@ -117,6 +117,36 @@ def test_a_state_of_other_environments():
         worlds.environments(counting(), [(), ()], [0, 1]).restore(world.state())
 
 
+class Broken(Counter):
+    """Fails at one of its calls, as somebody's own code may."""
+
+    def __init__(self, fails):
+        super().__init__()
+        self._left = fails
+
+    def _seen(self):
+        self._left -= 1
+        if not self._left:
+            raise ZeroDivisionError("by\nzero")
+        return super()._seen()
+
+
+def breaking(*fails):
+    """Environments, of which each fails at the given call."""
+    given = iter([0, *fails])  # `made_by` looks at one
+    return gymnasium_task.made_by(lambda: Broken(next(given)), "broken", 6)
+
+
+def test_what_fails_in_an_environment_is_one_line_with_its_cause():
+    line = r"^broken: environment 1 cannot {}: ZeroDivisionError: by zero; mend"
+    with pytest.raises(DivergenceError, match=line.format("reset")) as caught:
+        worlds.environments(breaking(0, 1), [(), ()], [0, 1])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    world = worlds.environments(breaking(0, 2), [(), ()], [0, 1])
+    with pytest.raises(DivergenceError, match=line.format("step")):
+        world.step(np.zeros((2, 2)))
+
+
 def test_an_action_that_is_not_finite():
     with pytest.raises(DivergenceError, match="not finite"):
         worlds.environments(PENDULUM, [()], [0]).step(np.array([[np.nan]]))

@@ -40,6 +40,7 @@ def main(flags):
 
 interrupts._BUSY = 0.2
 sys.argv = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 console.command(main, "", ())
 """
 

@@ -1,7 +1,5 @@
 """Estimates of policies without a real system, against what can be worked out."""
 
-import json
-
 import matplotlib.image
 import numpy as np
 import pytest
@@ -9,9 +7,10 @@ import pytest
 import h2o_jax
 from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
-from experiments import cached, judge, judging, run, run_folder
+from experiments import cached, judge, judging, report, run, run_folder, sealed
 from experiments.judging import Judging
-from h2o_jax.errors import ConfigError, DatasetError
+from experiments.reporting import evaluated
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import worlds
 from h2o_jax.sim.identify import Fitting
 from tests.commands import TINY, call, write_log
@@ -138,8 +137,13 @@ def test_judge_says_what_log_and_simulator_do(unknown, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "the log itself" in printed and "gravity:2, seed 0, best" in printed
     assert "real" not in printed.splitlines()[0]
-    found = json.loads((unknown / run_folder.JUDGED).read_text())
+    path = unknown / run_folder.JUDGED
+    found = sealed.read_json(path)["policies"]
     assert len(found) == 3 and {"fqe", "simulated", "leaves"} <= found[1].keys()
+    path.write_text(path.read_text().replace(str(found[1]["fqe"]), "1e9"))
+    again = rf"judged\.json: was altered .*python -m experiments\.judge {unknown}"
+    with pytest.raises(CheckpointError, match=again):
+        evaluated.estimates(report.opened(unknown, 1))
 
 
 def test_judge_of_nothing(monkeypatch):

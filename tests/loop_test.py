@@ -140,8 +140,28 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     }
 
 
-def test_a_run_whose_simulator_blows_up_is_lost():
-    runs = grid([0], [gaps.parse("friction:1e300"), gaps.parse("gravity:2")], {})
+def test_a_policy_without_finite_actions_is_worth_nothing():
+    runs = grid([0, 1], [gaps.parse("gravity:2")], {})
+    training = build.training(Experiment(algorithm="sac", runs=runs, **TINY))
+    state = training.state
+    spoiled = np.array([1e30, 1.0], np.float32)  # finite, but not what comes of it
+    policy = jax.tree.map(
+        lambda x: x * spoiled.reshape(-1, *[1] * (x.ndim - 1)),
+        state.learner.params["policy"],
+    )
+    params = {**state.learner.params, "policy": policy}
+    state.learner = state.learner.replace(params=params)
+    report = next(loop.train(training))
+    assert np.isnan(report.scores.returns[0]).all()
+    assert np.isfinite(report.scores.returns[1]).all()
+    assert np.isfinite(state.best_return).tolist() == [False, True]
+    (lost,) = health.lost(training.experiment, report).items()
+    assert lost[0] == runs[0] and "actions are not finite" in lost[1]
+
+
+@pytest.mark.parametrize("gap", ["friction:1e300", "gravity:1e30"])
+def test_a_run_whose_simulator_blows_up_is_lost(gap):
+    runs = grid([0], [gaps.parse(gap), gaps.parse("gravity:2")], {})
     setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "steps": 200})
     training = build.training(setup)
     *_, report = loop.train(training)

@@ -4,7 +4,10 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.exporting.forms import Function
 from h2o_jax import h2o_plus, iql, numpy_policy, rebrac
+from h2o_jax.networks import POLICIES, make_networks
+from h2o_jax.types import Actor, ObsScales
 
 OBS, ACTIONS, RUNS, EPISODES = 5, 2, 3, 4
 
@@ -51,3 +54,17 @@ def test_a_runs_action_does_not_depend_on_the_others(actors):
     every = numpy_policy.make(actors)(obs)
     one = numpy_policy.make(jax.tree.map(lambda x: x[1:2], actors))(obs[1:2])
     np.testing.assert_array_equal(every[1:2], one)
+
+
+@pytest.mark.parametrize("family", POLICIES)
+def test_every_family_is_exported_as_it_acts(family):
+    networks = make_networks(3, 2, hidden=(8, 8), policy=family)
+    params = networks.init["policy"](jax.random.key(0))
+    mean, std = np.array([1.0, 2, 3], np.float32), np.array([1.0, 2, 4], np.float32)
+    actor = Actor(params, ObsScales(mean, std))
+    layers = tuple(numpy_policy.mode_layers(actor))
+    limit = np.full(3, np.inf)
+    function = Function(-limit, limit, mean, std, layers, np.zeros(2), np.ones(2))
+    obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    act = numpy_policy.make(jax.tree.map(lambda x: np.asarray(x)[None], actor))
+    np.testing.assert_allclose(function.act(obs), act(obs[None])[0], atol=1e-6)

@@ -1,5 +1,6 @@
 """What the system refuses: one line, the right code, before anything is trained."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -92,8 +93,8 @@ def begun(folder):
 
 
 def logged(folder):
-    record = run_folder.RunFolder(folder)
-    record.write([{"epoch": 0, "text": "x" * 1000}])
+    with contextlib.closing(run_folder.RunFolder(folder)) as record:
+        record.write([{"epoch": 0, "text": "x" * 1000}])
 
 
 def stored(folder):

@@ -5,17 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from h2o_jax.data import columns_file, datasets, frames
+from h2o_jax.data import datasets, files, frames
 from h2o_jax.data.signals import Signal
-from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.errors import DatasetError
 from tests import robot_logs
-from tests.robot_logs import N, write_csv
-
-DIMS = {"obs_dim": 2, "action_dim": 1}
-
-
-def load(path, file, **options):
-    return datasets.load(str(path), columns=file, **DIMS, **options)
+from tests.robot_logs import N, load
 
 
 def check(dataset, log, falls=(39,)):
@@ -66,6 +60,18 @@ def test_lerobot(tmp_path):
     (folder / "data" / "chunk-000" / "file-001.parquet").unlink()
     with pytest.raises(DatasetError, match=r"40 frames, meta/info.json says 60"):
         load(folder, file)
+
+
+def test_memory_is_asked_for_all_parts_of_a_dataset(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = robot_logs.write_lerobot(tmp_path / "data", robot_logs.rows())
+    parts = [parquet.read_metadata(x) for x in (folder / "data").glob("*/*.parquet")]
+    sizes = [x.row_group(0).total_byte_size for x in parts]
+    assert len(sizes) == 2
+    free = files.COPIES * max(sizes)  # enough for either, not for both
+    monkeypatch.setattr(files, "available_memory", lambda: free)
+    with pytest.raises(DatasetError, match=r"/data: needs .* of memory"):
+        frames.read(folder)
 
 
 def bag_file(**changes):
@@ -150,174 +156,3 @@ def test_a_missing_library_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "log.mcap").write_bytes(b"\x89MCAP")
     with pytest.raises(DatasetError, match=r"pip install 'h2o_jax\[logs\]'"):
         frames.read(tmp_path / "log.mcap")
-
-
-# --- CSV as robots write it -------------------------------------------------------
-
-
-def parse(tmp_path, text):
-    (tmp_path / "log.csv").write_text(text)
-    return frames.read(tmp_path / "log.csv")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "pitch,torque\n0.5,-1\n1.5,2\n",
-        "pitch [rad], torque (N m)\n0.5, -1\n1.5, 2\n",
-        "pitch;torque\nrad;N m\n0,5;-1\n1,5;2\n",
-        "pitch\ttorque\n0.5\t-1\n1.5\t2\n",
-        "# a robot\n# pitch torque\n0.5 -1\n1.5 2\n",
-        "\ufeff%made by a logger\npitch,torque\n\n0.5,-1\n1.5,2\n1.",
-    ],
-)
-def test_header_styles(tmp_path, text):
-    frame = parse(tmp_path, text)
-    np.testing.assert_array_equal(frame.columns["pitch"], [0.5, 1.5])
-    np.testing.assert_array_equal(frame.columns["torque"], [-1, 2])
-    wanted = {"pitch": "rad", "torque": "N m"} if "rad" in text else {}
-    assert frame.units == wanted
-    assert bool(frame.notes) == text.endswith("1.")  # a line that was cut short
-
-
-def test_text_missing_values_and_flags(tmp_path):
-    frame = parse(tmp_path, "mode,q[0],ok\nidle,1,True\nwalk,,False\n")
-    assert frame.columns["mode"].tolist() == ["idle", "walk"]
-    np.testing.assert_array_equal(frame.columns["q[0]"], [1, np.nan])
-    np.testing.assert_array_equal(frame.columns["ok"], [1, 0])
-
-
-def test_no_header_numbers_the_columns(tmp_path):
-    assert list(parse(tmp_path, "1,2\n3,4\n").columns) == ["column_0", "column_1"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n1,2\n3\n4,5\n", "row 1 has 1 cells, the header 2"),
-        ("a,a\n1,2\n", "two columns are called a"),
-    ],
-)
-def test_tables_that_are_refused(tmp_path, text, message):
-    with pytest.raises(DatasetError, match=message):
-        parse(tmp_path, text)
-
-
-ISO = [
-    *("2026-01-01T00:00:00Z", "2026-01-01 00:00:00.5+00:00"),
-    "2026-01-01T01:00:01+01:00",
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "rate"),
-    [
-        ("t", [5.0, 5.5, 6.0], None),
-        ("stamp_ns", [0, 500_000_000, 1_000_000_000], None),
-        ("t", [1_700_000_000_000, 1_700_000_000_500, 1_700_000_001_000], None),
-        ("t", [0.0, 500.0, 1000.0], 2.0),  # milliseconds, by the rate
-        ("t", ISO, None),
-        (
-            "t",
-            np.array(
-                ["2026-01-01", "2026-01-01T00:00:00.5", "2026-01-01T00:00:01"],
-                "datetime64[ms]",
-            ),
-            None,
-        ),
-    ],
-)
-def test_times(name, values, rate):
-    frame = frames.Frame({name: np.array(values)})
-    np.testing.assert_allclose(frames.seconds(frame, name, rate), [0, 0.5, 1])
-
-
-# --- what the columns file decides -------------------------------------------------
-
-
-def test_jumps_in_time_end_sequences(tmp_path):
-    log = robot_logs.rows()
-    log["stamp"] = log["stamp"] + 0.5 * (np.arange(N) > 9)  # a pause after row 9
-    log["stamp"][30:] -= 0.1  # clocks are set back after row 29
-    path = write_csv(tmp_path / "log.csv", log)
-    dataset = load(path, robot_logs.columns_file())
-    assert len(dataset.transition.r_t) == N - 4  # rows 9, 19, 29 and 59
-    assert any(x.startswith("3.33% of the rows are not fo") for x in dataset.notes)
-    whole = load(path, robot_logs.columns_file(gap=1.0))
-    assert len(whole.transition.r_t) == N - 3  # the pause is no gap then
-
-
-def test_the_task_rewards_a_log_that_has_none(tmp_path):
-    log = robot_logs.rows()
-    path = write_csv(tmp_path / "log.csv", log)
-    file = robot_logs.columns_file(reward="task", terminal="task")
-
-    def judge(s_tm1, a_tm1, s_t):
-        return s_t[:, 0] - a_tm1[:, 0], s_t[:, 0] > 1
-
-    step = load(path, file, judge=judge).transition
-    np.testing.assert_allclose(step.r_t, step.s_t[:, 0] - step.a_tm1[:, 0], atol=1e-5)
-    fell = step.s_t[:, 0] > 1
-    np.testing.assert_array_equal(step.discount_t, ~fell)
-    assert fell.any()
-
-
-def test_without_a_task_there_is_no_reward(tmp_path):
-    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
-    with pytest.raises(ConfigError, match="leaves rewards or terminals to the task"):
-        load(path, robot_logs.columns_file(reward="task"))
-
-
-def test_a_column_that_is_not_there(tmp_path):
-    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
-    with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):
-        load(path, robot_logs.columns_file(episode="yaw"))
-    with pytest.raises(DatasetError, match="column reward is not of 0 and 1"):
-        load(path, robot_logs.columns_file(timeout="reward"))
-
-
-TOML = """
-rate = 50.0
-episode = "episode"
-reward = "reward"
-terminal = "none"
-[[observations]]
-column = "pitch, q_0..q_1"
-unit = "rad"
-[[actions]]
-column = "torque"
-low = -3
-high = 3.0
-"""
-
-
-def read_toml(tmp_path, text):
-    (tmp_path / "columns.toml").write_text(text)
-    return columns_file.read(str(tmp_path / "columns.toml"))
-
-
-def test_a_columns_file(tmp_path):
-    file = read_toml(tmp_path, TOML)
-    assert [x.name for x in file.observations] == ["pitch", "q_0", "q_1"]
-    assert {x.unit for x in file.observations} == {"rad"}
-    assert file.bounds == ((-3,), (3.0,))
-    assert file.columns == ["episode", "reward", "pitch", "q_0", "q_1", "torque"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("rate", "speed", "'speed' is unknown; use time"),
-        ("50.0", "-1", "rate = -1; give a positive number"),
-        ('"none"', "0", "terminal = 0 is no text"),
-        ("high = 3.0", "", "action torque has limits -3 and None"),
-        ("high = 3.0", "high = -4", "limits -3 and -4"),
-        ("unit =", "units =", "observations: 'units' is unknown"),
-        ("[[actions]]", "[[others]]", "'others' is unknown"),
-        ('column = "torque"', "", "a ..actions.. without column"),
-        ("rate = 50.0", "rate = ", "cannot be read"),
-    ],
-)
-def test_columns_files_that_are_refused(tmp_path, old, new, message):
-    with pytest.raises(ConfigError, match=message):
-        read_toml(tmp_path, TOML.replace(old, new))

@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 
+from h2o_jax.data import datasets
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.signals import Signal
 
@@ -40,6 +41,12 @@ def columns_file(**changes):
         "path": "columns.toml",
     }
     return ColumnsFile(**known | changes)
+
+
+def load(path, file, **options):
+    """The dataset of such a log."""
+    sizes = {"obs_dim": 2, "action_dim": 1}
+    return datasets.load(str(path), columns=file, **sizes, **options)
 
 
 def write_csv(path, log, delimiter=",", header=None):

@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 
-from h2o_jax.errors import DivergenceError
 from h2o_jax.sim import gaps, models, rollout, tasks
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.world import World
@@ -128,15 +127,24 @@ def test_diverged_rows_are_never_stored():
     assert len(episodes.length) == 0
 
 
-def test_hopeless_physics_end_the_run():
+def test_hopeless_physics_stay_where_they_are_and_leave_others_alone():
+    whole, _ = rollout.collect(make("halfcheetah", 2), linear_at, 3)
     world = make("halfcheetah", 2)
 
     def act(observations, t):
         world._qpos[0, 2] = np.nan
         return linear(observations)
 
-    with pytest.raises(DivergenceError, match=r"environments \[0\] diverged 20 times"):
-        rollout.collect(world, act, 2)
+    rows, _ = rollout.collect(world, act, 3)
+    np.testing.assert_array_equal(rows.s_t[0], rows.s_tm1[0])
+    assert np.isfinite(rows.s_t).all() and not rows.r_t[0].any()
+    assert rows.discount_t.all() and world.unstable.tolist() == [63, 0]
+    for column, expected in zip(rows[:-1], whole[:-1], strict=True):
+        np.testing.assert_array_equal(column[1], expected[1])
+
+
+def linear_at(observations, t):
+    return linear(observations)
 
 
 def test_resume_in_the_middle_of_collecting():

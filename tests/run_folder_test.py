@@ -50,6 +50,31 @@ def test_a_lock_alone_leaves_a_folder_free(tmp_path):
     assert not run_folder.is_free(tmp_path)
 
 
+def test_a_damaged_end_of_a_line_is_told(tmp_path):
+    record = RunFolder(tmp_path)
+    record.write(lines(0, 1, 2))
+    record.close()
+    file = tmp_path / run_folder.METRICS
+    whole = file.read_bytes()
+    for place in (i for i, byte in enumerate(whole[:-1]) if byte == ord("\n")):
+        for bit in range(8):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << bit
+            file.write_bytes(changed)
+            with pytest.raises(CheckpointError):
+                run_folder.metrics(tmp_path)
+
+
+def test_what_has_only_begun_holds_nothing(tmp_path):
+    record = RunFolder(tmp_path)
+    assert run_folder.has_only_begun(tmp_path)
+    record.write(lines(0, 0))
+    assert run_folder.has_only_begun(tmp_path)
+    record.write(lines(1))
+    assert not run_folder.has_only_begun(tmp_path)  # something was learned, and is lost
+    record.close()
+
+
 def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
     assert not run_folder.has_checkpoint(tmp_path)
     (tmp_path / "checkpoint" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)

@@ -84,3 +84,9 @@ def test_coverage_of_the_interval_of_a_mean():
     intervals = [statistics.mean(rng.normal(size=5)) for _ in range(2000)]
     inside = np.mean([x.low < 0 < x.high for x in intervals])
     assert inside == pytest.approx(0.95, abs=0.01)
+
+
+def test_the_spread_of_one_seed_is_none():
+    assert statistics.spread([1.26]) == "1.3"
+    assert statistics.spread([1.0, 3.0], digits=2, sign="±") == "2.00 ± 1.00"
+    assert statistics.spread([1.0, 3.0], width=6) == "   2.0 +- 1.0"

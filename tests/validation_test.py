@@ -30,7 +30,11 @@ def steps(rows=N, **changes):
 
 BAD = {
     "object": (steps(r_t=np.full(N, None)), "rewards holds object"),
-    "text": (steps(r_t=np.full(N, "1")), "rewards holds <U1"),
+    "text": (steps(r_t=np.full(N, "1")), "rewards holds <U1, not numbers"),
+    "words": (
+        steps(s_tm1=np.array([["1", "2", "3"]] * 7 + [["1", "oops", "3"]])),
+        "observations_1, row 7: 'oops' is no number",
+    ),
     "record": (steps(r_t=np.zeros(N, [("a", "f4")])), "rewards holds .*not numbers"),
     "complex": (steps(r_t=np.zeros(N, complex)), "rewards holds complex128"),
     "scalar": (steps(r_t=np.float32(0)), r"rewards has shape \(\)"),

@@ -78,6 +78,14 @@ def main() -> None:
     figure.subplots_adjust(0, 0, 1, 1)
     axes.set(xlim=(0, 10), ylim=(0, 4.07))
     axes.set_axis_off()
+    card(axes)
+    sources_and_update(axes)
+    policy(axes)
+    figure.savefig(PATH, transparent=True, metadata={"Date": None})
+
+
+def card(axes: plt.Axes) -> None:
+    """The paper under everything."""
     axes.add_patch(
         FancyBboxPatch(
             (0.12, 0.12),
@@ -89,6 +97,9 @@ def main() -> None:
         )
     )
 
+
+def sources_and_update(axes: plt.Axes) -> None:
+    """The log and the simulator, and what learns from both."""
     box(axes, (1.5, 3.05), (2.2, 1.15), REAL)
     label(axes, 1.5, 3.15, "log", "of the real system,\nread once", REAL)
     box(axes, (1.5, 1.05), (2.2, 1.15), SIM)
@@ -112,6 +123,9 @@ def main() -> None:
     axes.text(2.72, 3.2, "real rows", color=REAL, size=8.5, ha="left")
     axes.text(3.15, 1.12, "simulated rows", color=SIM, size=8.5, ha="left")
 
+
+def policy(axes: plt.Axes) -> None:
+    """What comes out, and where it goes."""
     box(axes, (8.5, 2.05), (1.7, 1.15), INK)
     label(axes, 8.5, 2.15, "policy", "observation\nto action", INK)
     arrow(axes, (6.8, 2.1), (7.6, 2.1), LEARN)
@@ -128,7 +142,6 @@ def main() -> None:
     axes.text(
         8.5, 3.42, "real system: evaluation, use", color=QUIET, size=8.5, ha="center"
     )
-    figure.savefig(PATH, transparent=True, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 A group is a dataclass whose fields are settings, such as the parts of an `Experiment`
 and `Hyper`. A command names the groups that it takes; each field is a flag of that name
-with the field's default, values and help. Nothing about a setting is written down here.
+with the field's default, values and help.
 """
 
 import pathlib
+import shlex
 import sys
 import typing
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -125,11 +126,10 @@ class Flags:
                 f"--resume={folder}: made by another version ({error}); go on with "
                 "that one, or start a fresh run"
             ) from None
-        texts = [x for x in self.outside() if x[2:].partition("=")[0] not in given]
-        if texts:
-            raise CheckpointError(
-                f"{folder}: its {' '.join(texts)} would be written to, or run "
-                "as Python; where you trust it, give it again"
+        if texts := [x for x in self.outside() if x[2:].partition("=")[0] not in given]:
+            raise ConfigError(
+                f"{folder}: what it writes to or runs as Python is not taken from a "
+                f"folder; where you trust it, add {shlex.join(texts)}"
             )
         for name, value in given.items():
             former, free = self._flags[name].value, {FREE, MACHINE, FOLDER}

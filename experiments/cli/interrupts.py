@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
+from experiments import watchdog
 from h2o_jax.errors import StoppedError
 
 CTRL_C = 130
@@ -84,8 +85,8 @@ def _end_if_busy(signals: int) -> None:
             continue
         time.sleep(_BUSY)
         if _Noticed.last < came and not _Noticed.waits:
-            os.write(2, f"h2o_jax: error: {Interrupt(received)}\n".encode())
-            os._exit(_EXIT_CODES[received])
+            watchdog.end(str(Interrupt(received)), _EXIT_CODES[received])
+    os.close(signals)
 
 
 class Stop:

@@ -4,8 +4,9 @@
     action = policy(observation)  # both in the robot's units and the contract's order
 
 Copy three files to the robot: this one, the .npz and its .npz.json, the contract. A
-file that was changed after the export is refused. An observation beyond the range that
-the policy was trained in is clamped to it and counted; `policy.report()` says which.
+file that was changed after the export, or a weight that is not finite, is refused. An
+observation beyond the range that the policy was trained in is clamped to it and
+counted; `policy.report()` says which.
 
     python policy.py policy.npz
 
@@ -43,18 +44,24 @@ class Policy:
         """Reads a policy and its contract.
 
         Raises:
-            PolicyError: one of them is missing or was changed after the export.
+            PolicyError: one of them is missing, was changed after the export, or holds
+                what is not finite.
         """
         path = pathlib.Path(path)
         self.contract = read_contract(path)
-        with np.load(path, allow_pickle=False) as arrays:
-            self._low, self._high = arrays["low"], arrays["high"]
-            self._mean, self._std = arrays["mean"], arrays["std"]
-            self._middle, self._half = arrays["middle"], arrays["half"]
-            count = sum(name.startswith("kernel_") for name in arrays.files)
-            self._layers = [
-                (arrays[f"kernel_{i}"], arrays[f"bias_{i}"]) for i in range(count)
-            ]
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        for name, values in arrays.items():
+            limit = name in ("low", "high")  # there may be none
+            if np.isnan(values).any() or not (limit or np.isfinite(values).all()):
+                raise PolicyError(f"{path}: {name} is not finite; do not use it")
+        self._low, self._high = arrays["low"], arrays["high"]
+        self._mean, self._std = arrays["mean"], arrays["std"]
+        self._middle, self._half = arrays["middle"], arrays["half"]
+        count = sum(name.startswith("kernel_") for name in arrays)
+        self._layers = [
+            (arrays[f"kernel_{i}"], arrays[f"bias_{i}"]) for i in range(count)
+        ]
         self.calls = 0
         self._outside = np.zeros(len(self._low), int)
         self._least = np.full(len(self._low), np.inf)

@@ -36,7 +36,7 @@ def discriminators(subject: Subject) -> Section:
     for name, (real, told) in _real(subject).items():
         count = min(len(real.r_t), len(subject.simulated.r_t))
         of_real, of_sim = (
-            _ODDS[name](*logits(_some(x, count))) for x in (real, subject.simulated)
+            _ODDS[name](*logits(_shuffled(x, count))) for x in (real, subject.simulated)
         )
         chance = scipy.special.expit(np.concatenate([of_real, of_sim]))
         bins[name] = numbers.reliability(chance, np.repeat([True, False], count))
@@ -84,7 +84,7 @@ def _with_successor(rows: Transition) -> Transition:
     return jax.tree.map(lambda x: np.asarray(x)[kept], rows)
 
 
-def _some(rows: Transition, count: int) -> Transition:
+def _shuffled(rows: Transition, count: int) -> Transition:
     """A sample: with as many rows of each kind, knowing nothing is even odds."""
     chosen = np.random.default_rng(0).permutation(len(rows.r_t))[:count]
     return jax.tree.map(lambda x: np.asarray(x)[chosen], rows._replace(a_t=None))

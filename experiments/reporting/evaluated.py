@@ -10,6 +10,7 @@ from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line
 from experiments.statistics import Interval
+from h2o_jax.errors import CheckpointError
 from h2o_jax.types import Domain
 
 _SOURCES: dict[frozenset[Domain], str] = {
@@ -63,11 +64,20 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
 
 
 def estimates(subject: Subject) -> list[Line]:
-    """The lines of judged.json; none where nothing was judged."""
+    """The lines of judged.json; none where nothing was judged.
+
+    Raises:
+        CheckpointError: it was altered, or written by an earlier version.
+    """
     path = subject.folder / run_folder.JUDGED
     if not path.exists():
         return []
-    found: list[Line] = sealed.parse(sealed.read_text(path), path)
+    try:
+        found: list[Line] = sealed.read_json(path)["policies"]
+    except CheckpointError as error:
+        finding = str(error).partition("; ")[0]
+        again = f"python -m experiments.judge {subject.folder}"
+        raise CheckpointError(f"{finding}; make it again with {again}") from error
     return found
 
 

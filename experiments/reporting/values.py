@@ -20,7 +20,7 @@ def values(subject: Subject) -> Section:
         ("simulated rows that the run kept", lambda: subject.kept),
     ):
         try:
-            chosen = _some(rows())
+            chosen = _spread(rows())
             found[name] = critic(chosen.s_tm1, chosen.a_tm1)
         except Missing as missing:
             reasons.append(f"Without {name}: {missing}.")
@@ -44,8 +44,8 @@ def values(subject: Subject) -> Section:
     return Section(text, (), [table], [figure])
 
 
-def _some(rows: Transition) -> Transition:
-    """A sample, spread evenly."""
+def _spread(rows: Transition) -> Transition:
+    """At most so many rows, evenly apart."""
     count = len(rows.r_t)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
     return rows._replace(

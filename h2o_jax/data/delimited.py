@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from h2o_jax.data import files
+from h2o_jax.data import cells, files
 from h2o_jax.data.frames import Ask, Frame
 
 BRACKETS = re.compile(r"(.*?)\s*[\[(]([^\[\]()]*)[\])]$")
-MISSING = ("", "nan", "na", "null", "none")
-WORDS = {"true": 1.0, "false": 0.0} | dict.fromkeys(MISSING, np.nan)
 Row = Sequence[str]
 Split = Callable[[Iterable[str]], Iterable[Row]]
 _TEXT = 4
@@ -80,9 +78,9 @@ def _texts(path: pathlib.Path, rows: Iterator[Row], width: int) -> list[list[str
     """
     texts: list[list[str]] = [[] for _ in range(width)]
     while block := list(itertools.islice(rows, _BLOCK)):
-        for column, cells in zip(texts, zip(*block, strict=True), strict=True):
-            column.append(_BETWEEN.join(cells))
-            if column[-1].count(_BETWEEN) >= len(cells):
+        for column, own in zip(texts, zip(*block, strict=True), strict=True):
+            column.append(_BETWEEN.join(own))
+            if column[-1].count(_BETWEEN) >= len(own):
                 raise files.fail(path, "a cell holds a zero byte; mend or remove it")
     return texts
 
@@ -139,7 +137,7 @@ def _number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return cell.strip().lower() not in MISSING
+    return cell.strip().lower() not in cells.MISSING
 
 
 def _names(
@@ -166,24 +164,15 @@ def _names(
 def _column(texts: Sequence[str], decimal_comma: bool) -> np.ndarray:
     """Cells as numbers where all are, else as text."""
 
-    def careful(cells: Sequence[str]) -> np.ndarray:
-        return np.array([_value(cell, decimal_comma) for cell in cells])
+    def careful(row: Row) -> np.ndarray:
+        return np.array([cells.number(x, decimal_comma) for x in row])
 
-    for convert in (lambda cells: np.array(cells, float), careful):
+    for convert in (lambda row: np.array(row, float), careful):
         with contextlib.suppress(ValueError):
             return _joined(convert, texts)
-    return _joined(lambda cells: np.array([x.strip() for x in cells]), texts)
+    return _joined(lambda row: np.array([x.strip() for x in row]), texts)
 
 
-def _joined(
-    convert: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]
-) -> np.ndarray:
+def _joined(convert: Callable[[Row], np.ndarray], texts: Sequence[str]) -> np.ndarray:
     parts = [convert(text.split(_BETWEEN)) for text in texts]
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _value(cell: str, decimal_comma: bool) -> float:
-    word = cell.strip().lower()
-    if word in WORDS:
-        return WORDS[word]
-    return float(word.replace(",", ".") if decimal_comma else word)

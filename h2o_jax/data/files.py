@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import pathlib
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _HOLES = 1 << 32
 LARGEST_TEXT = 1 << 24
 """Bytes of a file that a person could have written."""
 _DIGEST = ".sha256"
+_SHA256 = re.compile(r"\b[0-9a-fA-F]{64}\b")
 MOST_FILES = 100_000
 """In the folder of a log."""
 
@@ -90,6 +92,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         if error.filename is None or ".part-" in str(error.filename):
             error.filename = str(path)
         raise
+
+
+@contextlib.contextmanager
+def replacing_all(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a scratch folder, whose files go to `folder` if no error is raised.
+
+    Each takes its name there in one step; missing folders are made.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
+        yield pathlib.Path(scratch)
+        for part in sorted(pathlib.Path(scratch).iterdir()):
+            os.replace(part, folder / part.name)
 
 
 def unreadable(path: pathlib.Path, largest: float = math.inf) -> str | None:
@@ -191,12 +209,15 @@ def check_hash(path: pathlib.Path, expected: str | None = None) -> str:
         expected: in hex; by default what `path`.sha256 says, where there is one.
 
     Raises:
-        DatasetError: another one is expected.
+        DatasetError: another one is expected, or `path`.sha256 has none.
     """
     beside, says = path.with_name(path.name + _DIGEST), ""
     if not expected and beside.is_file():
-        expected = read_text(beside, 1 << 12, DatasetError).partition(" ")[0]
-        says = f", as {beside.name} has it"
+        stated = _SHA256.search(read_text(beside, 1 << 12, DatasetError))
+        if stated is None:
+            finding = "no SHA-256 of 64 hexadecimal digits"
+            raise fail(beside, f"{finding}; write it with sha256sum, or remove it")
+        expected, says = stated[0], f", as {beside.name} has it"
     found = _hash(path)
     if expected and found != expected.lower():
         raise fail(path, f"its SHA-256 is {found}, not {expected}{says}; copy it again")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.data import files, hdf5, tables
+from h2o_jax.data import cells, files, hdf5, tables
 
 EPOCHS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
 """Stamps above a value are in these seconds since 1970."""
@@ -64,7 +64,7 @@ def reader(path: pathlib.Path) -> Read | None:
 
 
 def read(path: pathlib.Path, ask: Ask = Ask()) -> Frame:
-    """Reads a log of any kind.
+    """Reads a log of any kind that has rows.
 
     Raises:
         DatasetError: in one line, the file, the finding and the fix.
@@ -79,7 +79,10 @@ def read(path: pathlib.Path, ask: Ask = Ask()) -> Frame:
             "folder, MCAP or a ROS 2 bag",
         )
     with files.readable(path):
-        return own(path, ask)
+        frame = own(path, ask)
+    if not len(next(iter(frame.columns.values()), ())):
+        raise files.fail(path, "0 rows; log more")
+    return frame
 
 
 def read_named(path: pathlib.Path, columns: tables.ColumnMap) -> dict[str, np.ndarray]:
@@ -87,9 +90,22 @@ def read_named(path: pathlib.Path, columns: tables.ColumnMap) -> dict[str, np.nd
     frame = read(path)
     chosen = tables.plan(path, frame.columns, columns)
     return {
-        column: tables.stack(path, column, [frame.columns[name] for name in members])
+        column: tables.stack(path, column, numbers(path, frame, members))
         for column, members in chosen.items()
     }
+
+
+def numbers(path: pathlib.Path, frame: Frame, names: Sequence[str]) -> list[np.ndarray]:
+    """The columns of these names.
+
+    Raises:
+        DatasetError: one does not hold numbers.
+    """
+    for name in names:
+        found = cells.finding(f"column {name}", frame.columns[name])
+        if found is not None:
+            raise files.fail(path, f"{found}; mend it or name another column")
+    return [frame.columns[name] for name in names]
 
 
 def widen(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ References:
 
 import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ VERSION = "v3."
 
 def read(path: pathlib.Path, ask: Ask) -> Frame:
     """Every column of numbers, dates or text; lists as several columns."""
-    return Frame(_columns([path], {}))
+    return Frame(_columns(path, [path], {}))
 
 
 def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
@@ -44,7 +44,7 @@ def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
     if not parts:
         raise files.fail(path, "no data/*/*.parquet; copy the whole dataset")
     names = {k: v.get("names") for k, v in info.get("features", {}).items()}
-    columns = _columns(parts, names)
+    columns = _columns(path, parts, names)
     if "index" in columns:  # of the frame in the whole dataset
         order = np.argsort(columns["index"], kind="stable")
         columns = {name: x[order] for name, x in columns.items()}
@@ -56,23 +56,22 @@ def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
 
 
 def _columns(
-    parts: Iterable[pathlib.Path], names: dict[str, Any]
+    path: pathlib.Path, parts: Sequence[pathlib.Path], names: dict[str, Any]
 ) -> dict[str, np.ndarray]:
     """Columns of several files of one schema, one after another.
 
     Args:
+        path: of all of them, for errors.
         parts: the files.
         names: column -> names of the numbers in its rows, where they have any.
     """
     parquet, arrow = needed("pyarrow.parquet", "logs"), needed("pyarrow", "logs")
+    facts = [parquet.read_metadata(part) for part in parts]
+    groups = [x.row_group(i) for x in facts for i in range(x.num_row_groups)]
+    files.check_memory(path, sum(group.total_byte_size for group in groups))
     tables = []
     for part in parts:
         with parquet.ParquetFile(part) as file:  # `read_table` would guess partitions
-            facts = file.metadata
-            size = sum(
-                facts.row_group(i).total_byte_size for i in range(facts.num_row_groups)
-            )
-            files.check_memory(part, size)
             tables.append(file.read())
     table = arrow.concat_tables(tables)
     arrays = {}

@@ -42,7 +42,7 @@ def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
     """Reads the columns that a columns file names.
 
     Raises:
-        DatasetError: the log has no such column, or a period cannot be told.
+        DatasetError: the log has no such column, or one of them is of no use.
     """
     frame = frames.read(path, Ask(file.columns, file.rate))
     for name in file.columns:
@@ -52,15 +52,12 @@ def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
                 path, f"no column {name} (found {listed}); mend {file.path}"
             )
     observations, actions = (
-        np.stack([frame.columns[x.name] for x in signals], axis=1)
+        np.stack(frames.numbers(path, frame, [x.name for x in signals]), axis=1)
         for signals in (file.observations, file.actions)
     )
-    for kind, values in (("observations", observations), ("actions", actions)):
-        if values.dtype.kind not in "biuf":
-            raise files.fail(path, f"{kind} hold text; name columns of numbers")
+    if file.reward != TASK:
+        frames.numbers(path, frame, [file.reward])
     count = len(observations)
-    if not count:
-        raise files.fail(path, "0 rows; log more")
     ends = np.append(np.zeros(count - 1, bool), True)
     if file.episode:
         episode = frame.columns[file.episode]

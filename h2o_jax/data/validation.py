@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.data import files
+from h2o_jax.data import cells, files
 from h2o_jax.types import Transition
 
 Columns = Mapping[str, np.ndarray]
@@ -41,8 +41,9 @@ class Want(NamedTuple):
 def check_numeric(columns: Columns, want: Want) -> str | None:
     """Booleans, integers and floats pass; objects, text and records do not."""
     for name, values in columns.items():
-        if values.dtype.kind not in "biuf":
-            return f"{name} holds {values.dtype}, not numbers; store floats"
+        found = cells.finding(name, values)
+        if found is not None:
+            return f"{found}; store floats"
     return None
 
 

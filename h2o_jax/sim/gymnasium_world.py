@@ -5,8 +5,9 @@ it is stepped through them again. Where it does not arrive at the same observati
 one does whose randomness is not seeded, a new episode begins, and a line says so.
 """
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import gymnasium
 import numpy as np
@@ -78,8 +79,7 @@ class GymnasiumWorld:
             seeds = [episode_seed(self._seeds[i], self._episode[i]) for i in ids]
         for i, seed in zip(ids, seeds, strict=True):
             self._episode_seed[i] = seed
-            seen, _ = self._envs[i].reset(seed=int(seed) % _LARGEST_SEED)
-            self.observations[i] = np.ravel(seen)
+            self.observations[i] = self._begin(i, int(seed))
         self._actions[ids] = 0.0
         self.age[ids], self.returns[ids], self.astray[ids] = 0, 0.0, False
 
@@ -87,7 +87,8 @@ class GymnasiumWorld:
         """Advances environments by one control step; see `World.step`.
 
         Raises:
-            DivergenceError: an action is not finite; nothing was stepped.
+            DivergenceError: an action is not finite, and nothing was stepped; or an
+                environment fails.
         """
         ids = self._all if ids is None else np.asarray(ids)
         actions = np.asarray(actions, np.float32)
@@ -122,8 +123,31 @@ class GymnasiumWorld:
         """Steps one environment by an action `[A]` in [-1, 1]."""
         command = self._middle + self._half * np.clip(action, -1.0, 1.0)
         given = command.reshape(self._shape).astype(self._type)
-        seen, reward, terminated, truncated, _ = self._envs[i].step(given)
-        return np.ravel(seen).astype(float), float(reward), terminated, truncated
+        with self._theirs(i, "step"):
+            seen, reward, terminated, truncated, _ = self._envs[i].step(given)
+            return np.ravel(seen).astype(float), float(reward), terminated, truncated
+
+    def _begin(self, i: int, seed: int) -> Array:
+        """Resets one environment; its first observation `[O]`."""
+        with self._theirs(i, "reset"):
+            seen, _ = self._envs[i].reset(seed=seed % _LARGEST_SEED)
+            return np.ravel(seen).astype(float)
+
+    @contextlib.contextmanager
+    def _theirs(self, i: int, what: str) -> Iterator[None]:
+        """Turns what fails in somebody else's environment into one line.
+
+        Raises:
+            DivergenceError: with the failure as its cause.
+        """
+        try:
+            yield
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DivergenceError(
+                f"{self.task.name}: environment {i} cannot {what}: {said}; mend its "
+                "code, where this can happen"
+            ) from error
 
     def state(self) -> dict[str, Array]:
         """Everything that the future depends on, as copies of arrays."""
@@ -155,10 +179,10 @@ class GymnasiumWorld:
 
     def _return_to(self, i: int) -> bool:
         """Steps an environment through its episode; whether it arrived."""
-        seen, _ = self._envs[i].reset(seed=int(self._episode_seed[i]) % _LARGEST_SEED)
+        seen = self._begin(i, int(self._episode_seed[i]))
         for action in self._actions[i, : self.age[i]]:
             seen, *_ = self._advance(i, action)
-        return np.array_equal(np.ravel(seen), self.observations[i])
+        return np.array_equal(seen, self.observations[i])
 
     def _arrays(self) -> dict[str, Array]:
         """The live arrays that make up the state, by name."""

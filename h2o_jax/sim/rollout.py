@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.errors import DivergenceError
 from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.world import World
 from h2o_jax.types import Transition
 
 Array = np.ndarray
 _ATTEMPTS = 20
-"""How often a row whose physics diverged is tried again before an error is raised."""
+"""How often a row whose physics diverged is tried again."""
 
 
 class Episodes(NamedTuple):
@@ -78,7 +77,8 @@ def collect(
     state or the time limit starts anew; only the former stores `discount_t = 0`, and
     both store the true successor, not the new episode's first observation. One whose
     corrected simulator went astray is cut as at the time limit. Where the physics
-    diverges the episode is dropped and the row is taken from the next one.
+    diverges the episode is dropped and the row is taken from the next one; where it
+    does so again and again, from states just reset, the row stays where it is.
 
     Args:
         world: `n` environments.
@@ -87,8 +87,7 @@ def collect(
         steps: rows per environment.
 
     Raises:
-        DivergenceError: an action is not finite, or the physics diverges again and
-            again from freshly reset states.
+        DivergenceError: an action is not finite.
     """
     task, n = world.task, world.n
     # Time first, so that a step fills contiguous memory.
@@ -239,10 +238,9 @@ def _collect_again(
         ids = ids[step.unstable]
         if not len(ids):
             return
-    raise DivergenceError(
-        f"{world.task.name}: the physics of environments {ids.tolist()} diverged "
-        f"{_ATTEMPTS} times in a row right after a reset; weaken their gaps"
-    )
+    # Others learn on; `unstable` tells what became of this one.
+    world.reset(ids)
+    row.s_t[ids], row.r_t[ids], row.discount_t[ids] = row.s_tm1[ids], 0.0, 1.0
 
 
 def _environment_first(rows: Array) -> Array:

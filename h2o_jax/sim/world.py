@@ -70,8 +70,7 @@ class World:
                 "seeds; one of each per environment is needed"
             )
         n = len(models)
-        self.task = task
-        self.n = n
+        self.task, self.n = task, n
         self._all = np.arange(n)
         self._physics = Physics(task, models, nthread)
         self._qpos, self._qvel = self._physics.qpos, self._physics.qvel
@@ -137,13 +136,11 @@ class World:
             model = self._physics.models[i]
             self._qpos[i], self._qvel[i] = self.task.reset(rng, model)
         self._physics.forward(ids)
-        self.age[ids] = 0
-        self.returns[ids] = 0.0
-        self.astray[ids] = False
+        self.age[ids], self.returns[ids], self.astray[ids] = 0, 0.0, False
         self._memory[ids] = 0.0
         draws = self._loop.begin(ids, self._episodes.seed[ids])
-        s_t = self._loop.sense(self._qpos[ids], self._qvel[ids], draws, ids)
-        self.observations[ids] = s_t
+        seen = self._loop.sense(self._qpos[ids], self._qvel[ids], draws, ids)
+        self.observations[ids] = seen
 
     def use(self, models: Sequence[mujoco.MjModel]) -> None:
         """Swaps the models `[n]` for others of the same layout; `put` comes next."""
@@ -267,8 +264,7 @@ class World:
             CheckpointError: the state belongs to a world of another kind, or to one
                 that another residual corrected.
         """
-        arrays = self._arrays()
-        state = dict(state)
+        arrays, state = self._arrays(), dict(state)
         if self._corrections is not None:
             self._corrections.check(state.pop(_RESIDUAL, None))
         if {k: v.shape for k, v in arrays.items()} != {

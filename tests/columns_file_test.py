@@ -1,0 +1,127 @@
+"""What the columns file decides about a robot's log."""
+
+import numpy as np
+import pytest
+
+from h2o_jax.data import columns_file
+from h2o_jax.errors import ConfigError, DatasetError
+from tests import robot_logs
+from tests.robot_logs import N, load, write_csv
+
+
+def test_jumps_in_time_end_sequences(tmp_path):
+    log = robot_logs.rows()
+    log["stamp"] = log["stamp"] + 0.5 * (np.arange(N) > 9)  # a pause after row 9
+    log["stamp"][30:] -= 0.1  # clocks are set back after row 29
+    path = write_csv(tmp_path / "log.csv", log)
+    dataset = load(path, robot_logs.columns_file())
+    assert len(dataset.transition.r_t) == N - 4  # rows 9, 19, 29 and 59
+    assert any(x.startswith("3.33% of the rows are not fo") for x in dataset.notes)
+    whole = load(path, robot_logs.columns_file(gap=1.0))
+    assert len(whole.transition.r_t) == N - 3  # the pause is no gap then
+
+
+def test_the_task_rewards_a_log_that_has_none(tmp_path):
+    log = robot_logs.rows()
+    path = write_csv(tmp_path / "log.csv", log)
+    file = robot_logs.columns_file(reward="task", terminal="task")
+
+    def judge(s_tm1, a_tm1, s_t):
+        return s_t[:, 0] - a_tm1[:, 0], s_t[:, 0] > 1
+
+    step = load(path, file, judge=judge).transition
+    np.testing.assert_allclose(step.r_t, step.s_t[:, 0] - step.a_tm1[:, 0], atol=1e-5)
+    fell = step.s_t[:, 0] > 1
+    np.testing.assert_array_equal(step.discount_t, ~fell)
+    assert fell.any()
+
+
+def test_without_a_task_there_is_no_reward(tmp_path):
+    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
+    with pytest.raises(ConfigError, match="leaves rewards or terminals to the task"):
+        load(path, robot_logs.columns_file(reward="task"))
+
+
+@pytest.mark.parametrize("name", ["rate", "torque", "reward"])
+def test_text_between_the_numbers_of_a_column(tmp_path, name):
+    log = {k: v.tolist() for k, v in robot_logs.rows().items()}
+    log[name][7], log[name][5] = "oops", ""  # a number that is missing is no text
+    path = tmp_path / "log.csv"
+    lines = [",".join(map(str, row)) for row in zip(*log.values(), strict=True)]
+    path.write_text("\n".join([",".join(log), *lines]) + "\n")
+    message = f"log.csv: column {name}, row 7: 'oops' is no number; mend it or"
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file())
+
+
+def test_a_decimal_comma_in_a_table_of_commas(tmp_path):
+    log = {k: v.tolist() for k, v in robot_logs.rows().items()}
+    log["rate"][3] = '"0,5"'
+    path = tmp_path / "log.csv"
+    lines = [",".join(map(str, row)) for row in zip(*log.values(), strict=True)]
+    path.write_text("\n".join([",".join(log), *lines]) + "\n")
+    with pytest.raises(DatasetError, match="column rate, row 3: '0,5' is no number"):
+        load(path, robot_logs.columns_file())
+
+
+def test_dates_are_no_observations(tmp_path):
+    pytest.importorskip("pyarrow")
+    log = robot_logs.rows() | {"rate": np.arange(N).astype("datetime64[s]")}
+    path = robot_logs.write_parquet(tmp_path / "log.parquet", log)
+    with pytest.raises(DatasetError, match=r"column rate holds datetime64.*, not num"):
+        load(path, robot_logs.columns_file())
+
+
+def test_a_column_that_is_not_there(tmp_path):
+    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
+    with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):
+        load(path, robot_logs.columns_file(episode="yaw"))
+    with pytest.raises(DatasetError, match="column reward is not of 0 and 1"):
+        load(path, robot_logs.columns_file(timeout="reward"))
+
+
+TOML = """
+rate = 50.0
+episode = "episode"
+reward = "reward"
+terminal = "none"
+[[observations]]
+column = "pitch, q_0..q_1"
+unit = "rad"
+[[actions]]
+column = "torque"
+low = -3
+high = 3.0
+"""
+
+
+def read_toml(tmp_path, text):
+    (tmp_path / "columns.toml").write_text(text)
+    return columns_file.read(str(tmp_path / "columns.toml"))
+
+
+def test_a_columns_file(tmp_path):
+    file = read_toml(tmp_path, TOML)
+    assert [x.name for x in file.observations] == ["pitch", "q_0", "q_1"]
+    assert {x.unit for x in file.observations} == {"rad"}
+    assert file.bounds == ((-3,), (3.0,))
+    assert file.columns == ["episode", "reward", "pitch", "q_0", "q_1", "torque"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rate", "speed", "'speed' is unknown; use time"),
+        ("50.0", "-1", "rate = -1; give a positive number"),
+        ('"none"', "0", "terminal = 0 is no text"),
+        ("high = 3.0", "", "action torque has limits -3 and None"),
+        ("high = 3.0", "high = -4", "limits -3 and -4"),
+        ("unit =", "units =", "observations: 'units' is unknown"),
+        ("[[actions]]", "[[others]]", "'others' is unknown"),
+        ('column = "torque"', "", "a ..actions.. without column"),
+        ("rate = 50.0", "rate = ", "cannot be read"),
+    ],
+)
+def test_columns_files_that_are_refused(tmp_path, old, new, message):
+    with pytest.raises(ConfigError, match=message):
+        read_toml(tmp_path, TOML.replace(old, new))

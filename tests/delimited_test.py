@@ -1,0 +1,84 @@
+"""CSV and its relatives as robots write them, and columns of times."""
+
+import numpy as np
+import pytest
+
+from h2o_jax.data import frames
+from h2o_jax.errors import DatasetError
+
+
+def parse(tmp_path, text):
+    (tmp_path / "log.csv").write_text(text)
+    return frames.read(tmp_path / "log.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pitch,torque\n0.5,-1\n1.5,2\n",
+        "pitch [rad], torque (N m)\n0.5, -1\n1.5, 2\n",
+        "pitch;torque\nrad;N m\n0,5;-1\n1,5;2\n",
+        "pitch\ttorque\n0.5\t-1\n1.5\t2\n",
+        "# a robot\n# pitch torque\n0.5 -1\n1.5 2\n",
+        "\ufeff%made by a logger\npitch,torque\n\n0.5,-1\n1.5,2\n1.",
+    ],
+)
+def test_header_styles(tmp_path, text):
+    frame = parse(tmp_path, text)
+    np.testing.assert_array_equal(frame.columns["pitch"], [0.5, 1.5])
+    np.testing.assert_array_equal(frame.columns["torque"], [-1, 2])
+    wanted = {"pitch": "rad", "torque": "N m"} if "rad" in text else {}
+    assert frame.units == wanted
+    assert bool(frame.notes) == text.endswith("1.")  # a line that was cut short
+
+
+def test_text_missing_values_and_flags(tmp_path):
+    frame = parse(tmp_path, "mode,q[0],ok\nidle,1,True\nwalk,,False\n")
+    assert frame.columns["mode"].tolist() == ["idle", "walk"]
+    np.testing.assert_array_equal(frame.columns["q[0]"], [1, np.nan])
+    np.testing.assert_array_equal(frame.columns["ok"], [1, 0])
+
+
+def test_no_header_numbers_the_columns(tmp_path):
+    assert list(parse(tmp_path, "1,2\n3,4\n").columns) == ["column_0", "column_1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3\n4,5\n", "row 1 has 1 cells, the header 2"),
+        ("a,a\n1,2\n", "two columns are called a"),
+    ],
+)
+def test_tables_that_are_refused(tmp_path, text, message):
+    with pytest.raises(DatasetError, match=message):
+        parse(tmp_path, text)
+
+
+ISO = [
+    *("2026-01-01T00:00:00Z", "2026-01-01 00:00:00.5+00:00"),
+    "2026-01-01T01:00:01+01:00",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "rate"),
+    [
+        ("t", [5.0, 5.5, 6.0], None),
+        ("stamp_ns", [0, 500_000_000, 1_000_000_000], None),
+        ("t", [1_700_000_000_000, 1_700_000_000_500, 1_700_000_001_000], None),
+        ("t", [0.0, 500.0, 1000.0], 2.0),  # milliseconds, by the rate
+        ("t", ISO, None),
+        (
+            "t",
+            np.array(
+                ["2026-01-01", "2026-01-01T00:00:00.5", "2026-01-01T00:00:01"],
+                "datetime64[ms]",
+            ),
+            None,
+        ),
+    ],
+)
+def test_times(name, values, rate):
+    frame = frames.Frame({name: np.array(values)})
+    np.testing.assert_allclose(frames.seconds(frame, name, rate), [0, 0.5, 1])

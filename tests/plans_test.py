@@ -1,0 +1,81 @@
+"""Plans: what a ledger should hold, line by line."""
+
+import pytest
+
+from experiments import (
+    grid,
+    plans,
+)
+from h2o_jax.errors import ConfigError
+from tests.commands import call
+
+PLANS = sorted(plans.PLANS.rglob("*.plan"))
+# Cloning compiles quickest, and needs no simulator.
+BC = (
+    "--task=hopper --algorithm=bc --hidden=8,8 --learn_rows=0:8 --steps=1 --updates=5 "
+    "--episodes=1 --gap=none --threads=1"
+)
+
+
+def plan(folder, *lines):
+    path = folder / "mine.plan"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: str(p.relative_to(plans.PLANS)))
+def test_plans_of_the_package_parse(path):
+    assert path.read_text().startswith("# ")
+    groups = plans.read(path)
+    assert all(group.wanted() for group in groups)
+
+
+def test_table_one_has_the_published_number_of_runs():
+    for name in ("table1", "small/table1"):
+        groups = plans.read(plans.find(name))
+        cells = [x.identity for group in groups for x in group.wanted()]
+        # 25 logs and gaps for three methods, 16 gaps without a log, 3 logs for two.
+        assert len(cells) == len(set(cells)) == (25 * 3 + 16 + 3 * 2) * 5
+
+
+def test_a_plan_is_flagfiles_overrides_and_comments(tmp_path):
+    path = plan(
+        tmp_path,
+        "# first",
+        "",
+        "--flagfile=table1/halfcheetah_gravity.flags --flagfile=small.flags  # why",
+        f"{BC} --dataset=absent.hdf5 --seed=0..1",
+    )
+    first, second = plans.read(path, logs="somewhere", add="--epochs=3")
+    assert (first.name, first.experiment.hidden) == ("mine.plan:3", (64, 64))
+    assert first.experiment.epochs == second.experiment.epochs == 3
+    assert second.experiment.dataset == "somewhere/absent.hdf5" and second.missing
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--flagfile=absent.flags", "2: --flagfile=absent.flags: no such file"),
+        ("--seed=a", "2: --seed=a: not whole numbers"),
+        ("--learning=3", "2: .*learning"),
+        ("sac", "2: 'sac' is no flag"),
+        ("--run_dir=x", "2: --run_dir: every program has its own"),
+        ('--preset="x', "2: No closing quotation; close the quotation"),
+        ("--gap=gravty:2", "2: .*gravty"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line, message):
+    with pytest.raises(ConfigError, match=rf"mine.plan:{message}"):
+        plans.read(plan(tmp_path, "# a plan", line))
+
+
+def test_plans_that_are_not_there_or_empty(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"--plan=tabel1: no such.*small/table1"):
+        plans.find("tabel1")
+    with pytest.raises(ConfigError, match=r"mine.plan: no groups"):
+        plans.read(plan(tmp_path, "# nothing"))
+    with pytest.raises(ConfigError, match="--plan=: nothing to make"):
+        call(grid.main, monkeypatch)
+    flags = grid.Flags(*grid.SETTINGS, argument="plan")
+    flags.parse(["grid", "small/table1", "--minutes=9"])
+    assert flags.of(grid.Filling).plan == "small/table1"
