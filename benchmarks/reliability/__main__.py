@@ -38,7 +38,7 @@ PARTS = {
     "bits": Line("flipped bits, none passed unseen", bits.flipped, 200, 5000),
     "fuzz": Line("damaged inputs used rightly or refused", fuzz.fuzzed, 500, 40_000),
     "numbers": Line(
-        "formulas that float32 rounds by less than 1e-5",
+        "formulas whose own rounding is below 1e-5",
         numbers.rounded,
         10_000,
         1_000_000,

@@ -4,7 +4,6 @@ import itertools
 import pathlib
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from benchmarks.reliability.score import Score
 from experiments import run_folder
 
 _RESUMABLE = 75
-_PATIENCE = 600
 _GRACE = 10.0
 """Seconds that a run may take to stop; Kubernetes kills after 30."""
 
@@ -72,18 +70,17 @@ def stopped(count: int, seed: int) -> Score:
             runs.wait_for_line(folder, process)
             time.sleep(rng.uniform(0, 0.9) * wanted.times.after)
             written, begun = runs.written(folder), time.monotonic()
-            process.terminate()
-            _, said = process.communicate(timeout=_PATIENCE)
-            if process.returncode == 0:
-                continue  # it had ended before the signal
+            code, said = process.send(signal.SIGTERM), process.said()
+            if code == 0:
+                continue  # it had done all before the signal
             seconds.append(time.monotonic() - begun)
-            finding = _stop(folder, process.returncode, written, seconds[-1])
+            finding = _stop(folder, code, written, seconds[-1])
             if not finding:
                 runs.finish(folder, name)
                 same = runs.digest(folder, runs.ITEMS) == wanted.digest
                 finding = "" if same else "ends with other bits"
             if finding:
-                failures.append(f"run {case}, {name}: {finding} {said[-200:]}")
+                failures.append(f"run {case}, {name}: {finding} {said}")
     facts = {"slowest, s": round(max(seconds), 1)}
     return Score(count, tuple(failures), facts)
 
@@ -112,12 +109,8 @@ def _cycles(
         if not run_folder.has_checkpoint(folder):
             shutil.rmtree(folder, ignore_errors=True)
         process = runs.start(folder, task)
-        try:
-            process.communicate(timeout=rng.uniform(0.3, 1.2) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        code = process.returncode
+        process.wait(rng.uniform(0.3, 1.2) * seconds)
+        code = process.send(signal.SIGKILL)
         yield code
 
 
