@@ -3,6 +3,7 @@
 import atexit
 import os
 import pathlib
+import signal
 import tempfile
 
 # Bits depend on how XLA's thread pool splits its work; set before JAX is imported.
@@ -33,6 +34,16 @@ def shared_file():
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Handles signals as before: a command that has ended ignores some."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    former = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, former, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,23 @@ def test_a_command_that_has_nothing_to_save_ends_at_once(name, kind):
     )
 
 
+LATE = """
+import atexit, os, signal, sys
+from experiments.cli import console
+
+def main(flags):
+    atexit.register(os.kill, os.getpid(), signal.Signals[sys.argv[0]])
+
+sys.argv = sys.argv[1:]
+console.command(main, "", ())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(name):
+    subprocess.run([sys.executable, "-c", LATE, name], check=True)
+
+
 def test_a_closed_terminal_is_a_reason_to_stop_and_no_error():
     ours, theirs = pty.openpty()
     child = subprocess.Popen(

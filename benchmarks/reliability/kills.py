@@ -1,105 +1,116 @@
 """Runs killed or stopped at random moments, and continued: is anything lost?"""
 
+import itertools
 import pathlib
+import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.reliability import runs
-from benchmarks.reliability.bits import ITEMS
 from benchmarks.reliability.score import Score
+from experiments import run_folder
 
 _RESUMABLE = 75
-_PATIENCE = 600
-
-
-class _Undisturbed(NamedTuple):
-    """A run that nobody disturbed."""
-
-    digest: str
-    seconds: float
+_GRACE = 10.0
+"""Seconds that a run may take to stop; Kubernetes kills after 30."""
 
 
 def killed(count: int, seed: int) -> Score:
     """Kills runs `count` times with SIGKILL, and continues each until it ends.
 
     A cycle fails where the newest checkpoint is unreadable or older than before it, or
-    where the run that ends is not, to the bit, the one that nobody killed.
+    where the run that ends is not, to the bit, the one that nobody killed. What is
+    killed before its first save begins again.
     """
     rng = np.random.default_rng(seed)
     failures: list[str] = []
+    kills = unsaved = equal = 0
     with tempfile.TemporaryDirectory() as place:
-        root, wanted = pathlib.Path(place), {}
-        kills = ended = 0
-        while kills < count:
-            name = runs.TASKS[ended % len(runs.TASKS)]
-            if name not in wanted:
-                wanted[name] = _undisturbed(root / name, name, root / "cache")
-            folder, before = root / f"{ended}", -1
-            for code in _cycles(
-                folder, name, root / "cache", wanted[name].seconds, rng
-            ):
+        for case in itertools.count():
+            if kills >= count:
+                break
+            name = runs.TASKS[case % len(runs.TASKS)]
+            wanted, folder = runs.undisturbed(name), pathlib.Path(place) / f"{case}"
+            before = -1
+            for code in _cycles(folder, name, wanted.times.whole, rng):
                 kills += code == -signal.SIGKILL
-                after, finding = _finding(folder, code, before, wanted[name].digest)
-                before = max(before, after)
-                failures += [f"run {ended}, {name}: {finding}"] if finding else []
+                before, finding = _finding(folder, code, before, wanted.digest)
                 if finding:
+                    failures.append(f"run {case}, {name}: {finding}")
                     break
-            ended += 1
-    return Score(kills, tuple(failures), {"runs equal to the bit": ended})
+                unsaved += before == -1
+            else:
+                equal += 1
+    facts = {"runs equal to the bit": equal, "before the first save": unsaved}
+    return Score(kills, tuple(failures), facts)
 
 
 def stopped(count: int, seed: int) -> Score:
-    """Stops runs with SIGTERM `count` times: each is saved, and goes on to the bit."""
+    """Stops runs with SIGTERM `count` times, and continues each to its end.
+
+    Each is stopped after its first line of metrics. A stop fails where the exit code is
+    not 75, where it takes more than ten seconds, where an epoch is lost whose metrics
+    had been written, or where the end is not, to the bit, that of a run that nobody
+    stopped.
+    """
     rng = np.random.default_rng(seed)
     failures: list[str] = []
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as place:
-        root, wanted = pathlib.Path(place), {}
-        for case in range(count):
+        for case in itertools.count():
+            if len(seconds) == count:
+                break
             name = runs.TASKS[case % len(runs.TASKS)]
-            if name not in wanted:
-                wanted[name] = _undisturbed(root / name, name, root / "cache")
-            folder = root / f"{case}"
-            process = runs.start(folder, name, root / "cache")
-            time.sleep(rng.uniform(0.1, 0.8) * wanted[name].seconds)
-            begun = time.monotonic()
-            process.terminate()
-            _, said = process.communicate(timeout=_PATIENCE)
-            if process.returncode == _RESUMABLE:
-                seconds.append(time.monotonic() - begun)
-                runs.finish(folder, name, root / "cache")
-            elif process.returncode:  # 0: it had ended before the signal
-                failures.append(f"case {case}, {name}: {process.returncode}: {said}")
-                continue
-            if runs.digest(folder, ITEMS) != wanted[name].digest:
-                failures.append(f"case {case}, {name}: other bits at the end")
-    facts = {"stopped": len(seconds), "slowest, s": round(max(seconds, default=0), 1)}
+            wanted, folder = runs.undisturbed(name), pathlib.Path(place) / f"{case}"
+            process = runs.start(folder, name)
+            runs.wait_for_line(folder, process)
+            time.sleep(rng.uniform(0, 0.9) * wanted.times.after)
+            written, begun = runs.written(folder), time.monotonic()
+            code, said = process.send(signal.SIGTERM), process.said()
+            if code == 0:
+                continue  # it had done all before the signal
+            seconds.append(time.monotonic() - begun)
+            finding = _stop(folder, code, written, seconds[-1])
+            if not finding:
+                runs.finish(folder, name)
+                same = runs.digest(folder, runs.ITEMS) == wanted.digest
+                finding = "" if same else "ends with other bits"
+            if finding:
+                failures.append(f"run {case}, {name}: {finding} {said}")
+    facts = {"slowest, s": round(max(seconds), 1)}
     return Score(count, tuple(failures), facts)
+
+
+def _stop(folder: pathlib.Path, code: int, written: int, seconds: float) -> str:
+    """What is wrong with a run that was stopped; empty: nothing."""
+    if code != _RESUMABLE:
+        return f"ended with {code} after epoch {written}"
+    if (saved := runs.epoch(folder)) < written:
+        return f"epoch {written} was written, {saved} is saved"
+    return "" if seconds <= _GRACE else f"took {seconds:.1f} s to stop"
 
 
 def _cycles(
     folder: pathlib.Path,
     task: str,
-    cache: pathlib.Path,
     seconds: float,
     rng: np.random.Generator,
 ) -> Iterator[int]:
-    """Starts a run again and again, and kills it, until it ends; the exit codes."""
+    """Starts a run again and again, and kills it, until it ends; the exit codes.
+
+    A run without a checkpoint begins in a fresh folder.
+    """
     code = -signal.SIGKILL
     while code == -signal.SIGKILL:
-        process = runs.start(folder, task, cache)
-        try:
-            process.communicate(timeout=rng.uniform(0.3, 1.2) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        code = process.returncode
+        if not run_folder.has_checkpoint(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        process = runs.start(folder, task)
+        process.wait(rng.uniform(0.3, 1.2) * seconds)
+        code = process.send(signal.SIGKILL)
         yield code
 
 
@@ -115,11 +126,6 @@ def _finding(
         return before, f"unreadable after a kill: {error}"
     if after < before:
         return after, f"epoch {before} was saved, {after} is left"
-    if code == 0 and runs.digest(folder, ITEMS) != wanted:
+    if code == 0 and runs.digest(folder, runs.ITEMS) != wanted:
         return after, "ends with other bits"
     return after, ""
-
-
-def _undisturbed(folder: pathlib.Path, task: str, cache: pathlib.Path) -> _Undisturbed:
-    seconds = runs.finish(folder, task, cache)
-    return _Undisturbed(runs.digest(folder, ITEMS), seconds)

@@ -1,20 +1,23 @@
 """Valid inputs of every kind, and damage to them."""
 
+import importlib
 import io
+import json
 import pathlib
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import h5py
 import numpy as np
 
-from experiments.cli.flags import flag_name
+from benchmarks.reliability import words
+from benchmarks.reliability.damage import EXTREMES, Damage, damaged
+from experiments import checkpoints, run_folder
 from experiments.exporting import contract, forms
-from experiments.run import SETTINGS
-from h2o_jax import settings
+from h2o_jax.data.columns_file import ColumnsFile
+from h2o_jax.data.signals import Signal
 
-OBS, ACTIONS, ROWS = 3, 2, 40
+OBS, ACTIONS, ROWS, RATE = 3, 2, 40, 50.0
 _COLUMNS = """rate = 50.0
 time = "stamp"
 reward = "task"
@@ -43,37 +46,35 @@ log = "log.hdf5"
 """
 _FLAGFILE = "--task=hopper\n--gap=gravity:2\n--critic_lr=1e-3\n--seed=0..3\n"
 _GAPS = "gravity:2,friction:0.3+gravity:1.5,none,joint_noise:0.05"
-_EXTREMES = (
-    *("0", "-0", "-1", "1e-45", "1e38", "1e39", "1e308", "1e400"),
-    *("nan", "inf", "-inf", "9223372036854775808"),
-)
-_WORDS = [
-    "",
-    " ",
-    ",",
-    "..",
-    "0..3",
-    "1,2",
-    "true",
-    "none",
-    "@",
-    "é",
-    "\x00",
-    "a" * 300,
-]
+_MODEL = """<mujoco model="arm">
+  <option timestep="0.005" gravity="0 0 -9.81"/>
+  <worldbody>
+    <body name="upper">
+      <joint name="shoulder" type="hinge" axis="0 1 0" damping="0.5"/>
+      <geom type="capsule" fromto="0 0 0 0 0 -0.3" size="0.02" mass="0.5"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor name="lift" joint="shoulder" ctrllimited="true" ctrlrange="-1 3"/>
+  </actuator>
+</mujoco>
+"""
+SAVED = {"['weights']": np.arange(12, dtype=np.float32).reshape(3, 4)}
+INFO = {"epoch": 3}
+"""Arrays and facts of the checkpoint."""
 Make = Callable[[np.random.Generator], Any]
-Damage = Callable[[bytes, np.random.Generator], bytes]
 
 
-def maker(kind: str, folder: pathlib.Path, damage: Damage | None = None) -> Make:
+def maker(kind: str, folder: pathlib.Path, damage: Damage = damaged) -> Make:
     """`rng -> input` of a kind: a valid one, then damaged; its file is in `folder`."""
-    damage = damage or damaged
     if kind == "flags":
-        return _words
+        return words.damaged
     if kind == "gaps":
         return lambda rng: damage(_GAPS.encode(), rng).decode("utf-8", "ignore")
     if kind == "policy":
         return _policies(folder / "policy.npz", damage)
+    if kind == "checkpoint":
+        return _checkpoints(folder / "checkpoint", damage)
     if kind == "arrays":
         return _arrays(folder / "log.npz")
     valid, suffix = _VALID[kind]
@@ -84,96 +85,6 @@ def maker(kind: str, folder: pathlib.Path, damage: Damage | None = None) -> Make
         return str(path)
 
     return make
-
-
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """Content after an accident or two."""
-    accidents: tuple[Damage, ...] = (_flip, _cut, _drop, _repeat, _number, _insert)
-    if content.isascii() and rng.random() < 0.7:  # most damage to bytes ends no text
-        accidents = (_number, _number, _line)
-    for _ in range(rng.integers(1, 3)):
-        content = accidents[rng.integers(len(accidents))](content, rng)
-    return content
-
-
-def _flip(content: bytes, rng: np.random.Generator) -> bytes:
-    changed = bytearray(content or b"\0")
-    for _ in range(rng.integers(1, 9)):
-        changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
-    return bytes(changed)
-
-
-def _span(content: bytes, rng: np.random.Generator) -> tuple[int, int]:
-    first, last = sorted(rng.integers(0, len(content) + 1, 2).tolist())
-    return first, min(last, first + 64)
-
-
-def _cut(content: bytes, rng: np.random.Generator) -> bytes:
-    return content[: rng.integers(len(content) + 1)]
-
-
-def _drop(content: bytes, rng: np.random.Generator) -> bytes:
-    first, last = _span(content, rng)
-    return content[:first] + content[last:]
-
-
-def _repeat(content: bytes, rng: np.random.Generator) -> bytes:
-    first, last = _span(content, rng)
-    return (
-        content[:last] + content[first:last] * int(rng.integers(1, 5)) + content[last:]
-    )
-
-
-def _number(content: bytes, rng: np.random.Generator) -> bytes:
-    """Another number in place of one, where the content is text."""
-    numbers = list(re.finditer(rb"[0-9][0-9.e+-]*", content))
-    if not numbers:
-        return content
-    found = numbers[rng.integers(len(numbers))]
-    other = str(rng.choice(_EXTREMES)).encode()
-    return content[: found.start()] + other + content[found.end() :]
-
-
-def _line(content: bytes, rng: np.random.Generator) -> bytes:
-    """A line less, or one twice."""
-    lines = content.split(b"\n")
-    place = int(rng.integers(len(lines)))
-    lines[place : place + 1] = [lines[place]] * (2 * int(rng.integers(2)))
-    return b"\n".join(lines)
-
-
-def _insert(content: bytes, rng: np.random.Generator) -> bytes:
-    place = rng.integers(len(content) + 1)
-    return content[:place] + rng.bytes(int(rng.integers(1, 9))) + content[place:]
-
-
-def _words(rng: np.random.Generator) -> list[str]:
-    """Flags, all valid but one, so that what reads them is reached."""
-    known = [
-        (flag_name(field.name), field, setting)
-        for group in SETTINGS
-        for field, setting in settings.of(group)
-        if field.name not in ("resume", "compile_cache")
-    ]
-    chosen = rng.choice(len(known), 4, replace=False)
-    words = []
-    for place, i in enumerate(chosen):
-        name, field, setting = known[i]
-        value = _plain(field.default)
-        if isinstance(setting.values, Sequence):
-            value = str(rng.choice(list(setting.values)))
-        if place == 0:
-            odd = [*_EXTREMES, *_WORDS, value[: len(value) // 2], value + "x"]
-            value = odd[rng.integers(len(odd))]
-        words.append(f"--{name}={value}")
-    return words
-
-
-def _plain(default: Any) -> str:
-    """A default as a command line has it; 1 where there is none."""
-    if isinstance(default, tuple):
-        return ",".join(map(str, default))
-    return "1" if default is None else str(default).lower()
 
 
 def _policies(path: pathlib.Path, damage: Damage) -> Make:
@@ -192,9 +103,22 @@ def _policies(path: pathlib.Path, damage: Damage) -> Make:
     return make
 
 
+def _checkpoints(folder: pathlib.Path, damage: Damage) -> Make:
+    """A checkpoint with damage to its record; to the rest, see `bits`."""
+    checkpoints.save(folder, {run_folder.STATE: SAVED}, INFO)
+    (record,) = folder.glob("*/record/metadata")
+    valid = record.read_bytes()
+
+    def make(rng: np.random.Generator) -> str:
+        record.write_bytes(damage(valid, rng))
+        return str(folder)
+
+    return make
+
+
 def _arrays(path: pathlib.Path) -> Make:
     """A log whose file is whole, and whose columns are not."""
-    odd = [float(x) for x in _EXTREMES]
+    odd = [float(x) for x in EXTREMES]
 
     def make(rng: np.random.Generator) -> str:
         log: dict[str, Any] = _log()
@@ -271,27 +195,71 @@ def _npz() -> bytes:
     return memory.getvalue()
 
 
-def _csv() -> bytes:
+def _flat() -> dict[str, np.ndarray]:
+    """The log with a column for every number."""
     columns: dict[str, np.ndarray] = {}
     for name, column in _log().items():
         parts = column.astype(float).reshape(ROWS, -1).T
         many = len(parts) > 1
         columns |= {f"{name}_{i}" if many else name: x for i, x in enumerate(parts)}
+    return columns
+
+
+def _csv() -> bytes:
+    columns = {name: x.tolist() for name, x in _flat().items()}
     rows = [", ".join(columns)]
-    rows += [", ".join(map(repr, row)) for row in zip(*_lists(columns), strict=True)]
+    rows += [", ".join(map(repr, row)) for row in zip(*columns.values(), strict=True)]
     return "\n".join(rows).encode()
 
 
-def _lists(columns: Mapping[str, np.ndarray]) -> list[list[float]]:
-    return [x.tolist() for x in columns.values()]
+def _parquet() -> bytes:
+    arrow = importlib.import_module("pyarrow")
+    memory = io.BytesIO()
+    table = arrow.table(_flat())
+    importlib.import_module("pyarrow.parquet").write_table(table, memory)
+    return memory.getvalue()
+
+
+def _mcap() -> bytes:
+    memory = io.BytesIO()
+    writer = importlib.import_module("mcap.writer").Writer(memory)
+    writer.start()
+    schema = writer.register_schema("log", "jsonschema", b"{}")
+    channel = writer.register_channel(f"/{TOPIC}", "json", schema)
+    for i in range(ROWS):
+        row = json.dumps({name: x[i] for name, x in _flat().items()})
+        now = round(1e9 * i / RATE)
+        writer.add_message(channel, now, row.encode(), now)
+    writer.finish()
+    return memory.getvalue()
+
+
+TOPIC = "log"
+"""Of the MCAP file."""
+
+
+def columns(prefix: str = "") -> ColumnsFile:
+    """What the columns of the Parquet and MCAP files mean."""
+    seen = [Signal(f"{prefix}observations_{i}") for i in range(OBS)]
+    done = [Signal(f"{prefix}actions_{i}", "", -1.0, 1.0) for i in range(ACTIONS)]
+    return ColumnsFile(
+        tuple(seen),
+        tuple(done),
+        rate=RATE,
+        reward=f"{prefix}rewards",
+        terminal=f"{prefix}terminals",
+    )
 
 
 _VALID: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "hdf5": (_hdf5, ".hdf5"),
     "npz": (_npz, ".npz"),
     "csv": (_csv, ".csv"),
+    "parquet": (_parquet, ".parquet"),
+    "mcap": (_mcap, ".mcap"),
     "columns": (_COLUMNS.encode, ".toml"),
     "simulator": (_SIMULATOR.encode, ".toml"),
+    "model": (_MODEL.encode, ".xml"),
     "flagfile": (_FLAGFILE.encode, ".flags"),
 }
 """Kind -> makes a valid file of it, and how its name ends."""

@@ -17,6 +17,8 @@ from h2o_jax.sim import gaps
 
 _GROWTH = 1.0
 """Megabytes an hour that count as none."""
+_SAMPLES = 10
+"""That a slope needs."""
 
 
 def soaked(minutes: int, seed: int) -> Score:
@@ -37,7 +39,8 @@ def soaked(minutes: int, seed: int) -> Score:
         episodes=1,
         runs=(Run(seed, gaps.parse("gravity:2")),),
     )
-    samples, until = [], time.monotonic() + 60 * minutes
+    samples: list[tuple[float, float, int]] = []
+    until = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place) / "run"
         training = build.training(experiment, threads=1)
@@ -51,13 +54,18 @@ def soaked(minutes: int, seed: int) -> Score:
             if time.monotonic() > until:
                 break
         record.close()
+    facts: dict[str, float] = {"minutes": minutes, "saves": report.epoch}
     late = np.array(samples[len(samples) // 2 :])
+    if len(late) < _SAMPLES:
+        failure = f"{len(late)} samples, a slope needs {_SAMPLES}; soak for longer"
+        return Score(1, (failure,), facts)
     hours = late[:, 0] / 3600
     growth, files = (float(np.polyfit(hours, late[:, i], 1)[0]) for i in (1, 2))
     found = {"memory, MB/h": (growth, _GROWTH), "open files /h": (files, 0.5)}
-    failures = [f"{name}: {x:.2f}" for name, (x, most) in found.items() if x > most]
-    facts = {name: round(x, 2) for name, (x, _) in found.items()}
-    facts |= {"minutes": minutes, "saves": report.epoch}
+    failures = [
+        f"{name}: {x:.2f}" for name, (x, most) in found.items() if not x <= most
+    ]
+    facts |= {name: round(x, 2) for name, (x, _) in found.items()}
     return Score(len(found), tuple(failures), facts)
 
 

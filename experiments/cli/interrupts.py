@@ -39,6 +39,10 @@ def ending() -> Iterator[None]:
 
     A handler runs between two steps of Python, so not while XLA compiles or a file is
     read. A thread waits for that, and then ends the process.
+
+    Once it is left, the command has ended and only Python's own end is to come, which
+    takes seconds. SIGTERM and SIGHUP are ignored in them, so that the exit code is that
+    of what was done.
     """
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
@@ -51,8 +55,9 @@ def ending() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number in former:
+            last = former[number] if number == signal.SIGINT else signal.SIG_IGN
+            signal.signal(number, last)
         signal.set_wakeup_fd(former_fd)
         os.close(theirs)  # which ends the thread
 
