@@ -2,8 +2,8 @@
 
 Puts every simulator of --gap into the states of --dataset, gives it the logged actions
 for one step and for several, and compares what comes out with what was logged. Prints
-a table and the route that it recommends: train as it is, weight, identify, residual or
-log only. --out names a figure (.png) and the numbers (.json).
+a table and the route that it recommends: train as it is, identify, residual or log
+only. --out names a figure (.png) and the numbers (.json).
 """
 
 import dataclasses

@@ -80,8 +80,7 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator that the audit leads to: identified first, then corrected.
 
-    Where weights or the log alone are advised, the simulator stays as it is: those are
-    settings of the method.
+    Where the log alone is advised, which is another method, it stays as it is.
     """
     verdict = _audited(needs, gap)
     if verdict.route == "identify":

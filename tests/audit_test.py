@@ -60,8 +60,8 @@ def test_the_logs_system_is_first_and_named():
     ("name", "kind", "route"),
     [
         ("gravity:2", "uniform", "identify"),
-        ("broken_thigh:0.3", "local", "weight"),
-        ("joint_noise:1", "noise", "as it is"),
+        ("broken_thigh:0.3", "local", "identify"),
+        ("joint_noise:1", "noise", "residual"),
     ],
 )
 def test_each_kind_of_gap_is_told(name, kind, route):
@@ -69,13 +69,13 @@ def test_each_kind_of_gap_is_told(name, kind, route):
     assert (verdict.kind, verdict.route) == (kind, route)
 
 
-def test_noise_of_the_log_is_noise():
+def test_noise_of_the_log_is_unexplained():
     log = log_of()
     unit = (log.s_t - log.s_tm1).std(axis=0)
     noise = 0.3 * unit * np.random.default_rng(0).standard_normal(log.s_t.shape)
     noisy = log._replace(s_t=(log.s_t + noise).astype(np.float32))
     verdict = audited("none", noisy, horizons=()).best.verdict
-    assert (verdict.kind, verdict.route) == ("noise", "as it is")
+    assert (verdict.kind, verdict.route) == ("unexplained", "as it is")
 
 
 def test_errors_by_hand():
@@ -145,9 +145,9 @@ EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
         ({"worst": 0.005, "exact": 0.5}, "same", "as it is"),
         ({"worst": 0.02, "exact": 0.5}, "close", "as it is"),
         ({"typical": 0.9, "own_noise": 1.0}, "foreign", "log only"),
-        ({"own_noise": 0.5}, "noise", "as it is"),
-        ({"exact": 0.3, "explained": 0.0}, "local", "weight"),
-        ({"explained": 0.05}, "noise", "as it is"),
+        ({"own_noise": 0.5}, "noise", "residual"),
+        ({"exact": 0.3, "explained": 0.0}, "local", "identify"),
+        ({"explained": 0.05}, "unexplained", "as it is"),
     ],
 )
 def test_the_table_of_rules(changes, kind, route):

@@ -7,8 +7,10 @@ control steps (1: as wrong as a simulator in which nothing moves).
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-Kind = Literal["few", "same", "close", "foreign", "noise", "local", "uniform"]
-Route = Literal["none", "as it is", "weight", "identify", "residual", "log only"]
+Kind = Literal[
+    "few", "same", "close", "foreign", "noise", "local", "unexplained", "uniform"
+]
+Route = Literal["none", "as it is", "identify", "residual", "log only"]
 
 ENOUGH = 500
 """Rows below which there is no verdict."""
@@ -30,7 +32,7 @@ OWN_NOISE = 0.3
 A simulator with the log's own noise has 1 at most, and less where the sensors' noise
 makes the states wrong that it starts from."""
 EXPLAINED = 0.1
-"""Share of the error that a smooth function of (s, a) explains; below, noise."""
+"""Share of the error that a smooth function of (s, a) explains; less is nothing."""
 
 
 class Evidence(NamedTuple):
@@ -81,7 +83,7 @@ KINDS: tuple[KindRule, ...] = (
     ),
     KindRule("local", lambda e: e.exact >= LOCAL, "exact in places, wrong in others"),
     KindRule(
-        "noise",
+        "unexplained",
         lambda e: e.explained < EXPLAINED,
         "wrong by what no smooth function of state and action explains",
     ),
@@ -98,14 +100,18 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
         "together",
     ),
     "noise": (
-        "as it is",
-        "neither a residual nor identification can remove noise; what is wrong on "
-        "average is small beside it",
+        "residual",
+        "it sees what was simulated, so that it takes out what the simulator added",
     ),
     "local": (
-        "weight",
-        "exact rows keep a weight of 1, the others get less; identify if the place is "
-        "where the task is decided",
+        "identify",
+        "exact rows stay so where parameters explain the others; what they cannot mend "
+        "is left to a residual",
+    ),
+    "unexplained": (
+        "as it is",
+        "neither parameters nor a residual mend what state and action do not tell, "
+        "such as noise in the log",
     ),
     "uniform": (
         "identify",
@@ -119,7 +125,7 @@ FITTED: tuple[Route, str] = (
     "residual",
     "its parameters were identified already; what is left needs a learned correction",
 )
-"""The route of a uniform gap in a simulator that was identified."""
+"""The route of a gap that is left in a simulator that was identified."""
 
 
 class Verdict(NamedTuple):
@@ -135,6 +141,6 @@ def judge(evidence: Evidence) -> Verdict:
     """The first rule that holds, and its route."""
     rule = next(rule for rule in KINDS if rule.holds(evidence))
     route, why = ROUTES[rule.kind]
-    if rule.kind == "uniform" and evidence.fitted:
+    if route == "identify" and evidence.fitted:
         route, why = FITTED
     return Verdict(rule.kind, rule.text, route, why)
