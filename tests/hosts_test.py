@@ -13,18 +13,25 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import checkpoints, hosts, run_folder
+from experiments import checkpoints, hosts, run, run_folder
 from experiments.devices import Machine
 from h2o_jax.errors import ConfigError, HostError
-from tests.commands import TINY, parsed
+from tests.commands import TINY, call, parsed
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# One run needs a channel for its commands, the others do not.
-THREE = (*TINY, "--algorithm=sac", "--gap=gravity:2,gravity:1.5,joint_noise:1")
+# One run needs a channel for its commands, the others do not. The replay does not grow
+# with the epochs, so that one program serves them all.
+THREE = (
+    *TINY,
+    "--algorithm=sac",
+    "--gap=gravity:2,gravity:1.5,joint_noise:1",
+    "--replay_rows=120",
+)
 
 
 def start(*arguments):
-    """A command on its own, one device per run it may get."""
+    """A host on its own, one device per run it may get."""
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.run", *arguments],
         cwd=ROOT,
@@ -64,7 +71,8 @@ def folder(tmp_path_factory):
     """The same three runs on one host, on two, and on two with one that resumed."""
     folder = tmp_path_factory.mktemp("hosts")
     command = (*THREE, "--epochs=2")
-    finish(start(*command, f"--run_dir={folder / 'one'}"))
+    with pytest.MonkeyPatch.context() as patch:
+        call(run.main, patch, *command, f"--run_dir={folder / 'one'}")
     outputs = finish(*both(*command, f"--run_dir={folder / 'two'}"))
     (folder / "output.json").write_text(json.dumps(outputs))
     return folder
@@ -98,8 +106,8 @@ def test_host_0_alone_speaks(folder):
     assert "final return" not in second and "epoch" not in second
 
 
-def test_another_number_of_hosts_goes_on(folder):
-    finish(start(f"--resume={folder / 'two'}", "--epochs=3"))
+def test_another_number_of_hosts_goes_on(folder, monkeypatch):
+    call(run.main, monkeypatch, f"--resume={folder / 'two'}", "--epochs=3")
     finish(*both(f"--resume={folder / 'one'}", "--epochs=3"))
     same_bits(folder / "one", folder / "two")
 
