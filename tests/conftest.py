@@ -20,7 +20,24 @@ atexit.register(_CACHE.cleanup)  # left to itself it warns
 jax.config.update("jax_compilation_cache_dir", _CACHE.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
+LONGEST = (
+    *("algorithms", "learning", "run", "hosts", "own_robot", "robot", "benchmarks"),
+    *("report", "run_ends", "routes", "grid", "readme", "correct", "run_methods"),
+)
+"""Modules that take long, the longest first."""
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config):
+    """Workers get whole modules in the order below, not by their numbers of tests."""
+    if hasattr(config.option, "loadscopereorder"):  # where pytest-xdist is installed
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Long modules first: one left for the end would keep a single worker busy."""
+    rank = {f"{name}_test.py": i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.fixture
@@ -48,7 +65,13 @@ def signals():
 
 @pytest.fixture(scope="module")
 def fast_compile():
-    """Compiles quickly and runs slowly: for commands that run a few tiny updates."""
+    """For a few tiny updates: compiles quickly, and commands share their programs.
+
+    What is compiled so runs slowly.
+    """
+    from tests import programs  # here, so that tests of pure maths start at once
+
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
+    with programs.shared():
+        yield
     jax.config.update("jax_disable_most_optimizations", False)

@@ -15,10 +15,12 @@ from tests.commands import TINY, call, experiment_of, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 SMALL = ("--residual_updates=60", "--residual_hidden=8", "--residual_members=2")
+# The replay grows for two epochs alone: one program for longer runs, too.
 MENDED = (
     *TINY,
     "--discriminate_rows=0:16",
     "--gap=gravity:2,friction:0.3",
+    "--replay_rows=120",
     "--simulator=residual",
     *SMALL,
 )

@@ -33,7 +33,7 @@ def trained(tmp_path_factory):
             run.main,
             patch,
             *TINY,
-            "--discriminate_rows=0:16",
+            "--algorithm=sac",
             "--epochs=1",
             "--seed=0,1",
             "--normalise",

@@ -10,6 +10,8 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.types import Actor, Hyper, unit_scales
 from tests.h2o_plus import DISCRIMINATE, GROUPS, LEARN, OBS, A, H2OPlus
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
+
 
 @pytest.fixture(scope="module")
 def h2o_plus():

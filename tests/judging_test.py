@@ -16,6 +16,7 @@ from h2o_jax.sim.identify import Fitting
 from tests.commands import TINY, call, write_log
 from tests.robots import arm
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 HOW = Judging(discount=0.9, fqe_updates=500, fqe_hidden=(32,), fqe_members=2)
 
 

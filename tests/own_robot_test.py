@@ -19,30 +19,25 @@ from h2o_jax.sim.tasks import files
 from tests.commands import call
 from tests.robots import arm
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PENDULUM = ROOT / "docs" / "pendulum"
+# SAC compiles several times faster than H2O+, which the tests of report train; with a
+# replay of one epoch's rows, runs of any length are one program.
 SMALL = (
     "--algorithm=sac",
     "--hidden=8,8",
     "--learn_rows=0:8",
     "--steps=30",
     "--updates=3",
+    "--replay_rows=30",
     "--evaluate_every=1",
     "--episodes=2",
 )
 SMALLER = {
     "audit": ("--windows=100", "--rows=600", "--horizons=5"),
     "identify": ("--starts=1", "--windows=400", "--long_windows=100"),
-    # Compiles several times faster than H2O+, which the tests of report train.
-    "run": (
-        "--algorithm=sac",
-        "--hidden=8,8",
-        "--learn_rows=0:8",
-        "--steps=60",
-        "--updates=3",
-        "--epochs=1",
-        "--episodes=2",
-    ),
+    "run": (*SMALL, "--epochs=1"),
     "judge": ("--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"),
 }
 """Command -> what it is given in addition, which goes before."""
@@ -79,7 +74,7 @@ def run_block(block, patch):
 
 
 @pytest.fixture(scope="module")
-def robot(tmp_path_factory, fast_compile):
+def robot(tmp_path_factory):
     """The tutorial's folder after all its commands; what its robot said at the end."""
     folder = tmp_path_factory.mktemp("robot") / "pole"
     shutil.copytree(PENDULUM, folder)

@@ -10,6 +10,7 @@ import pytest
 
 import h2o_jax
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 

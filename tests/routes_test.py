@@ -166,7 +166,8 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
     log, folder = write_log(tmp_path / "log.hdf5", rows=900), tmp_path / "run"
     places = (f"--cache_dir={tmp_path}", f"--results_dir={tmp_path / 'cells'}")
     given = (f"--dataset={log}", f"--run_dir={folder}", *places)
-    flags = (*TINY, *given, "--algorithm=sac", "--gap=gravity:2", "--epochs=1")
+    method = ("--algorithm=sac", "--gap=gravity:2", "--replay_rows=60")
+    flags = (*TINY, *given, *method, "--epochs=1")
     again = (f"--resume={folder}", "--epochs=2", *places)
     call(run.main, monkeypatch, *flags, "--simulator=identified")
     (kept,) = run_folder.versions(folder)["runs"]

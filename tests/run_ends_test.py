@@ -18,7 +18,6 @@ from h2o_jax.errors import (
 from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
-H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +47,8 @@ def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
 def test_another_dataset_is_refused_at_resume(log, tmp_path, monkeypatch):
     other = write_log(tmp_path / "log.hdf5", rows=300)
     folder = tmp_path / "run"
-    arguments = (*H2O, f"--dataset={other}", "--epochs=1", f"--run_dir={folder}")
-    call(run.main, monkeypatch, *arguments)
+    arguments = (*TINY, "--algorithm=bc", f"--dataset={other}", "--epochs=1")
+    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
     write_log(other, rows=350)
     with pytest.raises(CheckpointError, match="dataset is another one"):
         call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
@@ -80,7 +79,7 @@ def test_a_bad_log_stops_before_a_folder_is_made(tmp_path, monkeypatch):
         call(
             run.main,
             monkeypatch,
-            *H2O,
+            *TINY,
             f"--dataset={tmp_path / 'log.hdf5'}",
             f"--run_dir={tmp_path / 'run'}",
         )

@@ -140,7 +140,7 @@ def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
 
 def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    arguments = (*H2O, f"--dataset={log}", "--epochs=3", "--evaluate_every=2")
+    arguments = (*H2O, f"--dataset={log}", "--epochs=4", "--evaluate_every=3")
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -157,7 +157,8 @@ def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch
             call(run.main, patch, *arguments, f"--run_dir={folder}")
     assert max(x["epoch"] for x in run_folder.metrics(folder)) == 3
     call(run.main, monkeypatch, f"--resume={folder}")
-    assert [x["epoch"] for x in run_folder.metrics(folder)] == sorted([0, 1, 2, 3] * 3)
+    epochs = [x["epoch"] for x in run_folder.metrics(folder)]
+    assert epochs == sorted([0, 1, 2, 3, 4] * 3)
 
 
 def test_compare_reads_what_run_stores(finished, monkeypatch, capsys):

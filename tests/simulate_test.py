@@ -9,27 +9,22 @@ from experiments import build, loop, run, run_folder, simulate
 from h2o_jax import packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.world import World
-from tests.commands import TINY, call, experiment_of, write_log
+from tests.commands import TINY, call, experiment_of
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
-H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
+SAC = (*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=3")
 
 
 def trained(epochs, *arguments):
-    """Replay `[R, n, D]` of simulator-only runs, and their actors after each epoch."""
-    experiment = experiment_of(*TINY, "--algorithm=sac", "--seed=0..1", *arguments)
+    """Rows `[R, n, D]` that runs of SAC stored, and their actors after each epoch."""
+    experiment = experiment_of(*SAC, *arguments)
     training = build.training(experiment)
     state, actors = training.state, []
     for _ in loop.train(training):
         actors.append(simulate.actors(state, 2))
         if state.epoch == epochs:
             break
-    return np.asarray(state.replay.rows), actors
+    return np.asarray(state.replay.rows)[:, : epochs * experiment.steps], actors
 
 
 def kernel(actor):
@@ -37,32 +32,30 @@ def kernel(actor):
 
 
 def test_overlapped_rows_come_from_the_policy_of_two_epochs_before():
-    rows, actors = trained(3, "--overlap", "--epochs=4")
-    experiment = experiment_of(*TINY, "--algorithm=sac", "--seed=0..1", "--epochs=4")
+    rows, actors = trained(3, "--overlap")
+    experiment = experiment_of(*SAC)
     training = build.training(experiment)
     state, world = training.state, training.worlds.sim
-    steps, expected = experiment.steps, []
+    expected = []
     for epoch, policy in ((1, actors[0]), (2, actors[0]), (3, actors[1])):
         params = {**state.learner.params, "policy": policy.policy}
         state.learner = state.learner.replace(params=params)
         expected.append(simulate.prepare(experiment, world, state, epoch)().rows)
-    np.testing.assert_array_equal(
-        rows[:, : 3 * steps], np.concatenate(expected, axis=1)
-    )
+    np.testing.assert_array_equal(rows, np.concatenate(expected, axis=1))
     assert not np.array_equal(kernel(actors[0]), kernel(actors[1]))
 
 
 def test_in_turn_differs_only_from_the_second_epoch_on():
-    overlapped, _ = trained(2, "--overlap", "--epochs=2")
-    in_turn, _ = trained(2, "--epochs=2")
+    overlapped, _ = trained(2, "--overlap")
+    in_turn, _ = trained(2)
     steps = overlapped.shape[1] // 2
     np.testing.assert_array_equal(overlapped[:, :steps], in_turn[:, :steps])
     assert not np.array_equal(overlapped, in_turn)
 
 
 def test_random_steps_are_uniform_and_end_with_their_epoch():
-    plain, _ = trained(2, "--epochs=2")
-    rows, _ = trained(2, "--epochs=2", "--random_steps=110")
+    plain, _ = trained(2)
+    rows, _ = trained(2, "--random_steps=110")
     rows, usual = (packing.unpack(x, 11, 3).a_tm1 for x in (rows, plain))
     first, then = rows[:, :60], rows[:, 60:]
     assert np.abs(first).max() < 1
@@ -74,7 +67,7 @@ def test_random_steps_are_uniform_and_end_with_their_epoch():
 
 
 def test_timing_changes_no_bit(monkeypatch):
-    rows, _ = trained(2, "--overlap", "--epochs=2")
+    rows, _ = trained(2, "--overlap")
     step = World.step
 
     def slow(world, *arguments):
@@ -82,14 +75,16 @@ def test_timing_changes_no_bit(monkeypatch):
         return step(world, *arguments)
 
     monkeypatch.setattr(World, "step", slow)
-    slowed, _ = trained(2, "--overlap", "--epochs=2")
+    slowed, _ = trained(2, "--overlap")
     np.testing.assert_array_equal(rows, slowed)
 
 
-def test_an_overlapped_run_resumes_bit_for_bit(log, tmp_path, monkeypatch):
-    arguments = (*H2O, "--overlap", f"--dataset={log}")
-    call(run.main, monkeypatch, *arguments, "--epochs=3", f"--run_dir={tmp_path / 'a'}")
-    call(run.main, monkeypatch, *arguments, "--epochs=1", f"--run_dir={tmp_path / 'b'}")
+def test_an_overlapped_run_resumes_bit_for_bit(tmp_path, monkeypatch):
+    places = [f"--run_dir={tmp_path / name}" for name in "ab"]
+    # A replay that does not grow: one program for runs of any length.
+    arguments = (*SAC, "--gap=gravity:2", "--overlap", "--replay_rows=60")
+    call(run.main, monkeypatch, *arguments, places[0])
+    call(run.main, monkeypatch, *arguments, places[1], "--epochs=1")
     call(run.main, monkeypatch, f"--resume={tmp_path / 'b'}", "--epochs=3")
     whole, resumed = (
         [
