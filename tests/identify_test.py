@@ -19,6 +19,7 @@ from h2o_jax.sim import (
     replay_log,
     rollout,
     simulator_file,
+    tasks,
     windows,
     worlds,
 )
@@ -230,3 +231,13 @@ def test_the_flags_are_those_of_its_records():
     flags = Flags(*sys.modules[command.main.__module__].SETTINGS)
     flags.parse(["prog"])
     assert flags.of(identify.Fitting) == identify.Fitting()
+
+
+def test_default_fields_are_those_that_the_model_has():
+    robot = tasks.get("wheel_legged_stand")
+    model = fitting.Predictor(robot, (), "modern", 1).model
+    chosen = identify._of_model(Fitting(), model).fields
+    assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
+    named = dataclasses.replace(Fitting(), fields=("joint_damping",))
+    with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
+        identify._of_model(named, model)

@@ -123,6 +123,12 @@ def check(value: Value) -> None:
         )
 
 
+def has(model: mujoco.MjModel, name: str) -> bool:
+    """Whether a field is anything but zero in a model, so that a scale changes it."""
+    field = find(name)
+    return not field.arrays or bool(np.any(_read(model, field, _rows(model, name))))
+
+
 def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
     """Makes sure that a model has these fields.
 
@@ -130,8 +136,7 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
         ConfigError: it does not; the message names those that it has.
     """
     for name in names:
-        field = find(name)
-        if field.arrays and not np.any(_read(model, field, _rows(model, name))):
+        if not has(model, name):
             have = [f.name for f in ALL if not f.arrays or np.any(_read(model, f))]
             raise ConfigError(
                 f"field {name}: it is zero in this model, so that no scale changes it; "

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
@@ -18,7 +19,7 @@ from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identified import Identified, Judged, Latency
 from h2o_jax.sim.models import Inertia
-from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition
 
@@ -44,7 +45,8 @@ class Fitting:
     fields: tuple[str, ...] = setting(
         ("gravity", "friction", "body_mass", "joint_damping", "latency"),
         "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
-        "body, joint, geom or actuator. Fields: " + ", ".join(fields.FIELDS) + ".",
+        "body, joint, geom or actuator; the default ones as far as the model has them. "
+        "Fields: " + ", ".join(fields.FIELDS) + ".",
     )
     bounds: tuple[float, float] = setting(
         (0.1, 5.0), "LOW:HIGH of every scale, relative to --gap."
@@ -92,11 +94,19 @@ def identify(
     """
     _check(how)
     predict = Predictor(task, start, inertia, threads)
-    fields.check_model(predict.model, how.fields)
+    how = _of_model(how, predict.model)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
     late = "latency" in how.fields and _follow(rows, max(LAGS))
     lead = max(LAGS) if late else predict.latency
     return _Search(predict, rows, how, lead, late).run()
+
+
+def _of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
+    """The default fields as far as a model has them; others it must have."""
+    usual = how.fields == Fitting().fields
+    chosen = [x for x in how.fields if not usual or fields.has(model, x)]
+    fields.check_model(model, chosen)
+    return dataclasses.replace(how, fields=tuple(chosen))
 
 
 def _follow(rows: Rows, lead: int) -> bool:
@@ -106,9 +116,9 @@ def _follow(rows: Rows, lead: int) -> bool:
 
 def _check(how: Fitting) -> None:
     low, high = how.bounds
-    if not (0 < low < 1 < high <= fields.LARGEST):
+    if not (0 < low < 1 < high <= (most := fields.LARGEST)):
         raise ConfigError(
-            f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {fields.LARGEST:g}"
+            f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {most:g}"
         )
     if not how.fields or len(set(how.fields)) < len(how.fields):
         raise ConfigError(f"--fields={','.join(how.fields)}: give each field once")
@@ -262,8 +272,8 @@ class _Search(NamedTuple):
         for steps in HORIZONS:
             chosen = self.pick(self.how.windows, steps, held_out=True)
             if len(chosen.first):
-                before[steps] = error(chosen, self.predict(chosen, {}))
-                after[steps] = error(chosen, self.predict(chosen, known))
+                before[steps] = windows.error(chosen, self.predict(chosen, {}))
+                after[steps] = windows.error(chosen, self.predict(chosen, known))
         return Judged(before, after)
 
     def few(self) -> windows.Windows:
@@ -287,12 +297,3 @@ def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]
     spread = rng.uniform(-1, 1, (how.starts - 1, len(given))) * math.log(4.0)
     every = np.clip(given + np.vstack([0 * given, spread]), *np.log(how.bounds))
     return [dict(zip(scales, np.exp(z).tolist(), strict=True)) for z in every]
-
-
-def error(chosen: windows.Windows, predicted: Array) -> float:
-    """Root mean square error of the last step in std of the log's change till then."""
-    logged = chosen.logged[:, -1]
-    spread = (logged - chosen.start).std(axis=0)
-    moving = spread > 1e-9
-    wrong = (predicted[:, -1] - logged)[:, moving] / spread[moving]
-    return float(np.sqrt(np.square(wrong).mean()))

@@ -107,3 +107,12 @@ def sort(
             f"episodes); at least {LEAST} and 1 are needed: give a longer log"
         )
     return Rows(log, usable, held_out, age, kept)
+
+
+def error(chosen: Windows, predicted: Array) -> float:
+    """Root mean square error of the last step in std of the log's change till then."""
+    logged = chosen.logged[:, -1]
+    spread = (logged - chosen.start).std(axis=0)
+    moving = spread > 1e-9
+    wrong = (predicted[:, -1] - logged)[:, moving] / spread[moving]
+    return float(np.sqrt(np.square(wrong).mean()))
