@@ -236,8 +236,8 @@ def test_the_flags_are_those_of_its_records():
 def test_default_fields_are_those_that_the_model_has():
     robot = tasks.get("wheel_legged_stand")
     model = fitting.Predictor(robot, (), "modern", 1).model
-    chosen = identify._of_model(Fitting(), model).fields
+    chosen = identify._of_model(identify.Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
-    named = dataclasses.replace(Fitting(), fields=("joint_damping",))
+    named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))
     with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
         identify._of_model(named, model)
