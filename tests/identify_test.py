@@ -235,7 +235,7 @@ def test_the_flags_are_those_of_its_records():
 
 def test_default_fields_are_those_that_the_model_has():
     robot = tasks.get("wheel_legged_stand")
-    model = fitting.Predictor(robot, (), "modern", 1).model
+    model = fitting.Predictor(robot, gaps.parse("idealised"), "modern", 1).model
     chosen = identify._of_model(identify.Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
     named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))
