@@ -52,12 +52,12 @@ class Flags:
         Args:
             groups: dataclasses of settings, in the order in which `--help` shows them.
             hidden: groups, or names of flags, that are accepted but neither used nor
-                shown, so that one flagfile serves several commands.
+                shown, so that one flagfile serves several commands; `groups` go first.
             argument: the flag that a word without dashes is the value of; several
                 words are the names of a list.
         """
         self._groups = groups
-        self._hidden = set(hidden)
+        self._hidden = set(hidden) - set(groups)
         self._argument = argument
         self._known: dict[str, _Known] = {}
         self._flags = FlagValues()
@@ -70,8 +70,8 @@ class Flags:
                     values=setting.values or values.choices(hint)
                 )
                 known = _Known(group, values.kind(group, hint), setting)
-                self._known[name] = known
-                _define(self._flags, name, known, field.default)
+                if self._known.setdefault(name, known) is known:
+                    _define(self._flags, name, known, field.default)
 
     def parse(self, argv: Sequence[str]) -> None:
         """Reads a command line; with `--resume`, on top of that run's own flags.

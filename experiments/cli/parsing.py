@@ -45,6 +45,17 @@ def experiment(flags: Flags) -> Experiment:
     return Experiment(runs=runs, **source, **method, **schedule, **mending)
 
 
+def check_log_alone(flags: Flags, why: str) -> None:
+    """Refuses a real system where a command is about its log alone.
+
+    Raises:
+        ConfigError: `--real` names one; it says why that is refused.
+    """
+    real = str(flags.value("real"))
+    if not flags.is_default("real") and real.strip() != "unknown":
+        raise ConfigError(f"--real={real}: {why}; drop it, or give --real=unknown")
+
+
 @contextlib.contextmanager
 def of_flag(name: str, text: str) -> Iterator[None]:
     """Says which flag's text an error is about."""
