@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import audit_figure, data, groups
+import h2o_jax
+from experiments import audit_figure, data, groups, places
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
@@ -95,10 +96,8 @@ def _place(out: str) -> pathlib.Path:
     path = pathlib.Path(out)
     if path.suffix in (".json", ".png"):
         path = path.with_suffix("")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out={out}: {error}; give another place") from None
+    for suffix in (".json", ".png"):
+        places.try_file("out", pathlib.Path(f"{path}{suffix}"))
     return path
 
 
@@ -204,6 +203,7 @@ def write(
     numbers = pathlib.Path(f"{out}.json")
     best = found.best
     content = {
+        "made_by": f"{places.MARK} {h2o_jax.__version__}",
         "dataset": source,
         "sha256": sha256,
         "gap": best.name,

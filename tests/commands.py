@@ -71,11 +71,16 @@ def write_run(folder, flags="", **facts):
 
 
 def call(main, monkeypatch, *arguments):
-    """Runs `main` as a command would, on the devices that the tests already have."""
+    """Runs `main` as a command would, on the devices that the tests already have.
+
+    What it wrote must be its own to replace: the command could be given again.
+    """
     monkeypatch.setattr(devices, "use_cores", lambda cores, runs: None)
     module = sys.modules[main.__module__]
     hidden = getattr(module, "HIDDEN", ())
-    main(parsed(*arguments, settings=module.SETTINGS, hidden=hidden))
+    flags = parsed(*arguments, settings=module.SETTINGS, hidden=hidden)
+    main(flags)
+    flags.try_places()
 
 
 def write_log(path, rows=400, gap="none"):
