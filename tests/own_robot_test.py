@@ -126,6 +126,7 @@ def test_the_code_of_ones_own_is_short():
     assert len([x for x in code if x.strip()]) <= 40
 
 
+@pytest.mark.slow  # nearly half a minute on an idle core
 def test_the_tutorial_on_the_published_log(shared_file, tmp_path, monkeypatch):
     whole = shared_file("robot/log.txt").read_text().splitlines(keepends=True)
     monkeypatch.chdir(tmp_path)
