@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import audit_figure, data
+import h2o_jax
+from experiments import audit_figure, data, groups, places
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
@@ -54,6 +55,8 @@ class Auditing:
 
 
 SETTINGS = (Source, Auditing, Reading)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -61,11 +64,8 @@ def main(flags: Flags) -> None:
     source, choice = flags.of(Source), flags.of(Auditing)
     if not source.dataset:
         raise ConfigError("--dataset: empty; give the log to audit")
-    if not flags.is_default("real"):
-        raise ConfigError(
-            f"--real={source.real}: an audit asks which system the log is of; give it "
-            "as one of --gap"
-        )
+    why = "an audit asks which system the log is of; give it as one of --gap"
+    parsing.check_log_alone(flags, why)
     with parsing.of_flag("gap", choice.gap):
         candidates = gaps.parse_list(choice.gap, source.model.robot)
     out = _place(choice.out) if choice.out else None
@@ -96,10 +96,8 @@ def _place(out: str) -> pathlib.Path:
     path = pathlib.Path(out)
     if path.suffix in (".json", ".png"):
         path = path.with_suffix("")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out={out}: {error}; give another place") from None
+    for suffix in (".json", ".png"):
+        places.try_file("out", pathlib.Path(f"{path}{suffix}"))
     return path
 
 
@@ -205,6 +203,7 @@ def write(
     numbers = pathlib.Path(f"{out}.json")
     best = found.best
     content = {
+        "made_by": f"{places.MARK} {h2o_jax.__version__}",
         "dataset": source,
         "sha256": sha256,
         "gap": best.name,
@@ -233,4 +232,4 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS)
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN)

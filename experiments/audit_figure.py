@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
+from experiments import places
 from experiments.plots import COLOURS
 from h2o_jax.data import files
 from h2o_jax.sim.audit import Audit, measures
@@ -33,7 +34,7 @@ def draw(path: pathlib.Path, found: Audit) -> None:
     columns = min(8, len(found.candidates))
     figure.legend(loc="outside lower center", ncols=columns, frameon=False)
     with files.replacing(path) as part:
-        figure.savefig(part, dpi=150)
+        figure.savefig(part, dpi=150, metadata=places.PNG)
     plt.close(figure)
 
 

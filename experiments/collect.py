@@ -12,19 +12,17 @@ import dataclasses
 import pathlib
 import shutil
 
-from experiments import collecting, devices
+from experiments import collecting, devices, groups
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Correcting, Grid, Method, Schedule, Source
-from experiments.jobs import Launch
-from experiments.run_folder import Output
+from experiments.experiment import Source
 from h2o_jax.data import datasets, files, hdf5
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting
-from h2o_jax.types import Hyper, Transition
+from h2o_jax.types import Transition
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ class Out:
 
 SETTINGS = (Source, Collecting, Out, Reading, Machine)
 HIDDEN = (
-    *(Grid, Correcting, Method, Hyper, Schedule, Output, Launch),
+    *groups.JOBS,
     *("dataset", "columns", "action_bounds", "max_episode_steps", "download"),
     *("distributed", "coordinator", "hosts", "host"),
 )

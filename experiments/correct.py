@@ -16,6 +16,7 @@ from experiments import (
     collecting,
     data,
     devices,
+    groups,
     mending,
     places,
     residuals,
@@ -25,14 +26,11 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Correcting, Grid, Method, Schedule, Source
-from experiments.jobs import Launch
-from experiments.run_folder import Output
+from experiments.experiment import Correcting, Grid, Source
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting
 from h2o_jax.sim import gaps, residual, worlds
-from h2o_jax.types import Hyper
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class Out:
 
 
 SETTINGS = (Source, Reading, Collecting, Grid, Correcting, Out, Machine)
-HIDDEN = (Method, Hyper, Schedule, Output, Launch, "simulator", "shard", "only")
+HIDDEN = (*groups.JOBS, "simulator", "shard", "only")
 """Flags of a run, whose flagfile serves to correct its simulator, too."""
 
 

@@ -17,9 +17,9 @@ _WORDS = {
     "timeout": r"timeouts?|truncat(ed|ions?)",
 }
 _ACTION = (
-    r"(^|[./_ ])(actions?|cmd|command|target|torque|tau|effort|u|control|ctrl|pwm)"
+    r"(^|[./_ ])(actions?|cmd|command|target|torque|tau|effort|u|control|ctrl|pwm|servo"
+    r"|throttle|duty)([._ ]|\d|$)"
 )
-_ACTION += r"([._ ]|\d|$)"
 _UNUSED = r"(frame_?index|task_?index|index|seq|id)$"
 
 
@@ -70,7 +70,8 @@ def _entries(frame: Frame, kind: str, names: Iterable[str]) -> list[str]:
         unit = _text(frame.units.get(name, ""))
         lines += ["", f"[[{kind}]]", f"column = {_text(name)}", f"unit = {unit}"]
         if kind == "actions":
-            bound = float(max(abs(low), abs(high))) or 1.0
+            # A little more, so that six digits do not cut off what was seen.
+            bound = float(max(abs(low), abs(high))) * (1 + 1e-5) or 1.0
             seen = f"# seen: {low:.6g} to {high:.6g}; give the robot's limits"
             lines += [f"low = {-bound:.6g}  {seen}", f"high = {bound:.6g}"]
     return lines

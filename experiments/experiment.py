@@ -226,9 +226,8 @@ class Grid:
     gap: str = setting(
         "gravity:2",
         "How the simulator is wrong: NAME or NAME:FACTOR; a+b is both in one "
-        "simulator, a,b is one run each; 'none' leaves it right. Names: "
-        + ", ".join(gaps.names())
-        + ".",
+        "simulator, a,b is one run each; 'none' leaves it right, the default for a "
+        "task of your own. Names: " + ", ".join(gaps.names()) + ".",
     )
     defaults: Literal["recommended", "published"] = setting(
         "recommended",

@@ -12,7 +12,7 @@ import shutil
 
 import numpy as np
 
-from experiments import places
+from experiments import groups, places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
@@ -51,6 +51,8 @@ class Exporting:
 
 
 SETTINGS = (Exporting,)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -137,4 +139,4 @@ def latency(function: Function, act: Act) -> str:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS, argument="folder")
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN, argument="folder")

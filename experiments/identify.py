@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 import time
 
-from experiments import data, places, provenance
+from experiments import data, groups, places, provenance
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
@@ -36,6 +36,8 @@ class Identification:
 
 
 SETTINGS = (Source, Identification, Fitting, Reading)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -47,10 +49,7 @@ def main(flags: Flags) -> None:
         start = gaps.parse(choice.gap, task.robot)
     if not source.dataset:
         raise ConfigError("--dataset: no log to identify from; name a file")
-    if not flags.is_default("real"):
-        raise ConfigError(
-            f"--real={source.real}: the real system is only known by its log; drop it"
-        )
+    parsing.check_log_alone(flags, "the real system is only known by its log")
     log = data.read(source.dataset, source, flags.of(Reading))
     data.check_task(dataclasses.replace(source, real=()), log, choice.threads)
     began = time.perf_counter()
@@ -179,4 +178,4 @@ def _gain(judged: identify.Judged) -> list[str]:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS)
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN)

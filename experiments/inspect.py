@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from experiments import places
+from experiments import groups, places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.drafting import draft
@@ -43,6 +43,8 @@ class Inspecting:
 
 
 SETTINGS = (Inspecting,)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -123,4 +125,4 @@ def judged(path: pathlib.Path, name: str) -> str:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS, argument="log")
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN, argument="log")

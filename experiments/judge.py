@@ -18,6 +18,7 @@ from experiments import (
     collecting,
     data,
     devices,
+    groups,
     judging,
     policies,
     routes,
@@ -78,6 +79,8 @@ class Again:
 
 
 SETTINGS = (Judged, Judging, Again, Machine)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -259,4 +262,4 @@ def table(lines: Sequence[Line], discount: float) -> str:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS, argument="run")
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN, argument="run")

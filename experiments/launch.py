@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import logging
 
-from experiments import build, collecting, data, jobs, places, run, run_folder
+from experiments import build, collecting, data, groups, jobs, places, run_folder
 from experiments.cli import console, interrupts, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -37,7 +37,7 @@ _STOPPED = (75, 130)
 """Exit codes of a run that a signal ended; what it had learned is saved."""
 
 
-SETTINGS = (*run.SETTINGS, Launch)
+SETTINGS = groups.JOBS
 
 
 def main(flags: Flags) -> None:

@@ -2,12 +2,18 @@
 
 import contextlib
 import errno
+import mmap
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
 
-from h2o_jax.errors import refused
+from h2o_jax.errors import ConfigError, refused
+
+MARK = "h2o_jax"
+"""In every file that a flag names and a command writes, whatever its kind."""
+PNG = {"Software": MARK}
+"""Metadata of figures."""
 
 
 @contextlib.contextmanager
@@ -36,11 +42,35 @@ def try_folder(flag: str, folder: pathlib.Path) -> None:
 
 
 def try_file(flag: str, path: pathlib.Path) -> None:
-    """Makes sure that a file can be written; see `try_folder`."""
+    """Makes sure that a file can be written, and may be; see `try_folder`.
+
+    Missing folders are made when it is written. What a command of ours wrote is
+    replaced, and nobody else's work.
+
+    Raises:
+        ConfigError: it cannot, or is there and not ours.
+        DiskError: the disk is full.
+    """
     with writing(flag, path):
         if path.suffix and path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try_folder(flag, path.parent)
+        if path.is_file() and not _is_ours(path):
+            raise ConfigError(
+                f"--{flag}={path}: exists, and no command of h2o_jax wrote it; give "
+                f"another --{flag}, or remove it"
+            )
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    """Whether a file has our mark, or nothing at all."""
+    if not path.stat().st_size:
+        return True
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as x,
+    ):
+        return x.find(MARK.encode()) >= 0
 
 
 def _existing(folder: pathlib.Path) -> pathlib.Path:

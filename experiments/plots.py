@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from experiments import places
 from h2o_jax.data import files
 
 # Okabe and Ito, without the yellow that vanishes on white.
@@ -76,7 +77,7 @@ def curve(
         loc="outside lower center", ncols=wide, frameon=False, fontsize="small"
     )
     with files.replacing(path) as part:
-        figure.savefig(part, dpi=150)
+        figure.savefig(part, dpi=150, metadata=places.PNG)
     plt.close(figure)
 
 
@@ -121,7 +122,7 @@ def panels(
         frameon=False, fontsize="small",
     )  # fmt: skip
     with files.replacing(path) as part:
-        figure.savefig(part, dpi=100)
+        figure.savefig(part, dpi=100, metadata=places.PNG)
     plt.close(figure)
 
 

@@ -15,6 +15,7 @@ from experiments import (
     collecting,
     data,
     devices,
+    groups,
     judge,
     places,
     run_folder,
@@ -80,6 +81,8 @@ class Reporting:
 
 
 SETTINGS = (Reporting, Again, Machine)
+HIDDEN = groups.JOBS
+"""Flags of a run, whose flagfile serves here, too."""
 
 
 def main(flags: Flags) -> None:
@@ -150,4 +153,4 @@ def _check_collected(experiment: Experiment, flags: Flags) -> None:
 
 
 if __name__ == "__main__":
-    console.command(main, __doc__ or "", SETTINGS, argument="run")
+    console.command(main, __doc__ or "", SETTINGS, HIDDEN, argument="run")

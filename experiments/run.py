@@ -21,6 +21,7 @@ from experiments import (
     devices,
     epochs,
     footprint,
+    groups,
     health,
     hosts,
     ledger,
@@ -39,12 +40,7 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import (
-    Correcting,
     Experiment,
-    Grid,
-    Method,
-    Schedule,
-    Source,
 )
 from experiments.exporting import robot_record
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
@@ -54,13 +50,8 @@ from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, StoppedError
-from h2o_jax.types import Hyper
 
-SETTINGS = (
-    *(Source, Reading, Collecting, Grid, Correcting),
-    *(Method, Hyper, Schedule, Machine, Output),
-)
-
+SETTINGS = groups.RUN
 
 _APART = 100.0
 """Factor between the scales of observations that is warned of."""

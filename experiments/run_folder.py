@@ -54,9 +54,9 @@ class Output:
     preset: str = setting(
         "", "Name of these settings, for tables and figures.", tags=[FREE]
     )
-    tracker: Literal["none", "tensorboard", "wandb"] = setting(
+    tracker: Literal["none", "tensorboard", "wandb", "trackio"] = setting(
         "none",
-        "Also show the metrics there, from files in the run folder; extras of the same "
+        "Also show the metrics there, from files on this machine; extras of the same "
         "name.",
         tags=[MACHINE],
     )

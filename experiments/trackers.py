@@ -4,7 +4,10 @@ A sink is anything with `write` and `close`. Each run of a grid is a run of its 
 there, named by what sets it apart.
 """
 
+import contextlib
+import contextvars
 import importlib
+import io
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -12,7 +15,7 @@ from typing import Any, Protocol
 from experiments.run_folder import Line
 from h2o_jax.errors import ConfigError
 
-NONE, TENSORBOARD, WANDB = "none", "tensorboard", "wandb"
+NONE, TENSORBOARD, WANDB, TRACKIO = "none", "tensorboard", "wandb", "trackio"
 _ABOUT = ("label", "seed", "epoch", "steps")
 """Entries of a line that are no metrics."""
 
@@ -68,7 +71,36 @@ class WandB:
         self._run.finish()
 
 
-_SINKS = {TENSORBOARD: TensorBoard, WANDB: WandB}
+class Trackio:
+    """Trackio, which keeps all runs in one folder of its own, TRACKIO_DIR."""
+
+    def __init__(self, folder: pathlib.Path, name: str):
+        """Begins one run."""
+        trackio = _needed("trackio", TRACKIO)
+        # In a context of its own, as a run ends the one that began before in its own.
+        begin = contextvars.Context().run
+        with _quiet():
+            self._run = begin(
+                trackio.init,
+                project="h2o_jax",
+                group=folder.name,
+                name=f"{folder.name} {name}",
+                embed=False,
+                auto_log_cpu=False,
+                auto_log_gpu=False,
+            )
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """See `Sink`."""
+        self._run.log(dict(metrics), step=step)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        with _quiet():
+            self._run.finish()
+
+
+_SINKS = {TENSORBOARD: TensorBoard, WANDB: WandB, TRACKIO: Trackio}
 
 
 class Tracker:
@@ -80,7 +112,7 @@ class Tracker:
         """Opens a sink for each run.
 
         Args:
-            kind: `none`, `tensorboard` or `wandb`.
+            kind: `none`, or a name of `_SINKS`.
             folder: of the runs.
             runs: their labels and seeds.
 
@@ -107,6 +139,11 @@ class Tracker:
         """Closes every sink."""
         for sink in self._sinks.values():
             sink.close()
+
+
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """Drops what a library prints of each run, and then of the next."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _needed(name: str, extra: str) -> Any:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from h2o_jax import batches
 from h2o_jax.schedules import Schedule, constant, linear
 from h2o_jax.types import (
     Actor,
@@ -27,12 +28,12 @@ from h2o_jax.types import (
     Metrics,
     Networks,
     Noise,
-    ObsScales,
     Params,
     Scales,
     Sizes,
     Stage,
     Transition,
+    Update,
     View,
     unit_scales,
 )
@@ -73,13 +74,13 @@ def make(
     )
     return Algorithm(
         init=functools.partial(_init, table),
-        update=jax.jit(functools.partial(_update, table)),
+        update=_compiled(table),
         step=functools.partial(_step, table),
         noise=functools.partial(_noise, table),
         act=functools.partial(_act, networks),
         groups=table.groups,
         domains=frozenset(table.domains),
-        batch_size=table.batch_size,
+        batch_size=table.sizes.rows,
         needs_next_action=needs_next_action,
     )
 
@@ -100,9 +101,10 @@ class _Table(NamedTuple):
         return tuple(group for stage in self.stages for group in stage)
 
     @property
-    def batch_size(self) -> int:
-        """Rows of each batch that the losses read."""
-        return max(x.rows.stop for stage in self.stages for x in stage.values())
+    def sizes(self) -> Sizes:
+        """Rows of each batch that the losses read, and the widths of both spaces."""
+        rows = max(x.rows.stop for stage in self.stages for x in stage.values())
+        return Sizes(rows, self.networks.obs_dim, self.networks.action_dim)
 
 
 def _init(
@@ -140,6 +142,37 @@ def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
     )
 
 
+def _compiled(table: _Table) -> Update:
+    """The update, compiled."""
+    compiled = jax.jit(functools.partial(_update, table))
+
+    def update(
+        state: LearnerState,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
+    ) -> tuple[LearnerState, Metrics]:
+        try:
+            return compiled(state, real_batch, sim_batch)
+        except TypeError:  # what jit takes for no array, it has not traced
+            _checked(table, real_batch, sim_batch)
+            raise
+
+    return update
+
+
+def _checked(
+    table: _Table, real_batch: Transition | None, sim_batch: Transition | None
+) -> dict[Domain, Transition]:
+    """The batches that the method reads; see `batches.checked`."""
+    given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
+    checked = {d: batches.checked(given[d], d, table.sizes) for d in table.domains}
+    if table.needs_next_action and checked["real"].a_t is None:
+        raise ValueError(
+            "this method reads real rows' a_t; give it by h2o_jax.with_next_action"
+        )
+    return checked
+
+
 def _update(
     table: _Table,
     state: LearnerState,
@@ -158,19 +191,14 @@ def _step(
     *,
     noise: Sequence[Noise],
 ) -> tuple[LearnerState, Metrics]:
-    given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
-    checked = {d: _checked(given[d], d, table.batch_size) for d in table.domains}
-    batches = {d: _prepare(batch, state) for d, batch in checked.items()}
-    if table.needs_next_action and batches["real"].a_t is None:
-        raise ValueError(
-            "this method reads real rows' a_t; give it by h2o_jax.with_next_action"
-        )
+    checked = _checked(table, real_batch, sim_batch)
+    rows = {d: batches.prepared(batch, state) for d, batch in checked.items()}
     params, opt_state = dict(state.params), dict(state.opt_state)
     metrics: Metrics = {}
     for stage, normals in zip(table.stages, noise, strict=True):
         snapshot = dict(params)
         for group, loss in stage.items():
-            view = _view(table.networks, state, snapshot, batches, loss.rows)
+            view = _view(table.networks, state, snapshot, rows, loss.rows)
             gradient, report = _gradient(loss, group, view, normals)
             schedule = table.schedules.get(group, constant)
             params[group], opt_state[group] = _descend(
@@ -195,7 +223,7 @@ def _step(
 def _act(
     networks: Networks, actor: Actor, obs: Array, key: jax.Array | None = None
 ) -> jax.Array:
-    mean, log_std = networks.policy(actor.policy, _normalise(obs, actor.scales))
+    mean, log_std = networks.policy(actor.policy, batches.normalised(obs, actor.scales))
     if key is None:
         return networks.distribution.mode(mean)
     normals = jax.random.normal(key, mean.shape, mean.dtype)
@@ -204,33 +232,6 @@ def _act(
 
 def _float32(x: object) -> jax.Array:
     return jnp.asarray(x, jnp.float32)
-
-
-def _normalise(obs: Array, scales: Scales | ObsScales) -> jax.Array:
-    both = scales.obs_mean, scales.obs_std
-    mean, std = (jnp.broadcast_to(x, obs.shape) for x in both)
-    return jnp.subtract(obs, mean) / std
-
-
-def _checked(batch: Transition | None, domain: str, rows: int) -> Transition:
-    """The batch, if the losses can read it; its shape is known while tracing."""
-    if batch is None:
-        raise ValueError(f"this method learns from {domain} rows; got None for them")
-    if len(batch.s_tm1) < rows:
-        raise ValueError(
-            f"this method reads {rows} {domain} rows a batch (its `batch_size`); got "
-            f"{len(batch.s_tm1)}"
-        )
-    return batch
-
-
-def _prepare(batch: Transition, state: LearnerState) -> Transition:
-    """The batch as the networks see it: observations normalised, rewards scaled."""
-    return batch._replace(
-        s_tm1=_normalise(batch.s_tm1, state.scales),
-        s_t=_normalise(batch.s_t, state.scales),
-        r_t=(batch.r_t + state.hyper.reward_shift) * state.hyper.reward_scale,
-    )
 
 
 def _view(

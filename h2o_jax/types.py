@@ -14,6 +14,7 @@ from h2o_jax.protocols import (
     Domains,
     Networks,
     Noise,
+    Update,
 )
 from h2o_jax.records import (
     Actor,
@@ -49,6 +50,7 @@ __all__ = [
     "Sizes",
     "Stage",
     "Transition",
+    "Update",
     "View",
     "unit_scales",
     "with_next_action",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import audit
+from experiments import audit, places
 from h2o_jax.errors import ConfigError, DatasetError
 from tests.commands import call, write_log
 
@@ -24,7 +24,10 @@ def test_table_figure_and_numbers(tmp_path, monkeypatch, capsys):
     assert (numbers["gap"], numbers["route"]) == ("none", "as it is")
     assert [x["name"] for x in numbers["candidates"]][1] == "gravity:2+friction:0.5"
     assert numbers["candidates"][0]["verdict"]["kind"] == "same"
-    assert (tmp_path / "deep" / "audit.png").stat().st_size > 10_000
+    figure = tmp_path / "deep" / "audit.png"
+    assert (
+        figure.stat().st_size > 10_000 and places.MARK.encode() in figure.read_bytes()
+    )
 
 
 def test_a_short_log_says_so(tmp_path, monkeypatch, capsys):
@@ -48,7 +51,7 @@ def test_a_short_log_says_so(tmp_path, monkeypatch, capsys):
         (["--real=gravity:2"], ConfigError, "--real=gravity:2: an audit asks"),
         (["--horizons=1"], ConfigError, "--horizons=1: must be 2 or more"),
         (["--task=walker2d"], DatasetError, "log.hdf5"),
-        (["--out=log.hdf5/audit"], ConfigError, "--out=log.hdf5/audit"),
+        (["--out=log.hdf5/audit"], ConfigError, "--out=log.hdf5: Not a directory"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, flags, error, message):

@@ -259,3 +259,10 @@ def test_samples_are_fixed():
         structure.spread(rows, 10), structure.spread(rows, 10)
     )
     np.testing.assert_array_equal(structure.spread(rows, 100), rows)
+
+
+@pytest.mark.parametrize(("rms", "said"), [(1.3, 0), (4.9, 0), (24.7, 1)])
+def test_columns_in_other_units_are_warned_of(rms, said):
+    found = checks.columns(rms)
+    assert len(found) == said
+    assert all("one step ends 24.7 times as far off" in text for text in found)

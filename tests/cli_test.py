@@ -145,6 +145,27 @@ def test_the_list_of_commands_is_whole(monkeypatch, capsys):
     assert all(len(line.split()) > 4 for line in lines if line)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["train"], "did you mean python -m experiments.run? "),  # trains a policy
+        (["run", "--task=hopper"], "did you mean python -m experiments.run? "),
+        (["reprot"], "did you mean python -m experiments.report? "),
+        (["calibrate"], "did you mean python -m experiments.robot.calibrate? "),
+        (["xyz"], ""),
+    ],
+)
+def test_an_unknown_command_names_the_nearest(monkeypatch, words, meant):
+    flags = Flags(*listing.SETTINGS, hidden=listing.HIDDEN, argument="command")
+    flags.parse(["prog", *words])
+    with pytest.raises(ConfigError) as caught:
+        listing.main(flags)
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == (
+        f"{words[0]}: no command of this name; {meant}python -m experiments lists all"
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["chekc"], ["docs-all"]])
 def test_ci_steps_without_a_known_step_says_its_usage(arguments):
     child = subprocess.run(

@@ -1,4 +1,4 @@
-"""The examples of docs/export.md in C++ and as a ROS 2 node, without either."""
+"""The examples of docs/export.md in C++ and as a ROS 2 node, without ROS."""
 
 import pathlib
 import re
@@ -9,6 +9,8 @@ import types
 
 import numpy as np
 import pytest
+
+from experiments.exporting import forms
 
 TESTS = pathlib.Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "export.md").read_text()
@@ -21,21 +23,72 @@ def block(language, part):
     return text
 
 
-def test_the_cpp_example_compiles(tmp_path):
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
+def compiler():
+    """A C++ compiler with the options that all of these tests want."""
+    found = shutil.which("g++") or shutil.which("clang++")
+    if found is None:
         pytest.skip("needs a C++ compiler")
-    source = tmp_path / "policy.cpp"
-    source.write_text(block("c++", "onnxruntime_cxx_api"))
-    strict = "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"
-    include = f"-I{TESTS / 'cpp'}"
+    return [found, "-std=c++17", "-Wall", "-Wextra"]
+
+
+def program():
+    """The example in C++, with the program around it."""
+    return block("c++", "onnxruntime_cxx_api") + block("c++", "main")
+
+
+def run_quietly(*command, **options):
     done = subprocess.run(
-        [compiler, *strict, include, source],
-        capture_output=True,
-        text=True,
-        check=False,
+        command, capture_output=True, text=True, check=False, **options
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_cpp_example_compiles(tmp_path):
+    source = tmp_path / "policy.cpp"
+    source.write_text(program())
+    run_quietly(
+        *compiler(), "-Werror", "-fsyntax-only", f"-I{TESTS / 'cpp'}", str(source)
+    )
+
+
+def library(folder):
+    """onnxruntime's library under the name that a program asks for."""
+    package = pathlib.Path(pytest.importorskip("onnxruntime").__file__).parent
+    (found,) = package.glob("capi/libonnxruntime.so.*")
+    link = folder / "libonnxruntime.so.1"
+    link.symlink_to(found)
+    return link
+
+
+def test_the_cpp_example_acts_as_numpy_does(tmp_path):
+    """With the headers of libonnxruntime-dev, or wherever CPLUS_INCLUDE_PATH says."""
+    pytest.importorskip("onnx")
+    include = "-isystem/usr/include/onnxruntime"
+    (source := tmp_path / "policy.cpp").write_text(program())
+    asked = [*compiler(), include, "-E", str(source)]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip("needs the headers of onnxruntime")
+    built, linked = tmp_path / "drive", library(tmp_path)
+    run_quietly(
+        *compiler(),
+        *(include, str(source), str(linked), f"-Wl,-rpath,{tmp_path}"),
+        *("-o", str(built)),
+    )
+    rng = np.random.default_rng(0)
+    drawn = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    layers = (drawn(4, 8), drawn(8)), (drawn(8, 2), drawn(2))
+    bounds, unit = np.full(4, 2, np.float32), np.ones(4, np.float32)
+    acts = forms.Function(-bounds, bounds, 0 * unit, unit, layers, *drawn(2, 2))
+    forms.write_onnx(tmp_path / "policy.onnx", acts, {})
+    seen = 2 * drawn(50, 4)
+    text = "\n".join(" ".join(f"{x:.9g}" for x in row) for row in seen)
+    said = run_quietly(str(built), str(tmp_path / "policy.onnx"), "4", input=text)
+    np.testing.assert_allclose(
+        np.array([line.split() for line in said.splitlines()], float),
+        acts.act(seen),
+        atol=1e-5,
+    )
 
 
 class Node:

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import pathlib
 
 import pytest
@@ -7,6 +8,7 @@ import experiments
 from experiments import build, collect
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
+from experiments.judging import Judging
 from experiments.runs import grid
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.fault
 FLAGFILES = sorted(
     (pathlib.Path(experiments.__file__).parent / "flagfiles").rglob("*.flags"),
 )
+
+SERVED = (
+    *("audit", "collect", "correct", "export", "identify", "inspect", "judge"),
+    "report",
+)
+"""Commands that take a run's flagfile, too."""
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Hyper), ids=lambda f: f.name)
@@ -195,6 +203,23 @@ def test_a_runs_flagfile_serves_to_collect_its_log(path):
         f"--flagfile={path}", settings=collect.SETTINGS, hidden=collect.HIDDEN
     )
     assert parsing.experiment(flags).task
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_runs_own_flagfile_serves_every_command(tmp_path, name):
+    module = importlib.import_module(f"experiments.{name}")
+    told = ("--task=hopper", "--gap=gravity:2", "--real=unknown", "--threads=1")
+    path = tmp_path / "flags.flags"
+    path.write_text("# seal 0\n" + parsed(*told).text())
+    flags = parsed(f"--flagfile={path}", settings=module.SETTINGS, hidden=module.HIDDEN)
+    for group in module.SETTINGS:
+        flags.values(group)  # each can be read, also where a run has one of its name
+    assert "--policy_lr" not in flags.help("")
+
+
+def test_a_flag_of_a_command_is_its_own_beside_a_hidden_one():
+    flags = parsed("--discount=0.9", settings=(Judging,), hidden=(Hyper,))
+    assert flags.of(Judging).discount == 0.9  # Hyper's may be several
 
 
 def test_a_run_of_another_version_is_refused(tmp_path):

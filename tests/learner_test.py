@@ -221,3 +221,52 @@ def test_a_short_batch_is_named():
     state = algorithm.init(jax.random.key(0))
     with pytest.raises(ValueError, match=r"reads 2 sim rows a batch .*; got 1"):
         algorithm.update(state, None, rewards(1.0))
+
+
+ROWS = rewards(1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"s_tm1": np.zeros((3, 2))}, r"s_tm1 is float32 \[3, 2\]; want .* \[3, 1\]"),
+        (
+            {"s_t": np.zeros((4, 1))},
+            r"s_t is float32 \[4, 1\]; .*, as s_tm1 has 3 rows",
+        ),
+        ({"a_tm1": np.zeros(3)}, r"a_tm1 is float32 \[3\]; want float32 \[3, 1\]"),
+        ({"r_t": np.zeros((3, 1))}, r"r_t is float32 \[3, 1\]; want float32 \[3\]"),
+        (
+            {"discount_t": np.ones(2)},
+            r"discount_t is float32 \[2\]; want float32 \[3\]",
+        ),
+        ({"r_t": np.float32(1)}, r"r_t is float32 \[\]; want float32 \[3\]"),
+        ({"r_t": [1.0, 2.0, 3.0]}, "r_t is a list; want float32"),
+        ({"r_t": None}, "r_t is a NoneType; want float32"),
+        ({"r_t": np.zeros(3, complex)}, "r_t is complex64 .*; want float32"),
+        ({"r_t": np.zeros(3, object)}, "r_t is object .*; want float32"),
+        ({"s_tm1": np.float32(1)}, r"s_tm1 is float32 \[\]; want float32 \[rows, 1\]"),
+        ({"a_t": np.zeros((3, 2))}, r"a_t is float32 \[3, 2\]; want float32 \[3, 1\]"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(changed, said):
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    state = algorithm.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=f"^the sim rows' {said}"):
+        algorithm.update(state, None, ROWS._replace(**changed))
+
+
+def test_rows_that_are_no_transition_are_named():
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    state = algorithm.init(jax.random.key(0))
+    with pytest.raises(ValueError, match="the sim rows are a dict; give an "):
+        algorithm.update(state, None, ROWS._asdict())
+
+
+def test_whole_numbers_and_truth_values_are_read_as_numbers():
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
+    state = algorithm.init(jax.random.key(0))
+    rows = ROWS._replace(r_t=np.arange(3), discount_t=np.ones(3, bool))
+    _, metrics = algorithm.update(state, None, rows)
+    assert metrics["rows/sim"].dtype == np.float32
+    np.testing.assert_array_equal(metrics["rows/sim"], [0, 1])

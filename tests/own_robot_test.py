@@ -16,7 +16,7 @@ from experiments.cli.flags import Flags
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import simulator_file
 from h2o_jax.sim.tasks import files
-from tests.commands import call
+from tests.commands import call, experiment_of
 from tests.robots import arm
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -38,6 +38,7 @@ SMALLER = {
     "audit": ("--windows=100", "--rows=600", "--horizons=5"),
     "identify": ("--starts=1", "--windows=400", "--long_windows=100"),
     "run": (*SMALL, "--epochs=1"),
+    "correct": ("--residual_updates=20", "--residual_hidden=8", "--residual_members=2"),
     "judge": ("--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"),
 }
 """Command -> what it is given in addition, which goes before."""
@@ -66,7 +67,8 @@ def run_block(block, patch):
         name, *words = shlex.split(line.removeprefix("python -m experiments."))
         module = importlib.import_module(f"experiments.{name}")
         argument = ARGUMENTS.get(name, "")
-        flags = Flags(*module.SETTINGS, argument=argument)
+        hidden = getattr(module, "HIDDEN", ())
+        flags = Flags(*module.SETTINGS, hidden=hidden, argument=argument)
         flags.parse(["prog", *words, *SMALLER.get(name, ())])
         patch.setattr("experiments.devices.use_cores", lambda cores, runs: None)
         module.main(flags)
@@ -119,14 +121,17 @@ def test_the_code_of_ones_own_is_short():
     assert len([x for x in code if x.strip()]) <= 40
 
 
+@pytest.mark.slow  # nearly half a minute on an idle core
 def test_the_tutorial_on_the_published_log(shared_file, tmp_path, monkeypatch):
     whole = shared_file("robot/log.txt").read_text().splitlines(keepends=True)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log.txt").write_text("".join(whole[:2000]))
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
-    for block in tutorial()[1]:
-        run_block(block.removeprefix("cd ..\n"), monkeypatch)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    blocks = [block.removeprefix("cd ..\n") for block in tutorial()[1]]
+    said = [run_block(block, monkeypatch) for block in blocks][-1]
     assert (tmp_path / "robot.html").is_file() and (tmp_path / "robot.npz").is_file()
+    assert said.startswith("stood for ") and " per step\n" in said
 
 
 def trained(monkeypatch, folder, *flags):
@@ -145,6 +150,14 @@ def test_a_run_is_normalised_by_the_log_and_scored_in_the_real_model(
     assert system["real"].startswith("true_pendulum-")
     assert all("return" in line for line in run_folder.metrics(done))
     assert np.abs(policies.load(done)(np.zeros(4))) <= 1
+
+
+def test_a_robot_of_ones_own_has_no_gap_unless_told_so(flags):
+    labels = [
+        [run.label for run in experiment_of(*flags, *given).runs]
+        for given in ((), ("--gap=gravity:2",))
+    ]
+    assert labels == [["none"], ["gravity:2"]]
 
 
 def test_nothing_is_normalised_if_told_so(flags, tmp_path, monkeypatch, capsys):

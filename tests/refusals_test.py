@@ -83,6 +83,17 @@ def test_trying_leaves_nothing_behind(tmp_path):
         places.try_file("out", tmp_path / "b.npz")
 
 
+def test_a_file_of_somebody_else_is_never_replaced(tmp_path):
+    path = tmp_path / "model.xml"
+    path.touch()
+    places.try_file("out", path)  # as mktemp leaves it
+    path.write_text("<mujoco/>")
+    with pytest.raises(ConfigError, match=r"--out=.*: exists, and no command .* wrote"):
+        places.try_file("out", path)
+    path.write_bytes(b"\0" * 10_000 + places.MARK.encode())
+    places.try_file("out", path)
+
+
 # --- a full disk ------------------------------------------------------------------
 
 

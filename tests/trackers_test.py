@@ -1,5 +1,7 @@
 """Trackers get what metrics.jsonl has, and progress says how long the rest takes."""
 
+import json
+import sqlite3
 import sys
 
 import pytest
@@ -54,6 +56,23 @@ def test_wandb_offline_leaves_files_in_the_run_folder(tmp_path, monkeypatch):
     assert list(tmp_path.glob("wandb/offline-run-*"))
 
 
+def test_trackio_keeps_the_runs_of_a_grid_apart(tmp_path, monkeypatch, capsys):
+    # Read once, when it is imported.
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pytest.importorskip("trackio")
+    tracker = Tracker("trackio", tmp_path, [("none", 0), ("none", 1)])
+    tracker.write([LINE, {**LINE, "seed": 1, "return": 4.5}])
+    tracker.close()
+    with sqlite3.connect(tmp_path / "trackio" / "h2o_jax.db") as kept:
+        found = kept.execute("select run_name, step, metrics from metrics").fetchall()
+    shown = {name: (step, json.loads(text)) for name, step, text in found}
+    assert shown == {
+        f"{tmp_path.name} none seed 0": (120, {"return": 3.5}),
+        f"{tmp_path.name} none seed 1": (120, {"return": 4.5}),
+    }
+    assert not capsys.readouterr().out
+
+
 def test_no_tracker_does_nothing(tmp_path):
     tracker = Tracker("none", tmp_path, [("none", 0)])
     tracker.write([LINE])
@@ -62,7 +81,8 @@ def test_no_tracker_does_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")]
+    ("kind", "name"),
+    [("tensorboard", "tensorboardX"), ("wandb", "wandb"), ("trackio", "trackio")],
 )
 def test_a_tracker_that_is_missing(tmp_path, monkeypatch, kind, name):
     monkeypatch.setitem(sys.modules, name, None)

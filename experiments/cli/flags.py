@@ -45,12 +45,12 @@ class Flags:
         Args:
             groups: dataclasses of settings, in the order in which `--help` shows them.
             hidden: groups, or names of flags, that are accepted but neither used nor
-                shown, so that one flagfile serves several commands.
+                shown, so that one flagfile serves several commands; `groups` go first.
             argument: the flag that a word without dashes is the value of; several
                 words are the names of a list.
         """
         self._groups = groups
-        self._hidden = set(hidden)
+        self._hidden = set(hidden) - set(groups)
         self._argument = argument
         self._known: dict[str, Known] = {}
         self._flags = FlagValues()
@@ -63,8 +63,8 @@ class Flags:
                     values=setting.values or values.choices(hint)
                 )
                 known = Known(group, values.kind(group, hint), setting)
-                self._known[name] = known
-                define(self._flags, name, known, field.default)
+                if self._known.setdefault(name, known) is known:
+                    define(self._flags, name, known, field.default)
 
     def parse(self, argv: Sequence[str]) -> None:
         """Reads a command line; with `--resume`, on top of that run's own flags.
@@ -94,7 +94,7 @@ class Flags:
     def _recommend(self) -> None:
         """Gives flags that were not given their recommended values, where wanted."""
         if self._flags["defaults"].value == recommended.NAME:
-            chosen = recommended.values(self._flags["algorithm"].value)
+            chosen = recommended.values(str(self._flags["algorithm"].value))
             for name, text in chosen.items():
                 if not self._flags[name].present:
                     self._flags[name].parse(text)

@@ -45,6 +45,17 @@ def experiment(flags: Flags) -> Experiment:
     return Experiment(runs=runs, **source, **method, **schedule, **mending)
 
 
+def check_log_alone(flags: Flags, why: str) -> None:
+    """Refuses a real system where a command is about its log alone.
+
+    Raises:
+        ConfigError: `--real` names one; it says why that is refused.
+    """
+    real = str(flags.value("real"))
+    if not flags.is_default("real") and real.strip() != "unknown":
+        raise ConfigError(f"--real={real}: {why}; drop it, or give --real=unknown")
+
+
 @contextlib.contextmanager
 def of_flag(name: str, text: str) -> Iterator[None]:
     """Says which flag's text an error is about."""
@@ -55,12 +66,16 @@ def of_flag(name: str, text: str) -> Iterator[None]:
 
 
 def _fit_defaults(flags: Flags) -> None:
-    """Normalises what a robot of the user's sees, unless told otherwise.
+    """Defaults of a robot of the user's; the tasks here are left as published.
 
-    Its units are whatever its makers took; the tasks here are left as published.
+    Its model is wrong as it is, without the gap of a published experiment. Its units
+    are whatever its makers took, so that what it sees is normalised by its log.
     """
-    own = tasks.is_place(flags.value("task")) and flags.value("dataset")
-    if own and not flags.is_given("normalise"):
+    if not tasks.is_place(flags.value("task")):
+        return
+    if not flags.is_given("gap"):
+        flags.set("gap", "none")
+    if flags.value("dataset") and not flags.is_given("normalise"):
         flags.set("normalise", "true")
 
 

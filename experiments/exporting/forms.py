@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import places
 from experiments.exporting import policy
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
@@ -74,7 +75,8 @@ def write_npz(
     path: pathlib.Path, function: Function, contract: Mapping[str, Any]
 ) -> None:
     """Arrays by name, which `policy.py` runs."""
-    arrays: dict[str, Any] = function.arrays
+    # The mark tells a command that would replace the file that it is ours.
+    arrays: dict[str, Any] = function.arrays | {places.MARK: np.float32(policy.FORMAT)}
     np.savez(path, **arrays)
 
 
@@ -135,7 +137,7 @@ def write_stablehlo(
     own = {name: jnp.atleast_2d(array) for name, array in function.arrays.items()}
     last = len(function.layers) - 1
 
-    def act(obs: jax.Array) -> jax.Array:
+    def h2o_jax_policy(obs: jax.Array) -> jax.Array:
         x = (jnp.clip(obs, own["low"], own["high"]) - own["mean"]) / own["std"]
         for i in range(last + 1):
             x = jnp.dot(x, own[f"kernel_{i}"], precision="float32") + own[f"bias_{i}"]
@@ -145,7 +147,9 @@ def write_stablehlo(
 
     (batch,) = jax.export.symbolic_shape("batch")
     rows = jax.ShapeDtypeStruct((batch, len(function.mean)), jnp.float32)
-    exported = jax.export.export(jax.jit(act), platforms=("cpu", "cuda"))(rows)
+    exported = jax.export.export(jax.jit(h2o_jax_policy), platforms=("cpu", "cuda"))(
+        rows
+    )
     path.write_bytes(exported.serialize())
 
 

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from experiments import places
 from experiments.plots import COLOURS
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
@@ -51,7 +52,7 @@ def draw(
         panel.set_axisbelow(True)
     try:
         with files.replacing(path) as part:
-            figure.savefig(part, dpi=110)
+            figure.savefig(part, dpi=110, metadata=places.PNG)
     except OSError as error:
         raise ConfigError(f"--out={path}: {error.strerror}") from None
     finally:

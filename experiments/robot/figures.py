@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments import places
 from experiments.plots import COLOURS
 from experiments.robot.scores import ByRobot
 from h2o_jax.data import files
@@ -185,5 +186,5 @@ def _explain(figure: Figure) -> None:
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
     with files.replacing(path) as part:
-        figure.savefig(part, dpi=130)
+        figure.savefig(part, dpi=130, metadata=places.PNG)
     plt.close(figure)

@@ -34,6 +34,8 @@ _FORMAT = 1
 _LARGEST = 1 << 30
 """Bytes of a file."""
 _ABOUT = "about"
+_MARK = "h2o_jax"
+"""Tells a command that would replace the file that it is ours."""
 
 
 class Correction(NamedTuple):
@@ -202,6 +204,7 @@ def save(path: pathlib.Path, residual: Residual) -> None:
         "layers": len(residual.weights),
     }
     arrays: dict[str, Any] = {_ABOUT: np.array(_text(header)), **residual.arrays()}
+    arrays[_MARK] = np.array(_FORMAT)
     with files.replacing(path) as part:
         np.savez(part, **arrays)
 
@@ -222,6 +225,7 @@ def load(path: pathlib.Path, about: Mapping[str, Any] | None = None) -> Residual
     try:
         arrays = tables.npz_arrays(path)
         header = json.loads(str(arrays.pop(_ABOUT)))
+        arrays.pop(_MARK, None)
         residual = _from(header, arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         raise CheckpointError(f"{path}: no residual, or damaged; remove it") from None

@@ -134,6 +134,7 @@ def audit(
         scales=scales,
         warnings=(
             *checks.order(log, time_limits),
+            *checks.columns(ranked[0].errors.horizons[0].rms),
             *checks.lag_warning(lags),
             *checks.scale_warning(scales),
             *_other_rewards(ranked[0]),

@@ -27,6 +27,8 @@ BROKEN = 0.05
 """Share of rows without their successor next to them that is reported."""
 REWARD = 0.01
 """Error of rewards, over their std, in a simulator that is right in all else."""
+ASTRAY = 5.0
+"""Error of one step, over the log's change, that no wrong parameter explains."""
 STEPS = 5
 """Rows of the windows in which actions are shifted and scaled."""
 
@@ -46,6 +48,20 @@ def order(log: Transition, time_limits: int) -> list[str]:
             f"{text}: the log is out of order, and only single rows can be replayed"
         ]
     return [f"{text}: there are gaps in time, or rows were left out"]
+
+
+def columns(rms: float) -> list[str]:
+    """Whether the log's columns are what the task takes them for.
+
+    Args:
+        rms: error of one step in the best simulator, in units of the log's change.
+    """
+    if not rms > ASTRAY:
+        return []
+    return [
+        f"one step ends {rms:.3g} times as far off as if nothing had moved: before all "
+        "else, check the columns' units and order, and that the log is of this robot"
+    ]
 
 
 def lags(replayer: Replayer, gaps: Gaps, count: int) -> dict[int, float]:
