@@ -1,0 +1,91 @@
+"""A plan's cells as a table: a row for each of its runs, returns after some updates.
+
+python -m benchmarks.plan_table small/ablation --logs=LOGS --updates 10000 50000
+
+Means over seeds and their 95 % intervals (Student's). Rows are named by their gap, what
+is swept, and the flags that most other lines do not have; rows without a cell are left
+out.
+"""
+
+import argparse
+import pathlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments import ledger, plans, statistics
+from experiments.plans import Group
+
+_SAID = ("--threads", "--seed", "--dataset", "--evaluate_every", "--epochs", "--gap")
+"""Flags that name no setting, or what a row says anyhow."""
+
+
+def main() -> None:
+    """Prints the table as Markdown."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("plan")
+    parser.add_argument("--logs", default="")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser.add_argument("--updates", type=int, nargs="+", required=True)
+    choice = parser.parse_args()
+    groups = plans.read(plans.find(choice.plan), choice.logs)
+    cells = {
+        ledger.identity(cell["setting"], cell["seed"]): cell
+        for cell in ledger.cells(choice.results)
+    }
+    print(table(groups, cells, choice.updates))
+
+
+def table(
+    groups: Sequence[Group], cells: dict[str, ledger.Cell], updates: Sequence[int]
+) -> str:
+    """A line for each label of each group.
+
+    Args:
+        groups: of a plan.
+        cells: by their identity.
+        updates: after which curves are read.
+    """
+    count = Counter(flag for group in groups for flag in group.flags.given())
+    head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for group in groups:
+        rare = [x for x in group.flags.given() if count[x] <= len(groups) / 2]
+        own = [f"`{x}`" for x in rare if not x.startswith(_SAID) and "," not in x]
+        # A curve counts simulator steps, of which an update may have several.
+        ratio = group.experiment.steps / group.experiment.updates
+        for label, found in _found(group, cells):
+            values = [_value(found, round(n * ratio)) for n in updates]
+            lines.append(_row([" ".join([label, *own]), *values, str(len(found))]))
+    return "\n".join(lines)
+
+
+def _found(
+    group: Group, cells: dict[str, ledger.Cell]
+) -> Iterator[tuple[str, list[ledger.Cell]]]:
+    """Label -> its cells, seed by seed."""
+    by_label = defaultdict(list)
+    for wanted in group.wanted():
+        if wanted.identity in cells:
+            label = group.experiment.runs[wanted.place].label
+            by_label[label].append(cells[wanted.identity])
+    yield from by_label.items()
+
+
+def _value(found: Sequence[dict[str, Any]], steps: int) -> str:
+    """Mean and interval at a length, where every curve has it."""
+    at = [value for cell in found for n, value in cell["curve"] if n == steps]
+    if len(at) < len(found):
+        return "-"
+    mean, low, _ = statistics.mean(np.array(at))
+    return f"{mean:.0f} ± {mean - low:.0f}" if len(at) > 1 else f"{mean:.0f}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
