@@ -10,8 +10,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -24,7 +22,7 @@ from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.runs import shard
-from h2o_jax.errors import ConfigError, HostError
+from h2o_jax.errors import ConfigError, H2OError, HostError
 
 _CHUNK = 2**25
 """Bytes per host of one message, so that devices never hold a whole checkpoint."""
@@ -64,14 +62,9 @@ def end_together() -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if jax.process_count() == 1:
             raise
-        told = console.explained(error)
-        if told is None:
-            traceback.print_exc()
-        text, code = told or (str(error), 1)
-        console.complain(f"host {jax.process_index()}: {text}")
-        sys.stdout.flush()
+        code = console.tell(error, f"host {jax.process_index()}: ")
         # An orderly exit would wait for hosts that wait for this one.
-        os._exit(code)
+        os._exit(H2OError.exit_code if code is None else code)
 
 
 def leads() -> bool:

@@ -94,9 +94,28 @@ def test_what_does_not_parse_ends_before_main(monkeypatch, capsys, argument, nam
     assert line.startswith("h2o_jax: error: ") and named in line
 
 
-def test_errors_of_the_program_are_not_hidden(monkeypatch):
-    with pytest.raises(ZeroDivisionError):
-        command(monkeypatch, raising(ZeroDivisionError()))
+def test_an_error_of_the_program_is_a_line_that_says_where(monkeypatch, capsys):
+    assert command(monkeypatch, raising(ZeroDivisionError("1 /\n0"))) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"h2o_jax: error: ZeroDivisionError: 1 / 0 \(cli_test\.py:\d+\); the program "
+        r"is at fault: --debug shows the traceback, please report it",
+        line,
+    )
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("1 / 0"), ConfigError("--size=0")])
+def test_debug_shows_the_traceback_before_the_line(monkeypatch, capsys, error):
+    code = command(monkeypatch, raising(error), "--debug", "--size=4")
+    assert code == getattr(error, "exit_code", 1)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert last.startswith("h2o_jax: error: ") and str(error) in last
+
+
+def test_every_command_knows_debug(capsys, monkeypatch):
+    assert command(monkeypatch, raising(AssertionError()), "--help", "--debug") == 0
+    assert "--debug" in capsys.readouterr().out
 
 
 def test_a_command_that_succeeds_gets_its_flags(monkeypatch, capsys):

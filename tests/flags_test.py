@@ -180,7 +180,7 @@ def test_a_new_setting_is_one_line_and_shows_in_the_help():
         "  --size=3  (>= 1)\n      How large.\n"
         "  --kind=  (one, two)\n      Which kind.\n"
         "  --[no]fast\n      Whether fast.\n\n"
-        "Flagfiles:\n"
+        "Every command:\n"
     )
 
 

@@ -173,6 +173,23 @@ def test_resume_is_exact(task, second):
     assert_same(drive(world, actions[90:]), expected)
 
 
+@pytest.mark.parametrize(
+    ("task", "interface"), [(WALKER, Interface()), (WALKER, FAULTY), (CHEETAH, FAULTY)]
+)
+def test_positions_and_velocities_alone_do_not_resume(task, interface):
+    # A cheetah with an ideal interface does go on so: a test on it would prove nothing.
+    actions = random_actions(120, 1)
+    world, careful, careless = (make(task, interface) for _ in range(3))
+    drive(world, actions[:90])
+    state, qpos, qvel = world.state(), world._qpos.copy(), world._qvel.copy()
+    expected = drive(world, actions[90:])
+    careful.restore(state)
+    assert_same(drive(careful, actions[90:]), expected)
+    careless._qpos[:], careless._qvel[:] = qpos, qvel
+    with pytest.raises(AssertionError):
+        assert_same(drive(careless, actions[90:]), expected)
+
+
 def test_restoring_clears_a_divergence():
     world = make(CHEETAH, Interface())
     state = world.state()

@@ -1,8 +1,10 @@
 """What a person sees: help, progress and one line per error."""
 
 import os
+import pathlib
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +25,7 @@ from experiments.cli.flags import Flags
 from h2o_jax.errors import ConfigError, H2OError, MemoryLimitError, refused
 
 _HELP = frozenset(["--help", "-h", "--helpfull", "--helpshort"])
+_DEBUG = "--debug"
 _CLOSED = 141
 """Exit code of a command whose reader has gone, such as `| head`, as shells have it."""
 
@@ -37,7 +40,8 @@ def command(
     """Runs `main` with the parsed flags, and turns errors into one line.
 
     Places that the flags name are tried before: what cannot be written is refused now,
-    not once there is something to write.
+    not once there is something to write. With `--debug` an error's traceback comes
+    before its line.
 
     Args:
         main: the command.
@@ -56,25 +60,44 @@ def command(
             if _HELP & set(sys.argv[1:]):
                 print(flags.help(describe))
             else:
-                flags.parse(sys.argv)
+                flags.parse([x for x in sys.argv if x != _DEBUG])
                 flags.try_places()
                 main(flags)
             # Now, as what is refused at the end of Python has no line.
             sys.stdout.flush()
     except BaseException as error:
-        told = explained(error)
-        if told is None:
+        code = tell(error)
+        if code is None:
             raise
-        _leave_stdout()
-        complain(told[0])
         if isinstance(error, interrupts.Interrupt):
             # An orderly exit crashes where XLA was interrupted.
-            os._exit(told[1])
-        sys.exit(told[1])
+            os._exit(code)
+        sys.exit(code)
 
 
-def explained(error: BaseException) -> tuple[str, int] | None:
-    """The line and the exit code of what a user can mend; None for our own faults."""
+def tell(error: BaseException, who: str = "") -> int | None:
+    """Says an error in a line, after its traceback with `--debug`.
+
+    Args:
+        error: what was raised.
+        who: begins the line.
+
+    Returns:
+        The exit code; None, and nothing is said, for other ends of a program.
+    """
+    told = _explained(error)
+    if told is None:
+        return None
+    text, code = told
+    _leave_stdout()
+    if _DEBUG in sys.argv:
+        traceback.print_exception(error)
+    complain(f"{who}{text}")
+    return code
+
+
+def _explained(error: BaseException) -> tuple[str, int] | None:
+    """The line and the exit code of an error; None for other ends of a program."""
     if isinstance(error, interrupts.Interrupt):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -93,7 +116,17 @@ def explained(error: BaseException) -> tuple[str, int] | None:
     if exhausted or isinstance(error, MemoryError):
         fix = "give fewer runs or rows, smaller networks, or use a larger machine"
         return f"out of memory ({error}); {fix}", MemoryLimitError.exit_code
-    return None
+    return (_bug(error), H2OError.exit_code) if isinstance(error, Exception) else None
+
+
+def _bug(error: Exception) -> str:
+    """Says what nobody foresaw, and where it arose: a long run is not soon repeated."""
+    *_, last = traceback.extract_tb(error.__traceback__) or [None]
+    where = f" ({pathlib.Path(last.filename).name}:{last.lineno})" if last else ""
+    return (
+        f"{type(error).__name__}: {error}{where}; the program is at fault: {_DEBUG} "
+        "shows the traceback, please report it"
+    )
 
 
 def _unraisable(what: Any) -> None:

@@ -18,16 +18,12 @@ from experiments import places, run_folder
 from experiments.cli import problems, recommended, values
 from experiments.cli.defining import Known, define, flag_name
 from experiments.cli.flagfiles import FlagValues
-from experiments.cli.help_texts import flag_help, title
+from experiments.cli.help_texts import EVERYWHERE, flag_help, title
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FILE, FOLDER, FREE, MACHINE, PLACE, Range
 from h2o_jax.sim import tasks
 
-_FLAGFILE = """Flagfiles:
-  --flagfile=FILE
-      Reads flags from a file, one a line; the last of several values counts.
-"""
 T = TypeVar("T")
 
 
@@ -271,7 +267,7 @@ class Flags:
                 for name in shown
             ]
             blocks.append("\n".join([title(group), *about]))
-        blocks.append(_FLAGFILE)
+        blocks.append(EVERYWHERE)
         return "\n\n".join(blocks)
 
     def _sorted(self) -> Iterator[flags.Flag]:

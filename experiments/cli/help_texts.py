@@ -6,6 +6,13 @@ from typing import Any
 from experiments.cli import values
 from h2o_jax.settings import Range, Setting
 
+EVERYWHERE = """Every command:
+  --flagfile=FILE
+      Reads flags from a file, one a line; the last of several values counts.
+  --debug
+      Shows the traceback of an error before its line.
+"""
+
 
 def title(group: type) -> str:
     """The heading of a group: the first sentence that says what it is."""
