@@ -195,11 +195,22 @@ def metrics(path: pathlib.Path) -> list[Line]:
     file = path / METRICS
     if not file.exists():
         return []
-    *lines, _ = sealed.read_text(file).split("\n")
+    *lines, rest = sealed.read_text(file).split("\n")
+    if _is_whole(rest[:-1]):
+        raise sealed.damaged(str(file), f"ends with {rest[-1]!r}, not a new line")
     return [
         sealed.unseal(sealed.parse(line, source := f"{file}: line {i}"), source)
         for i, line in enumerate(lines, start=1)
     ]
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line has its end: what a kill has cut short is no JSON."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def has_only_begun(path: pathlib.Path) -> bool:

@@ -174,6 +174,19 @@ def test_a_resumed_run_writes_later_epochs_again(tmp_path):
     assert "seal" in (tmp_path / "metrics.jsonl").read_text()
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_last_byte_loses_no_line(tmp_path, bit):
+    record = RunFolder(tmp_path)
+    record.write(lines(0, 1))
+    record.close()
+    path = tmp_path / "metrics.jsonl"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="metrics"):
+        run_folder.metrics(tmp_path)
+
+
 def test_nothing_is_dropped_where_nothing_was_written(tmp_path):
     assert run_folder.metrics(tmp_path) == []
     record = RunFolder(tmp_path)
