@@ -1,0 +1,42 @@
+"""A plan's cells as a table."""
+
+import pytest
+
+from benchmarks import plan_table
+from experiments import ledger, plans
+
+LINES = """
+--defaults=published --task=hopper --algorithm=sac --seed=0..1 --steps=1000 --epochs=2
+--defaults=published --task=hopper --algorithm=sac --seed=0..1 --steps=4000 --epochs=2
+--defaults=published --task=hopper --algorithm=sac --seed=0..1 --critics=5 --epochs=2
+"""
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "a.plan"
+    path.write_text(LINES)
+    return plans.read(path)
+
+
+def cell(group, seed, curve):
+    setting = ledger.setting(group.experiment, group.experiment.runs[seed], {}, None)
+    return {ledger.identity(setting, seed): {"curve": curve}}
+
+
+def test_a_row_has_mean_and_students_interval(groups):
+    cells = {
+        **cell(groups[0], 0, [[1000, 1.0], [2000, 10.0]]),
+        **cell(groups[0], 1, [[1000, 3.0], [2000, 14.0]]),
+        **cell(groups[1], 0, [[4000, 7.0]]),
+    }
+    table = plan_table.table(groups, cells, [1000, 2000]).splitlines()
+    # t of one degree of freedom is 12.706, the standard errors are 1 and 2.
+    assert table[2:] == [
+        "| gravity:2 `--steps=1000` | 2 ± 13 | 12 ± 25 | 2 |",
+        "| gravity:2 `--steps=4000` | 7 | - | 1 |",
+    ]
+
+
+def test_lines_without_a_cell_are_left_out(groups):
+    assert len(plan_table.table(groups, {}, [1000]).splitlines()) == 2
