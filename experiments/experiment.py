@@ -231,9 +231,9 @@ class Grid:
     )
     defaults: Literal["recommended", "published"] = setting(
         "recommended",
-        "Values of flags that are not given: those of flagfiles/recommended/, which "
-        "learn several times faster, or the published ones.",
-        tags=[PLACE, FREE],
+        "Values of flags that are not given: those of flagfiles/recommended/, with "
+        "which methods learn faster, or the published ones.",
+        tags=[PLACE],
     )
     lambda_: tuple[float, ...] | None = setting(
         None,

@@ -155,6 +155,8 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
     # What must stay the same when a launch is continued.
     kept = flags.given(tags=frozenset([FREE, MACHINE]))
     kept.append(f"--jobs={flags.of(Launch).jobs}")
+    if not flags.is_given("defaults"):  # a later default must not finish an earlier one
+        kept.append(f"--defaults={flags.value('defaults')}")
     if (folder / "part0").is_dir():
         raise ConfigError(
             f"--run_dir={folder}: launched by an earlier version, whose folders are "

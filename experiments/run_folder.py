@@ -238,7 +238,8 @@ def flag_lines(path: pathlib.Path) -> list[str]:
     if head != _SEAL + sealed.digest(text):
         raise CheckpointError(
             f"{path / FLAGS}: was edited, or is of another version; restore it, or "
-            "start a fresh run by --flagfile=COPY, without its first line"
+            "start a fresh run by --flagfile=COPY, without its first line; one that "
+            "names no --defaults had the published ones"
         )
     return text.splitlines()
 

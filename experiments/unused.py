@@ -34,16 +34,21 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     """
     if setting.get("algorithm") not in ALGORITHMS:
         return frozenset()
-    names = of_method(setting["algorithm"], setting.get("backbone"))
+    own = {x: setting[x] for x in ("backbone", "weighting") if setting.get(x)}
+    names = of_method(setting["algorithm"], **own)
     if setting.get("simulator") not in _LEARNED:
         names |= {name for name in setting if name.startswith("residual_")}
     return names
 
 
 @functools.cache
-def of_method(algorithm: str, backbone: str | None = None) -> frozenset[str]:
-    """Names of the settings that a method never reads, whatever else is set."""
-    own = {} if backbone is None else {"backbone": backbone}
+def of_method(algorithm: str, **own: str) -> frozenset[str]:
+    """Names of the settings that a method never reads, whatever else is set.
+
+    Args:
+        algorithm: the method.
+        **own: its `backbone` and `weighting`, where they are not the default.
+    """
     method = ALGORITHMS[algorithm](2, 1, hidden=(2,), discriminator_hidden=(2,), **own)
     state = jax.eval_shape(method.init, jax.random.key(0))
     names = set(_unread(method, state))

@@ -53,7 +53,9 @@ TINY = (
 def parsed(*arguments, settings=run.SETTINGS, hidden=()):
     """The flags of a command line, with the published defaults unless it says so."""
     flags = Flags(*settings, hidden=hidden)
-    published = ["--defaults=published"] if Grid in (*settings, *hidden) else []
+    resumes = any(x.startswith("--resume") for x in arguments)
+    takes = Grid in (*settings, *hidden) and not resumes
+    published = ["--defaults=published"] if takes else []
     flags.parse(["prog", *published, *arguments])
     return flags
 

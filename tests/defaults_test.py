@@ -1,16 +1,22 @@
 """Flags that are not given: recommended values, or the published ones."""
 
-import dataclasses
-
 import pytest
 
-from experiments import run
+from experiments import build, run
 from experiments.cli import parsing, recommended
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
+from experiments.unused import unused
 from h2o_jax.algorithms import ALGORITHMS
-from h2o_jax.types import Hyper
 from tests.commands import write_run
+
+FLAGFILES = recommended.FOLDER.parent
+PUBLISHED = sorted(
+    x
+    for folder in ("table1", "odrl", "methods", ".")
+    for x in (FLAGFILES / folder).glob("*.flags")
+    if x.stem not in ("small", "quickstart")
+)
 
 
 def flags_of(*arguments):
@@ -50,14 +56,10 @@ def test_published_are_the_defaults_of_the_library(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_recommended_flag_is_one_that_can_change_a_result(algorithm):
-    chosen = recommended.values(algorithm)
-    known = {*defaults(), *(field.name for field in dataclasses.fields(Hyper))}
-    assert chosen and chosen.keys() <= known
-    said = {
-        x[2:].partition("=")[0] for x in flags_of(f"--algorithm={algorithm}").choices()
-    }
-    assert "critic_lr" in said
+def test_every_method_is_built_with_what_is_recommended(algorithm):
+    flags = flags_of(f"--algorithm={algorithm}", "--hidden=8,8")
+    assert recommended.values(algorithm).keys() <= defaults().keys()
+    assert build.algorithm(parsing.experiment(flags)).groups
 
 
 def test_a_resumed_run_keeps_its_own(tmp_path):
@@ -65,3 +67,25 @@ def test_a_resumed_run_keeps_its_own(tmp_path):
     flags = flags_of(f"--resume={tmp_path}")
     assert flags.value("critic_lr") == (5e-4,)
     assert flags.value("weighting") is None and not flags.value("normalise")
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda x: f"{x.parent.name}-{x.stem}")
+def test_files_of_published_settings_recommend_nothing(path):
+    flags = flags_of(f"--flagfile={path}")
+    assert flags.value("critic_lr") == (3e-4,) and not flags.value("normalise")
+    assert flags.value("weighting") is None
+    assert flags.value("critic_layer_norm") is None
+
+
+def test_ratio_settings_are_none_of_a_run_without_a_ratio():
+    alike = {"algorithm": "h2o_plus", "weighting": "unit"}
+    assert {"ratio_low", "discriminator_hidden"} <= unused(alike)
+    assert "ratio_low" not in unused({"algorithm": "h2o_plus"})
+
+
+def test_help_says_what_is_recommended():
+    shown = Flags(*run.SETTINGS).help("What it does.")
+    assert (
+        "--critic_lr=0.0003  (> 0; a list is one run each)  recommended: 1e-3" in shown
+    )
+    assert "--weighting=  (ratio, normalised, unit)  recommended: unit" in shown

@@ -138,7 +138,7 @@ def test_a_failed_job_is_named_and_continued(stub, tmp_path, monkeypatch, capsys
         lines = (folder / "jobs" / f"shard{shard}.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    flags = ["--algorithm=sac", "--seed=0..2", "--epochs=1000"]
+    flags = ["--algorithm=sac", "--defaults=published", "--seed=0..2", "--epochs=1000"]
     assert commands(0) == [[*flags, "--shard=0/2", f"--run_dir={folder / 'shard0'}"]]
     fresh, *resumed = commands(1)
     assert fresh == [*flags, "--shard=1/2", f"--run_dir={folder / 'shard1'}"]

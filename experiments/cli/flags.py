@@ -255,6 +255,9 @@ class Flags:
     def help(self, describe: str) -> str:
         """What `--help` shows: the flags by group, in the order of the groups."""
         blocks = [describe.strip()]
+        advised = {}
+        if "defaults" in self._known and "defaults" not in self._hidden:
+            advised = recommended.values(str(self._flags["algorithm"].default))
         for group in self._groups:
             shown = [x for x in self.names(group) if x not in self._hidden]
             about = [
@@ -263,6 +266,7 @@ class Flags:
                     self._known[name].kind,
                     self._known[name].setting,
                     self._flags[name].default,
+                    advised.get(name, ""),
                 )
                 for name in shown
             ]

@@ -20,8 +20,18 @@ def title(group: type) -> str:
     return first.partition(":")[0].rstrip(".") + ":"
 
 
-def flag_help(name: str, kind: str, setting: Setting, default: Any) -> str:
-    """A flag with its default, the values that it may have, and what it means."""
+def flag_help(
+    name: str, kind: str, setting: Setting, default: Any, recommended: str = ""
+) -> str:
+    """A flag with its default, the values that it may have, and what it means.
+
+    Args:
+        name: of the flag.
+        kind: of its values.
+        setting: what is known of it.
+        default: its published value, where it has another one recommended.
+        recommended: that one.
+    """
     shown = "" if default is None else str(default)
     line = f"  --[no]{name}" if kind == "bool" else f"  --{name}={shown}"
     allowed = setting.values
@@ -29,5 +39,6 @@ def flag_help(name: str, kind: str, setting: Setting, default: Any) -> str:
         text = allowed.text if isinstance(allowed, Range) else ", ".join(allowed)
         more = "; a list is one run each" if kind == values.NUMBERS else ""
         line += f"  ({text}{more})"
+    line += f"  recommended: {recommended}" * bool(recommended)
     about = [f"      {x}" for x in textwrap.wrap(setting.help, 80)]
     return "\n".join([line, *about])

@@ -66,7 +66,7 @@ def of_flag(name: str, text: str) -> Iterator[None]:
 
 
 def _fit_defaults(flags: Flags) -> None:
-    """Defaults of a robot of the user's; the tasks here are left as published.
+    """Defaults of a robot of the user's, whichever --defaults says.
 
     Its model is wrong as it is, without the gap of a published experiment. Its units
     are whatever its makers took, so that what it sees is normalised by its log.

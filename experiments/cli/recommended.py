@@ -1,6 +1,7 @@
 """Values of flags that are not given: those with which a method learns well.
 
-They are flagfiles, so that they can be read, changed and given like any other.
+They are flagfiles, so that they can be read, changed and given like any other; each of
+their lines is `--name` or `--name=value`.
 """
 
 import pathlib
@@ -19,8 +20,10 @@ def values(algorithm: str) -> dict[str, str]:
     found = {}
     for name in (_ALL, algorithm):
         path = FOLDER / f"{name}.flags"
-        for line in path.read_text().splitlines() if path.is_file() else []:
+        if name != _ALL and not path.is_file():
+            continue
+        for line in path.read_text().splitlines():
             if line.startswith("--"):
                 flag, _, text = line.removeprefix("--").partition("=")
-                found[flag] = text
+                found[flag] = text or "true"
     return found
