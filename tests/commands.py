@@ -8,7 +8,7 @@ import sys
 import jax
 import numpy as np
 
-from experiments import devices, inspect, run, run_folder
+from experiments import collect, devices, inspect, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import Grid
@@ -78,14 +78,14 @@ def call(main, monkeypatch, *arguments):
     """Runs `main` as a command would, on the devices that the tests already have.
 
     What it wrote must be its own to replace, as the command could be given again; only
-    a draft of inspect is nobody's but its reader's.
+    a draft of inspect is its reader's, and a robot's log has no mark.
     """
     monkeypatch.setattr(devices, "use_cores", lambda cores, runs: None)
     module = sys.modules[main.__module__]
     hidden = getattr(module, "HIDDEN", ())
     flags = parsed(*arguments, settings=module.SETTINGS, hidden=hidden)
     main(flags)
-    if module is not inspect:
+    if module not in (inspect, collect):
         flags.try_places()
 
 

@@ -33,7 +33,7 @@ THREE = (
 def start(*arguments):
     """A host on its own, one device per run it may get."""
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.run", *arguments],
+        [sys.executable, "-m", "experiments.run", "--defaults=published", *arguments],
         cwd=ROOT,
         env={
             **os.environ,

@@ -116,7 +116,8 @@ def _follow(rows: Rows, lead: int) -> bool:
 
 def _check(how: Fitting) -> None:
     low, high = how.bounds
-    if not (0 < low < 1 < high <= (most := fields.LARGEST)):
+    most = fields.LARGEST
+    if not (0 < low < 1 < high <= most):
         raise ConfigError(
             f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {most:g}"
         )
