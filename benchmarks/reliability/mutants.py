@@ -28,15 +28,12 @@ import numpy as np
 from benchmarks.reliability.changes import Changes
 from benchmarks.reliability.score import Score
 
+_PLAIN = ("value_losses", "replay", "packing", "learner")
+_ROWS = ("targets", "ratios", "policy_losses", "critic_losses", "distributions")
 _FOLDERS = ("run_folder", "foreign_folders", "checkpoints")
 TESTS: Mapping[str, Sequence[str]] = {
-    **{
-        f"h2o_jax.{name}": (name,)
-        for name in (
-            *("value_losses", "targets", "ratios", "policy_losses", "critic_losses"),
-            *("distributions", "replay", "packing", "learner"),
-        )
-    },
+    **{f"h2o_jax.{name}": (name,) for name in _PLAIN},
+    **{f"h2o_jax.{name}": (name, "batch_shapes") for name in _ROWS},
     "experiments.sealed": _FOLDERS,
     "experiments.checkpoints": ("checkpoints",),
     "experiments.saving": ("saving", "golden_run"),
