@@ -119,7 +119,10 @@ def test_a_change_is_noticed_by_the_tests_of_its_module_alone(monkeypatch):
     monkeypatch.setattr(mutants, "_ends", lambda module, site: 0)
     score = mutants.killed(3, 0)
     assert score.tried == len(score.failures) == 3
-    assert score.facts["survivors"] == {"h2o_jax.policy_losses": 3}
+    assert score.facts == {
+        "sites": len(mutants.mutants("h2o_jax.policy_losses")),
+        "hung": 0,
+    }
     monkeypatch.setattr(mutants, "_ends", lambda module, site: 1)
     with pytest.raises(RuntimeError, match="end with 1 as it is"):
         mutants.killed(1, 0)
