@@ -35,7 +35,8 @@ def test_temperature_rises_while_entropy_is_too_low():
 
     def slope(log_pi):
         loss = lambda x, y: policy_losses.temperature(x, y, -1.0)  # noqa: E731
-        return jax.grad(loss, argnums=(0, 1))(jnp.array(0.0), jnp.array(log_pi))
+        # Not at 0, where the policy would have no gradient in any case.
+        return jax.grad(loss, argnums=(0, 1))(jnp.array(0.5), jnp.array(log_pi))
 
     # Entropy -3 < -1: log pi + target = 2, so the gradient is -2; at entropy 3, 4.
     assert slope(3.0) == (-2.0, 0.0)

@@ -1,11 +1,12 @@
 """The scoreboard of reliability, in its short form, and that its parts can fail."""
 
+import ast
 import contextlib
 
 import numpy as np
 import pytest
 
-from benchmarks.reliability import bits, fuzz, kills, numbers, words
+from benchmarks.reliability import bits, changes, fuzz, kills, mutants, numbers, words
 from h2o_jax.errors import H2OError
 from h2o_jax.sim import rollout
 from tests.wheel_legged import make
@@ -71,3 +72,57 @@ def test_a_resume_without_the_commands_under_way_ends_with_other_bits():
     expected = continued(whole)
     np.testing.assert_array_equal(continued(careful), expected)
     assert (continued(careless) != expected).any()
+
+
+# --- mutants ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("a + b", ["a - b"]),
+        ("a * b / c", ["a * b * c", "a / b / c"]),
+        ("a < b", ["a <= b"]),
+        ("a >= b > c", ["a > b > c"]),
+        ("a is not None", ["a is None"]),
+        ("a not in b", ["a in b"]),
+        ("a if b else c", ["a if not b else c"]),
+        ("a if b == c else d", ["a if b != c else d"]),
+        ("[a for a in b if c]", ["[a for a in b if not c]"]),
+        ("if a:\n    b", ["if not a:\n    b"]),
+        ("min(a)", ["max(a)"]),
+        ("jnp.maximum(a, b)", ["jnp.minimum(a, b)"]),
+        ("jax.lax.stop_gradient(a)", ["a"]),
+        ("0.5", ["1.5"]),
+        ("-1", ["1", "-0"]),
+        ("f(0, 16, True, '1')", ["f(1, 16, True, '1')"]),
+        ("a.b", []),
+    ],
+)
+def test_changes(text, others):
+    found = changes.Changes(text).found
+    trees = [changes.Changes(text, i).tree for i in range(len(found))]
+    assert [ast.unparse(x) for x in trees] == others
+    assert ast.unparse(changes.Changes(text).tree) == text
+
+
+def test_paths_are_joined_whatever_changes():
+    text = "import pathlib\na / b"
+    assert changes.Changes(text).found == []
+    assert changes.Changes("import numpy\na / b").found == ["2: a / b -> a * b"]
+
+
+def test_a_change_is_noticed_by_the_tests_of_its_module_alone(monkeypatch):
+    monkeypatch.setattr(mutants, "TESTS", {"h2o_jax.policy_losses": ("policy_losses",)})
+    assert not mutants.killed(1, 1).failures
+    # Tests of nothing notice nothing.
+    monkeypatch.setattr(mutants, "_ends", lambda module, site: 0)
+    score = mutants.killed(3, 0)
+    assert score.tried == len(score.failures) == 3
+    assert score.facts == {
+        "sites": len(mutants.mutants("h2o_jax.policy_losses")),
+        "hung": 0,
+    }
+    monkeypatch.setattr(mutants, "_ends", lambda module, site: 1)
+    with pytest.raises(RuntimeError, match="end with 1 as it is"):
+        mutants.killed(1, 0)

@@ -108,6 +108,13 @@ def test_exponential_tail_is_continuous_and_bounded():
     assert values[3] - values[2] == pytest.approx(10 * (1 - np.exp(-3)), rel=1e-5)
 
 
+def test_rows_above_the_clip_by_hand():
+    # (9 - 1) / 2 is 4, the clip itself; (10 - 1) / 2 = 4.5; (1 + 8) / 2 = 4.5; 0.
+    q, v = jnp.array([9.0, 10.0, 1.0, 4.0]), jnp.array([1.0, 1.0, -8.0, 4.0])
+    above = value_losses.clipped(q, v, 2.0, 4.0)
+    np.testing.assert_array_equal(above, [False, True, True, False])
+
+
 def test_expectile_of_one_half_is_half_the_squared_error():
     q, v = jnp.linspace(-3, 3, N), jnp.zeros(N)
     np.testing.assert_allclose(expectile(q, v, 0.5), q**2 / 2, rtol=1e-6)

@@ -13,7 +13,7 @@ import pathlib
 import time
 from typing import Any, NamedTuple
 
-from benchmarks.reliability import bits, faults, fuzz, kills, numbers, soak
+from benchmarks.reliability import bits, faults, fuzz, kills, mutants, numbers, soak
 from benchmarks.reliability.score import Part, Score
 from experiments import environment
 from h2o_jax.data import files
@@ -42,6 +42,9 @@ PARTS = {
         numbers.rounded,
         10_000,
         1_000_000,
+    ),
+    "mutants": Line(
+        "changes of the code that its tests notice", mutants.killed, 5, 1000
     ),
     "soak": Line("slopes of memory and open files", soak.soaked, 0, 60),
 }
