@@ -160,6 +160,12 @@ def test_diversity_by_hand():
     np.testing.assert_allclose(diversity(slopes), [0, 2, -2], atol=1e-6)
 
 
+def test_diversity_of_a_critic_that_is_nearly_flat():
+    # 5e-21 / (5e-21 + 1e-20) = 1/3, then of length 1: its direction is kept.
+    slopes = jnp.array([[[5e-21, 0], [1, 0]], [[5e-21, 0], [-1, 0]]])
+    np.testing.assert_allclose(diversity(slopes), [2, -2], rtol=1e-5)
+
+
 @quick
 @given(slopes=floats((N, M, A), -100, 100))
 def test_diversity_oracle(slopes):

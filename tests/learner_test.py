@@ -25,7 +25,7 @@ def toy_loss(formula, rows=slice(0, 2), noise=None):
     return Loss(apply, rows, lambda sizes: {k: (sizes.rows,) for k in noise or ()})
 
 
-def toy(*stages, domains=("sim",)):
+def toy(*stages, domains=("sim",), **settings):
     networks = Networks(
         init={group: lambda key, x=x: jnp.float32(x) for group, x in START.items()},
         policy=None,
@@ -36,7 +36,7 @@ def toy(*stages, domains=("sim",)):
         obs_dim=1,
         action_dim=1,
     )
-    return learner.make(networks, stages, domains)
+    return learner.make(networks, stages, domains, **settings)
 
 
 def rewards(*r):
@@ -214,6 +214,15 @@ def test_a_missing_batch_is_named(domain):
     state = algorithm.init(jax.random.key(0))
     with pytest.raises(ValueError, match=f"learns from {domain} rows; got None"):
         algorithm.update(state, None, None)
+
+
+def test_a_missing_next_action_is_named():
+    stage = {"critic": toy_loss(lambda p, view: p["critic"])}
+    algorithm = toy(stage, domains=["real"], needs_next_action=True)
+    state, rows = algorithm.init(jax.random.key(0)), rewards(1.0, 2.0)
+    with pytest.raises(ValueError, match="reads real rows' a_t; give it by "):
+        algorithm.update(state, rows, None)
+    assert algorithm.update(state, rows._replace(a_t=rows.a_tm1), None)[0].step == 1
 
 
 def test_a_short_batch_is_named():

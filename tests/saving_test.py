@@ -13,7 +13,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import rollout
 from tests.commands import TINY, experiment_of, write_run
 
-pytestmark = [pytest.mark.usefixtures("fast_compile"), pytest.mark.fault]
+pytestmark = pytest.mark.usefixtures("fast_compile")
 CAPACITY = 80
 SAC = (*TINY, "--algorithm=sac", "--seed=0..2", "--epochs=4", "--hidden=4,4")
 ROWS, ADDED = "['replay']['rows']", "['replay']['added']"
@@ -98,6 +98,7 @@ def test_rows_of_the_epoch_to_come_come_back(folder):
     np.testing.assert_array_equal(after.state.ahead.rows, before.state.ahead.rows)
 
 
+@pytest.mark.fault
 def test_a_run_may_end_where_it_is_and_not_before(folder):
     saving.save(folder, moved(5))
     for epochs in (2, 3):
@@ -111,6 +112,7 @@ def test_a_run_may_end_where_it_is_and_not_before(folder):
             saving.restore(folder, training)
 
 
+@pytest.mark.fault
 def test_the_checkpoint_of_another_run_is_refused(folder):
     saving.save(folder, moved(5))
     write_run(folder)  # draws another name
@@ -118,6 +120,7 @@ def test_the_checkpoint_of_another_run_is_refused(folder):
         saving.read(folder)
 
 
+@pytest.mark.fault
 def test_one_host_writes_and_sets_damage_aside(folder):
     leaves_it = Gathering(writes=False)
     training = moved(5)
