@@ -67,6 +67,8 @@ def test_a_resumed_run_keeps_its_own(tmp_path):
     flags = flags_of(f"--resume={tmp_path}")
     assert flags.value("critic_lr") == (5e-4,)
     assert flags.value("weighting") is None and not flags.value("normalise")
+    # A folder from before there were two kinds of defaults.
+    assert flags.value("defaults") == "published"
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda x: f"{x.parent.name}-{x.stem}")

@@ -109,6 +109,8 @@ class Flags:
         """
         folder = pathlib.Path(str(self._flags["resume"].value))
         saved = run_folder.flag_lines(folder)
+        if not any(line.startswith("--defaults=") for line in saved):
+            saved.insert(0, "--defaults=published")  # as all were before there were two
         given = {flag.name: flag.value for flag in self._sorted() if flag.present}
         for name in (line.removeprefix("--").partition("=")[0] for line in saved):
             own = {name, name.removeprefix("no")} & self._known.keys()

@@ -59,7 +59,7 @@ def plan(path: pathlib.Path, fields: Collection[str], columns: ColumnMap) -> Pla
             raise files.fail(
                 path,
                 f"no {column} (found {listed}; accepted {', '.join(wanted)}); "
-                "name the column with the column map",
+                "name them by --columns; experiments.inspect drafts a columns file",
             )
     return chosen
 
