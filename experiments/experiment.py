@@ -47,7 +47,8 @@ class Source:
     real: tuple[GapSetting, ...] = setting(
         (),
         "The real system: how it differs from the task's model, as in --gap; or "
-        "FILE.py:NAME, a second model of it; or unknown, where none is at hand.",
+        "FILE.py:NAME, a second model of it; or unknown, where none is at hand, which "
+        "is what a task of your own with a --dataset has unless told otherwise.",
     )
     inertia: Literal["modern", "d4rl"] = setting(
         "modern",

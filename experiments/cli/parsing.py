@@ -68,15 +68,18 @@ def of_flag(name: str, text: str) -> Iterator[None]:
 def _fit_defaults(flags: Flags) -> None:
     """Defaults of a robot of the user's, whichever --defaults says.
 
-    Its model is wrong as it is, without the gap of a published experiment. Its units
-    are whatever its makers took, so that what it sees is normalised by its log.
+    Its model is wrong as it is, without the gap of a published experiment. A log is of
+    a system that is no model: no number is called a real return. Its units are whatever
+    its makers took, so that what it sees is normalised by its log.
     """
     if not tasks.is_place(flags.value("task")):
         return
     if not flags.is_given("gap"):
         flags.set("gap", "none")
-    if flags.value("dataset") and not flags.is_given("normalise"):
-        flags.set("normalise", "true")
+    if flags.value("dataset"):
+        for name, text in (("normalise", "true"), ("real", "unknown")):
+            if not flags.is_given(name):
+                flags.set(name, text)
 
 
 def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:
