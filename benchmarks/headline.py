@@ -2,23 +2,29 @@
 
 python -m benchmarks.headline --logs=LOGS --out=docs/headline.png
 
-The cells are those of the plan `headline` with the recommended step sizes.
+The cells are those of the plan `headline`, with the recommended step sizes.
 """
 
 import argparse
 import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from experiments import curves, ledger, plans, plots, statistics
+from experiments.ledger import Cell
+from experiments.plans import Group
 
+_GRAVITY = "gravity:2"
 _NAMES = {
-    ("h2o_plus", "identified", "recommended"): "both, simulator identified (H2O+)",
-    ("h2o_plus", "residual", "recommended"): "both, residual learned (H2O+)",
-    ("h2o_plus", "as_is", "recommended"): "both, simulator as it is (H2O+)",
-    ("iql", "as_is", "recommended"): "the log alone (IQL)",
-    ("h2o_plus", "as_is", "published"): "both, H2O+ as published",
-    ("sac", "as_is", "published"): "the simulator alone (SAC)",
+    ("h2o_plus", _GRAVITY, "identified", "recommended"): "both, simulator identified",
+    ("h2o_plus", _GRAVITY, "residual", "recommended"): "both, simulator corrected",
+    ("h2o_plus", _GRAVITY, "as_is", "recommended"): "both, simulator as it is",
+    ("iql", "none", "as_is", "recommended"): "the log alone (IQL)",
+    ("h2o_plus", _GRAVITY, "as_is", "published"): "both, as published",
+    ("sac", _GRAVITY, "as_is", "published"): "the simulator alone (SAC)",
 }
-"""Method, simulator and defaults of a line -> its name."""
+"""Method, gap, simulator and defaults of a line -> its name, in the order of curves."""
 
 
 def main() -> None:
@@ -28,29 +34,42 @@ def main() -> None:
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
-    cells = {
-        ledger.identity(cell["setting"], cell["seed"]): cell
-        for cell in ledger.cells(choice.results)
-    }
-    found: dict[str, list[ledger.Cell]] = {}
-    for group in plans.read(plans.find("headline"), choice.logs):
-        one = group.experiment
-        about = one.algorithm, one.simulator, str(group.flags.value("defaults"))
-        alone = one.algorithm == "iql" or group.title.startswith("halfcheetah gravity")
-        if about not in _NAMES or not alone:
-            continue
-        for wanted in group.wanted():
-            chosen = dict(one.runs[wanted.place].swept)
-            if chosen.get("policy_lr", 1e-3) == 1e-3 and wanted.identity in cells:
-                found.setdefault(_NAMES[about], []).append(cells[wanted.identity])
-    order = [name for name in _NAMES.values() if name in found]
-    for name in order:
-        finals = [cell["curve"][-1][1] for cell in found[name]]
-        print(f"{name:36s} {statistics.spread(finals)}, {len(finals)} seeds")
-    drawn = [line for name in order for line in curves.lines(found[name], name)]
-    data = found[order[0]][0]["data"]
-    references = {"the log's best episode": data["best"]}
-    plots.curve(choice.out, drawn, "HalfCheetah, twice the gravity", references)
+    groups = plans.read(plans.find("headline"), choice.logs)
+    found = dict(_found(groups, ledger.by_identity(choice.results)))
+    if not found:
+        parser.error(f"{choice.results}: has no cell of the plan; see experiments.grid")
+    rows = [(name, found[name]) for name in _NAMES.values() if name in found]
+    for name, cells in rows:
+        value, low, high = statistics.mean(
+            np.array([cell["curve"][-1][1] for cell in cells])
+        )
+        print(f"{name:28s}{value:6.0f} [{low:.0f}, {high:.0f}], {len(cells)} seeds")
+    lines = [line for name, cells in rows for line in curves.lines(cells, name)]
+    (best,) = {cell["data"]["best"] for _, x in rows for cell in x if cell["data"]}
+    title = "HalfCheetah, a simulator with twice the gravity, 2 x 256"
+    plots.curve(choice.out, lines, title, {"the log's best episode": best})
+
+
+def _found(
+    groups: Sequence[Group], cells: dict[str, Cell]
+) -> Iterator[tuple[str, list[Cell]]]:
+    """Name -> cells of the lines that have one, at the recommended policy step."""
+    for group in groups:
+        one, flags = group.experiment, group.flags
+        about = (
+            one.algorithm,
+            flags.value("gap"),
+            one.simulator,
+            flags.value("defaults"),
+        )
+        chosen = [
+            cells[x.identity]
+            for x in group.wanted()
+            if x.identity in cells
+            and dict(one.runs[x.place].swept).get("policy_lr", 1e-3) == 1e-3
+        ]
+        if about in _NAMES and chosen:
+            yield _NAMES[about], chosen
 
 
 if __name__ == "__main__":

@@ -31,11 +31,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, nargs="+", required=True)
     choice = parser.parse_args()
     groups = plans.read(plans.find(choice.plan), choice.logs)
-    cells = {
-        ledger.identity(cell["setting"], cell["seed"]): cell
-        for cell in ledger.cells(choice.results)
-    }
-    print(table(groups, cells, choice.updates))
+    print(table(groups, ledger.by_identity(choice.results), choice.updates))
 
 
 def table(

@@ -126,6 +126,18 @@ def cells(folder: pathlib.Path) -> list[Cell]:
     return [cell for path in paths if (cell := read(path)) is not None]
 
 
+def by_identity(folder: pathlib.Path) -> dict[str, Cell]:
+    """The cells of a ledger by their `identity`, of several the longest.
+
+    Raises:
+        ConfigError: see `read`.
+    """
+    found: dict[str, Cell] = {}
+    for cell in sorted(cells(folder), key=lambda cell: cell["steps"]):
+        found[identity(cell["setting"], cell["seed"])] = cell
+    return found
+
+
 def identity(chosen: dict[str, Any], seed: int) -> str:
     """Equal for cells that differ in length, or in what their method never reads."""
     apart = _apart(chosen)

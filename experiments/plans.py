@@ -228,8 +228,4 @@ def lacking(group: Group, stored: dict[str, int]) -> list[Wanted]:
 
 def stored(folder: pathlib.Path) -> dict[str, int]:
     """Identity -> steps of every cell of a ledger."""
-    longest: dict[str, int] = {}
-    for cell in ledger.cells(folder):
-        name = ledger.identity(cell["setting"], cell["seed"])
-        longest[name] = max(cell["steps"], longest.get(name, 0))
-    return longest
+    return {x: cell["steps"] for x, cell in ledger.by_identity(folder).items()}

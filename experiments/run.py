@@ -39,9 +39,7 @@ from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import (
-    Experiment,
-)
+from experiments.experiment import Experiment
 from experiments.exporting import robot_record
 from experiments.run_folder import Output, RunFolder, WrittenElsewhere
 from experiments.runs import Run
@@ -78,7 +76,7 @@ def main(flags: Flags) -> None:
     if output.results_dir and not experiment.knows_real:
         raise ConfigError(
             f"--results_dir={output.results_dir}: a cell says real returns, which "
-            "--real=unknown has none of; drop the flag"
+            "--real=unknown has none of; drop the flag, or name a --real"
         )
     command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))

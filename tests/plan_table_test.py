@@ -1,10 +1,14 @@
-"""A plan's cells as a table."""
+"""A plan's cells as a table, and as README's figure."""
+
+import pathlib
+import sys
 
 import pytest
 
-from benchmarks import plan_table
+from benchmarks import headline, plan_table
 from experiments import ledger, plans
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 LINES = """
 --defaults=published --task=hopper --algorithm=sac --seed=0..1 --steps=1000 --epochs=2
 --defaults=published --task=hopper --algorithm=sac --seed=0..1 --steps=4000 --epochs=2
@@ -40,3 +44,13 @@ def test_a_row_has_mean_and_students_interval(groups):
 
 def test_lines_without_a_cell_are_left_out(groups):
     assert len(plan_table.table(groups, {}, [1000]).splitlines()) == 2
+
+
+def test_the_headline_is_drawn_from_the_stored_cells(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "a.png"
+    monkeypatch.setattr(sys, "argv", ["headline", f"--out={out}"])
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(plans, "read", lambda *_: [])
+    with pytest.raises(SystemExit):
+        headline.main()
+    assert "has no cell of the plan" in capsys.readouterr().err and not out.exists()
