@@ -98,9 +98,8 @@ def test_a_file_of_somebody_else_is_never_replaced(tmp_path):
 
 
 def begun(folder):
-    record = run_folder.RunFolder(folder)
-    record.begin("--seed=3\n" * 100, {})
-    record.close()
+    with contextlib.closing(run_folder.RunFolder(folder)) as record:
+        record.begin("--seed=3\n" * 100, {})
 
 
 def logged(folder):

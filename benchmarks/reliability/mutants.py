@@ -160,7 +160,8 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         tree = Changes(self.get_source(fullname), self._site).tree
-        return compile(tree, str(_path(fullname).absolute()), "exec")
+        place = str(_path(fullname).absolute())
+        return self.source_to_code(tree, place)  # which takes trees, too
 
 
 if __name__ == "__main__":
