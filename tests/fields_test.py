@@ -11,7 +11,8 @@ from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.simulator_file import SimulatorFile
 from tests.worlds import CHEETAH, WALKER, assert_same, drive, plain, random_actions
 
-SCALES = [name for name, field in fields.FIELDS.items() if field.arrays]
+ROBOT = tasks.get("wheel_legged_stand")
+NEUTRAL = [(x.name, x.neutral) for x in fields.ALL if x.arrays]
 
 
 def written(path, text):
@@ -28,9 +29,8 @@ def saved(model):
 # --- fields ---------------------------------------------------------------------
 
 
-def test_a_scale_of_one_is_the_same_model():
-    ones = [(name, 1.0) for name in SCALES]
-    assert fields.scaled(plain(CHEETAH), ones) is plain(CHEETAH)
+def test_neutral_values_are_the_same_model():
+    assert fields.scaled(plain(CHEETAH), NEUTRAL) is plain(CHEETAH)
 
 
 @pytest.mark.parametrize("name", ["gravity", "friction"])
@@ -61,6 +61,37 @@ def test_an_actuator_without_a_name_has_its_joints():
     np.testing.assert_allclose(ratio, [1, 1, 1, 1, 1, 2])
 
 
+def test_dry_friction_is_added_where_motors_are_in_shares_of_their_torque():
+    model = fields.scaled(plain(CHEETAH), [("dry_friction", 0.1)])
+    assert not np.any(plain(CHEETAH).dof_frictionloss)
+    # Gears of 120, 90, 60, 120, 60, 30 and controls of 1; none moves the root.
+    np.testing.assert_allclose(
+        model.dof_frictionloss, [0, 0, 0, 12, 9, 6, 12, 6, 3], rtol=1e-12
+    )
+    # The robot's wheels have 0.27 N m already, a gear of 2 and controls of 3 N m.
+    robot = models.compile_model(ROBOT, ())
+    more = fields.scaled(robot, [("actuator_gear", 2.0), ("dry_friction:wheels", 0.05)])
+    np.testing.assert_allclose(more.dof_frictionloss, [0, 0, 0, 0.27 + 0.05 * 6])
+
+
+def test_the_largest_force_of_a_motor_limits_its_torque():
+    model = mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><body><joint name="a"/><geom size="1"/>
+        <body><joint name="b"/><geom size="1"/></body></body></worldbody><actuator>
+        <position joint="a" kp="50" ctrlrange="-1 2" forcerange="-7 7"/>
+        <motor joint="a" gear="-3" ctrlrange="-2 1"/><motor joint="b"/>
+        </actuator></mujoco>"""
+    )
+    np.testing.assert_allclose(fields.torques(model), [7 + 6, 0])
+    assert fields.has(model, "dry_friction")
+    assert not fields.has(model, "dry_friction:b")  # its control has no limits
+
+
+def test_a_control_period_is_the_time_step():
+    model = fields.scaled(plain(CHEETAH), [("control_period", 1.2)])
+    assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -68,6 +99,7 @@ def test_an_actuator_without_a_name_has_its_joints():
         ("gravity:torso", "gravity has no elements"),
         ("body_mass:tail", "no body of that name; choose from world, torso"),
         ("joint_friction", "zero in this model.*choose from gravity, friction, body"),
+        ("dry_friction:rootx", "no motor of this model has a largest torque there"),
     ],
 )
 def test_a_field_that_a_model_does_not_have(name, message):

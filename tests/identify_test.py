@@ -23,9 +23,11 @@ from h2o_jax.sim import (
     windows,
     worlds,
 )
+from h2o_jax.sim.robot import scripted_operator
 from tests.commands import call
 from tests.worlds import CHEETAH, WALKER
 
+ROBOT = tasks.get("wheel_legged_stand")
 FEW = identify.Fitting(
     fields=("gravity", "friction"), windows=200, long_windows=100, starts=2
 )
@@ -107,10 +109,30 @@ def test_too_few_evaluations_keep_the_best_and_say_so(log):
 
 def test_a_latency_is_profiled():
     result = found("gravity:2", recorded("latency:2"), fields=("gravity", "latency"))
-    assert values(result)["latency"] == 2 and result.latency.certain
+    assert values(result)["latency"] == result.latency.low == result.latency.high == 2
     assert values(result)["gravity"] == pytest.approx(0.5, rel=1e-2)
     errors = result.latency.errors
     assert min(errors, key=errors.get) == 2 and len(errors) == 6
+
+
+def test_a_latency_behind_dry_friction_is_found():
+    """Of the balancing robot's default fields; an ideal simulator has neither."""
+    log = scripted_operator.record(ROBOT, 4000, pairing="realigned").transition
+    how = identify.Fitting(windows=200, long_windows=200, starts=1)
+    result = identify.identify(ROBOT, gaps.parse("idealised"), log, how, threads=1)
+    assert values(result)["latency"] == result.latency.low == result.latency.high == 2
+    # Of the 6 N m of its motors; a mass that is told from torques alone has no unit.
+    friction = 6 * values(result)["dry_friction"] / values(result)["body_mass"]
+    assert friction == pytest.approx(0.27, rel=0.1)
+    # A mean period of 6 ms for 5.
+    assert values(result)["control_period"] == pytest.approx(1.2, rel=0.05)
+    assert result.judged.after[10] < 0.5 * result.judged.before[10]
+
+
+def test_no_dry_friction_is_none(log):
+    result = found("gravity:2", log, fields=("gravity", "dry_friction"))
+    assert values(result) == pytest.approx({"gravity": 0.5}, rel=1e-3)
+    assert result.left_alone == {"dry_friction": "none is seen in this log"}
 
 
 def test_no_latency_is_looked_for_in_rows_out_of_order(log):
@@ -234,8 +256,7 @@ def test_the_flags_are_those_of_its_records():
 
 
 def test_default_fields_are_those_that_the_model_has():
-    robot = tasks.get("wheel_legged_stand")
-    model = fitting.Predictor(robot, gaps.parse("idealised"), "modern", 1).model
+    model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
     chosen = identify._of_model(identify.Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
     named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))

@@ -1,15 +1,17 @@
 """Physical fields of a simulator that a log can be asked about, one record each.
 
 A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one. Most
-are scales of a compiled model, 1 where nothing is changed; `latency` and
-`action_noise` set the interface between policy and physics instead.
+are scales of a compiled model, 1 where nothing is changed; `dry_friction` is added, as
+no scale of nothing is friction; `latency` and `action_noise` set the interface between
+policy and physics instead.
 """
 
 import copy
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
@@ -39,20 +41,37 @@ class Field:
 
     name: str
     change: str
-    """What the value multiplies or sets, for a help text."""
+    """What the value multiplies, adds or sets, for a help text."""
     arrays: tuple[str, ...] = ()
     """Arrays of the compiled model that it scales, one row per element."""
     elements: str = ""
     """Kind of element that can be named: `body`, `joint`, `geom`, `actuator`."""
+    unit: Callable[[mujoco.MjModel], np.ndarray] | None = None
+    """`[rows]` of the arrays that a value of 1 adds; the field is then no scale."""
     interface: Callable[[Interface, float], Interface] | None = None
     """Sets the interface; the field is then no scale."""
     whole: bool = False
     """Whether the value must be a whole number."""
+    typical: float = 1.0
+    """Where a fit begins if nothing is given; its bounds are factors of this."""
 
     @property
     def neutral(self) -> float:
         """The value that changes nothing, but for a robot with latency of its own."""
-        return 0.0 if self.interface else 1.0
+        return 0.0 if self.interface or self.unit else 1.0
+
+
+def torques(model: mujoco.MjModel) -> np.ndarray:
+    """`[nv]` largest torque, N m or N, that motors exert on each degree of freedom."""
+    largest = np.zeros(model.nv)
+    on_joints = model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT
+    for i in np.flatnonzero(on_joints):
+        force = np.abs(model.actuator_gainprm[i, 0] * model.actuator_ctrlrange[i]).max()
+        if model.actuator_forcelimited[i]:
+            force = min(force, np.abs(model.actuator_forcerange[i]).max())
+        dof = model.jnt_dofadr[model.actuator_trnid[i, 0]]
+        largest[dof] += np.abs(model.actuator_gear[i, 0]) * force
+    return largest
 
 
 ALL = (
@@ -68,7 +87,17 @@ ALL = (
     Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
     Field("joint_armature", "rotor inertia, of a joint", ("dof_armature",), "joint"),
     Field("joint_friction", "dry friction, of a joint", ("dof_frictionloss",), "joint"),
+    Field(
+        "dry_friction",
+        "dry friction that is added, as a share of the motors' largest torque, of a "
+        "joint with a motor",
+        ("dof_frictionloss",),
+        "joint",
+        unit=torques,
+        typical=0.05,
+    ),
     Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
+    Field("control_period", "how long a control step lasts", ("opt.timestep",)),
     Field(
         "latency",
         "control steps that a command waits",
@@ -124,9 +153,12 @@ def check(value: Value) -> None:
 
 
 def has(model: mujoco.MjModel, name: str) -> bool:
-    """Whether a field is anything but zero in a model, so that a scale changes it."""
+    """Whether a value of a field changes a model: a scale of nothing does not."""
     field = find(name)
-    return not field.arrays or bool(np.any(_read(model, field, _rows(model, name))))
+    if not field.arrays:
+        return True
+    changed = field.unit(model) if field.unit else _read(model, field.arrays[0])
+    return bool(np.any(changed[_rows(model, name)]))
 
 
 def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
@@ -137,34 +169,38 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
     """
     for name in names:
         if not has(model, name):
-            have = [f.name for f in ALL if not f.arrays or np.any(_read(model, f))]
-            raise ConfigError(
-                f"field {name}: it is zero in this model, so that no scale changes it; "
-                f"choose from {', '.join(have)}"
-            )
+            have = ", ".join(field.name for field in ALL if has(model, field.name))
+            nothing = "no motor of this model has a largest torque there"
+            if not find(name).unit:
+                nothing = "it is zero in this model, so that no scale changes it"
+            raise ConfigError(f"field {name}: {nothing}; choose from {have}")
 
 
 def scaled(
     model: mujoco.MjModel, values: Iterable[tuple[str, float]]
 ) -> mujoco.MjModel:
-    """A copy of a model with fields scaled; with none but 1 it is the model itself.
+    """A copy of a model with these values; itself if they change nothing.
 
     Args:
         model: compiled; stays as it is.
-        values: `(field, scale)`; those of the interface are left out.
+        values: `(field, value)`; those of the interface are left out.
 
     Raises:
         ConfigError: the model does not have a field.
     """
-    changes = [(n, x) for n, x in values if find(n).arrays and x != 1.0]
+    changes = [(n, x) for n, x in values if find(n).arrays and x != find(n).neutral]
     if not changes:
         return model
-    model = copy.copy(model)
-    for name, scale in changes:
-        rows = _rows(model, name)
-        for array in find(name).arrays:
-            owner, _, attribute = array.rpartition(".")
-            getattr(getattr(model, owner) if owner else model, attribute)[rows] *= scale
+    given, model = model, copy.copy(model)
+    for name, value in changes:
+        field, rows = find(name), _rows(model, name)
+        for array in field.arrays:
+            new = _read(model, array)
+            if field.unit:
+                new[rows] += value * field.unit(given)[rows]
+            else:
+                new[rows] *= value
+            _write(model, array, new)
     refresh(model)
     return model
 
@@ -202,15 +238,15 @@ def drawn(values: Sequence[Value], rng: np.random.Generator) -> dict[str, float]
     return result
 
 
-def _rows(model: mujoco.MjModel, name: str) -> Sequence[int] | slice:
-    """Rows of a field's arrays: all, or those of the element that it names.
+def _rows(model: mujoco.MjModel, name: str) -> Any:
+    """Index of a field's arrays: all rows, or those of the element that it names.
 
     Raises:
         ConfigError: the model has no such element; names those that it has.
     """
     field, (_, colon, element) = find(name), name.partition(":")
     if not colon:
-        return slice(None)
+        return ...
     names = _elements(model, field.elements)
     if element not in names:
         known = ", ".join(filter(None, names))
@@ -233,9 +269,12 @@ def _elements(model: mujoco.MjModel, kind: str) -> list[str]:
     return [getattr(model, kind)(i).name for i in range(count)]
 
 
-def _read(
-    model: mujoco.MjModel, field: Field, rows: Sequence[int] | slice = slice(None)
-) -> np.ndarray:
-    owner, _, attribute = field.arrays[0].rpartition(".")
-    array: np.ndarray = getattr(getattr(model, owner) if owner else model, attribute)
-    return array[rows]
+def _read(model: mujoco.MjModel, array: str) -> np.ndarray:
+    """A copy of an array of a model, such as `body_mass` or `opt.gravity`."""
+    return np.array(operator.attrgetter(array)(model))
+
+
+def _write(model: mujoco.MjModel, array: str, values: np.ndarray) -> None:
+    owner, _, attribute = array.rpartition(".")
+    place = getattr(model, owner) if owner else model
+    setattr(place, attribute, values if values.ndim else values.item())

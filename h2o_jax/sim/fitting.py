@@ -173,7 +173,7 @@ def fit(
             field changes the cost by no more than one part in the number of residuals.
     """
     names, fixed = tuple(start), others or {}
-    low, high = np.log(bounds)
+    low, high = limits(names, bounds)
     f = function(predict, windows, names, fixed)
     if not names:
         cost, none = np.square(f(np.zeros(0))).mean(), np.zeros(0)
@@ -191,15 +191,22 @@ def fit(
         names,
         found.x,
         half_intervals(found.fun, found.jac, len(windows.first)),
-        at_bounds(found.x, bounds),
+        at_bounds(names, found.x, bounds),
         float(np.sqrt(np.square(found.fun).mean())),
         found.status > 0,
     )
 
 
-def at_bounds(z: Array, bounds: tuple[float, float]) -> Array:
-    """`[p]` -1 or 1 for log scales at the lower or upper bound, else 0."""
+def limits(names: Sequence[str], bounds: tuple[float, float]) -> tuple[Array, Array]:
+    """Least and largest log values `[p]` of fields, from their typical ones."""
+    typical = np.log([fields.find(name).typical for name in names])
     low, high = np.log(bounds)
+    return typical + low, typical + high
+
+
+def at_bounds(names: Sequence[str], z: Array, bounds: tuple[float, float]) -> Array:
+    """`[p]` -1 or 1 for log values at the lower or upper bound, else 0."""
+    low, high = limits(names, bounds)
     return (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
 
 

@@ -16,8 +16,14 @@ class Latency(NamedTuple):
     errors: dict[int, float]
     """Control steps -> root mean square of the residuals."""
     best: int
-    certain: bool
-    """Whether the best is better than the next in nearly all blocks of rows."""
+    low: int
+    high: int
+    """Of all latencies that are not worse than the best in nearly all blocks of rows,
+    the least and the largest."""
+
+    def tells(self, own: int) -> bool:
+        """Whether the log tells it, rather than that a simulator's own may be right."""
+        return self.low == self.high or not self.low <= own <= self.high
 
 
 class Judged(NamedTuple):
@@ -77,22 +83,20 @@ class Identified(NamedTuple):
         return sum(fit.cost >= 1.02 * least + 1e-4 for fit in self.starts)
 
 
-def values(
-    given: Mapping[str, float], found: Identified, latency: float | None
-) -> tuple[Value, ...]:
+def values(given: Mapping[str, float], found: Identified) -> tuple[Value, ...]:
     """Every known field with its interval, those given first.
 
     Args:
         given: field -> value, of a simulator file that was fitted further.
         found: the rest.
-        latency: where it is known.
     """
     known = {name: Value.exactly(name, x) for name, x in given.items()}
     for name, z, half in zip(found.fit.names, found.fit.z, found.fit.half, strict=True):
         low, high = np.exp(z - half), min(np.exp(z + half), fields.LARGEST)
         known[name] = Value(name, float(np.exp(z)), float(low), float(high))
-    if latency is not None:
-        known["latency"] = Value.exactly("latency", latency)
+    late = found.latency
+    if late and "latency" not in found.left_alone:
+        known["latency"] = Value("latency", *map(float, late[1:]))
     if found.action_noise is not None:
         known["action_noise"] = Value.exactly("action_noise", found.action_noise)
     return tuple(known.values())

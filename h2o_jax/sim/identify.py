@@ -19,7 +19,7 @@ from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identified import Identified, Judged, Latency
 from h2o_jax.sim.models import Inertia
-from h2o_jax.sim.tasks.task import Task
+from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition
 
@@ -43,13 +43,22 @@ class Fitting:
     """How fields are fitted."""
 
     fields: tuple[str, ...] = setting(
-        ("gravity", "friction", "body_mass", "joint_damping", "latency"),
+        (
+            "gravity",
+            "friction",
+            "body_mass",
+            "joint_damping",
+            "dry_friction",
+            "control_period",
+            "latency",
+        ),
         "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
         "body, joint, geom or actuator; the default ones as far as the model has them. "
         "Fields: " + ", ".join(fields.FIELDS) + ".",
     )
     bounds: tuple[float, float] = setting(
-        (0.1, 5.0), "LOW:HIGH of every scale, relative to --gap."
+        (0.1, 5.0),
+        "LOW:HIGH of every scale, relative to --gap; of dry_friction in twentieths.",
     )
     windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
     long_windows: int = setting(
@@ -139,25 +148,33 @@ class _Search(NamedTuple):
     def run(self) -> Identified:
         """All stages in order."""
         asked, others = self.how.fields, dict[str, float]()
-        scales = self.begin()
+        begin = self.begin()
         if self.late:
-            others = {"latency": float(self.profile(scales).best)}
-        sensitivity, condition, left = self.tellable(scales, others)
+            others = {"latency": float(self.profile(begin).best)}
+        sensitivity, condition, left = self.tellable(begin, others)
         if "latency" in asked and not self.late:
             left["latency"] = "too few rows of the log follow each other"
         ended, fit = self.fits(
-            {name: x for name, x in scales.items() if name not in left}, others
+            {name: x for name, x in begin.items() if name not in left}, others
         )
+        if absent := _absent(fit):
+            left |= dict.fromkeys(absent, "none is seen in this log")
+            known = {name: x for name, x in fit.values.items() if name not in absent}
+            ended, fit = self.fits(known, others)
         latency = None
         if self.late:
             latency = self.profile(fit.values)
-            # Where none is clearly best, the simulator keeps its own.
-            best = {"latency": float(latency.best)} if latency.certain else {}
-            if best != others:
-                others = best
+            # The simulator keeps its own where that may be right.
+            own = self.predict.latency
+            best = latency.best if latency.tells(own) else own
+            if others != {"latency": best}:
+                others = {"latency": float(best)}
                 ended, fit = self.fits(fit.values, others)
-            if not latency.certain:
-                left["latency"] = "no number of steps is clearly best"
+            if not latency.tells(own):
+                left["latency"] = (
+                    f"{latency.low} to {latency.high} steps fit alike, and it has {own}"
+                )
+                others = {}
         known = {**fit.values, **others}
         result = Identified(
             values=(),
@@ -173,16 +190,17 @@ class _Search(NamedTuple):
             episodes=self.rows.episodes,
         )
         given = self.predict.given
-        values = identified.values(given, result, others.get("latency"))
+        values = identified.values(given, result)
         return result._replace(values=values)
 
     def begin(self) -> dict[str, float]:
-        """The scales that are asked for, as the simulator has them."""
+        """The fields of the model that are asked for, as the simulator has them."""
         given, low = self.predict.given, self.how.bounds[0]
+        asked = {name: fields.find(name) for name in self.how.fields}
         return {
-            name: max(given.get(name, 1.0), low)
-            for name in self.how.fields
-            if fields.find(name).arrays
+            name: max(given.get(name, field.typical), low * field.typical)
+            for name, field in asked.items()
+            if field.arrays
         }
 
     def action_noise(
@@ -246,26 +264,34 @@ class _Search(NamedTuple):
         chosen = self.pick(how.windows, 1, 1)
         fit = fitting.fit(predict, chosen, best.values, *rest)
         long = self.pick(how.long_windows, how.long_steps)
-        if len(long.first) >= windows.LEAST // 2:
+        if _many(long):
             chosen, former = long, fit.converged
             fit = fitting.fit(predict, chosen, fit.values, *rest)
             fit = fit._replace(converged=fit.converged and former)
         return ended, settling.settle(predict, chosen, fit, how.bounds, others)
 
     def profile(self, scales: Mapping[str, float]) -> Latency:
-        """The error with each latency, as steps have no derivative."""
-        chosen = self.few()
+        """The error with each latency, as steps have no derivative.
+
+        In windows of several steps where there are some: a command that comes late
+        moves a noisy robot less in one step than the noise does.
+        """
+        long = self.pick(self.how.long_windows, self.how.long_steps)
+        chosen = long if _many(long) else self.few()
         squares = []
         for lag in LAGS:
             values = {**scales, "latency": float(lag)}
             f = fitting.residuals(self.predict, chosen, values)
             squares.append(np.square(f).mean(axis=(1, 2)))
         mean = [float(x.mean()) for x in squares]
-        best, second = np.argsort(mean)[:2]
-        apart = np.array_split(squares[second] - squares[best], fitting.BLOCKS)
-        wins = sum(block.mean() > 0 for block in apart)
+        best = int(np.argmin(mean))
+        alike = [
+            lag
+            for lag, x in zip(LAGS, squares, strict=True)
+            if not _worse(x - squares[best])
+        ]
         errors = {lag: math.sqrt(x) for lag, x in zip(LAGS, mean, strict=True)}
-        return Latency(errors, LAGS[best], wins >= 0.9 * fitting.BLOCKS)
+        return Latency(errors, LAGS[best], min(alike), max(alike))
 
     def judge(self, known: Mapping[str, float]) -> Judged:
         """One and ten steps in held-out episodes, before and after."""
@@ -289,6 +315,23 @@ class _Search(NamedTuple):
         return self.rows.pick(count, steps, seed, held_out, self.lead)
 
 
+def _worse(more: Array) -> bool:
+    """Whether errors of windows are larger, by `more`, in nearly all blocks of them."""
+    blocks = np.array_split(more, fitting.BLOCKS)
+    return sum(x.mean() > 0 for x in blocks) >= 0.9 * fitting.BLOCKS
+
+
+def _many(chosen: windows.Windows) -> bool:
+    """Whether there are enough windows of several steps to fit to."""
+    return len(chosen.first) >= windows.LEAST // 2
+
+
+def _absent(fit: Fit) -> list[str]:
+    """Fields that are added to the model, of which the log wants none."""
+    ended = zip(fit.names, fit.bound, strict=True)
+    return [name for name, end in ended if end < 0 and fields.find(name).unit]
+
+
 def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]:
     """The scales as given, then random ones within a factor of 4 and the bounds."""
     if not scales:
@@ -296,5 +339,6 @@ def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]
     given = np.log(list(scales.values()))
     rng = np.random.default_rng(how.fit_seed)
     spread = rng.uniform(-1, 1, (how.starts - 1, len(given))) * math.log(4.0)
-    every = np.clip(given + np.vstack([0 * given, spread]), *np.log(how.bounds))
+    limits = fitting.limits(tuple(scales), how.bounds)
+    every = np.clip(given + np.vstack([0 * given, spread]), *limits)
     return [dict(zip(scales, np.exp(z).tolist(), strict=True)) for z in every]

@@ -46,7 +46,7 @@ def settle(
     if not fit.names:
         return fit
     z, n = fit.z, len(windows.first)
-    low, high = np.log(bounds)
+    low, high = fitting.limits(fit.names, bounds)
     f = fitting.function(predict, windows, fit.names, others)
     for left in reversed(range(_ROUNDS)):
         here = f(z)
@@ -59,7 +59,7 @@ def settle(
         z = moved
     converged = fit.converged and moved is None
     cost = float(np.sqrt(np.square(here).mean()))
-    bound = fitting.at_bounds(z, bounds)
+    bound = fitting.at_bounds(fit.names, z, bounds)
     return Fit(fit.names, z, half, bound, cost, converged)
 
 
@@ -97,8 +97,8 @@ def _downhill(
     z: Array,
     step: Array,
     here: Array,
-    low: float,
-    high: float,
+    low: Array,
+    high: Array,
 ) -> Array | None:
     """Scales at the first of the whole, half and quarter step that fit better."""
     if np.abs(step).max() < 1e-3:
