@@ -74,7 +74,7 @@ def algorithm(experiment: Experiment) -> Algorithm:
         for name in ("learn_rows", "discriminate_rows")
         if name in parameters
     }
-    for name in ("backbone", "weighting"):
+    for name in ("backbone", "weighting", "anchor"):
         if getattr(experiment, name) is not None:
             if name not in parameters:
                 raise ConfigError(f"--{name}: {experiment.algorithm} has none; drop it")

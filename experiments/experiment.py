@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.algorithms.h2o_plus import ANCHORS
 from h2o_jax.algorithms.parts import WEIGHTINGS
 from h2o_jax.settings import ANY, FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, systems, tasks
@@ -92,6 +93,12 @@ class Method:
         "How simulated rows count in h2o_plus: by the dynamics ratio, by that over its "
         "mean, or all alike, which trains no discriminators; default: ratio.",
         tuple(WEIGHTINGS),
+    )
+    anchor: str | None = setting(
+        None,
+        "What keeps the policy of h2o_plus near the log: nothing, or cloning of logged "
+        "actions by their advantage; default: none.",
+        ANCHORS,
     )
     hidden: tuple[int, ...] = setting(
         (256, 256), "Widths of policy, critics and state value.", at_least(1)

@@ -34,7 +34,8 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     """
     if setting.get("algorithm") not in ALGORITHMS:
         return frozenset()
-    own = {x: setting[x] for x in ("backbone", "weighting") if setting.get(x)}
+    chosen = ("backbone", "weighting", "anchor")
+    own = {name: setting[name] for name in chosen if setting.get(name)}
     names = of_method(setting["algorithm"], **own)
     if setting.get("simulator") not in _LEARNED:
         names |= {name for name in setting if name.startswith("residual_")}
@@ -47,7 +48,7 @@ def of_method(algorithm: str, **own: str) -> frozenset[str]:
 
     Args:
         algorithm: the method.
-        **own: its `backbone` and `weighting`, where they are not the default.
+        **own: its `backbone`, `weighting` and `anchor` where they are not the default.
     """
     method = ALGORITHMS[algorithm](2, 1, hidden=(2,), discriminator_hidden=(2,), **own)
     state = jax.eval_shape(method.init, jax.random.key(0))

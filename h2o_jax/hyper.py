@@ -49,8 +49,14 @@ class Hyper(struct.PyTreeNode):
     )
     weight_high: Any = setting(
         100.0,
-        "Largest weight of a logged action in the policy of iql, sql, eql and xql.",
+        "Largest weight of a logged action in the policy of iql, sql, eql, xql and an "
+        "anchored h2o_plus.",
         POSITIVE,
+    )
+    anchor_weight: Any = setting(
+        0.1,
+        "Factor on the anchor of h2o_plus' policy, in units of the values' size.",
+        NOT_NEGATIVE,
     )
     ratio_low: Any = setting(
         1e-5, "Smallest importance weight of a simulated row.", POSITIVE

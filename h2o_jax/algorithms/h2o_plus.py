@@ -4,8 +4,13 @@ from typing import Any
 
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
+from h2o_jax.errors import ConfigError
 from h2o_jax.networks import make_networks
-from h2o_jax.types import Algorithm, Domains, Stage
+from h2o_jax.types import Algorithm, Domains, Loss, Stage
+
+ANCHORS = ("none", "advantage")
+"""What keeps the policy near the log: nothing, as published, or cloning of logged
+actions by their advantage."""
 
 
 def h2o_plus(
@@ -14,6 +19,7 @@ def h2o_plus(
     *,
     backbone: str = "iql",
     weighting: str = "ratio",
+    anchor: str = "none",
     learn_rows: slice = slice(0, 128),
     discriminate_rows: slice = slice(0, 256),
     **network_settings: Any,
@@ -29,6 +35,7 @@ def h2o_plus(
         action_dim: A, number of actions.
         backbone: value loss on real rows, a name in `value_losses.BACKBONES`.
         weighting: how simulated rows count, a name in `parts.WEIGHTINGS`.
+        anchor: what keeps the policy near the log, a name in `ANCHORS`.
         learn_rows: rows of each batch that train value, critics and policy.
         discriminate_rows: rows of each batch that train the discriminators.
         **network_settings: see `networks.make_networks`.
@@ -45,10 +52,19 @@ def h2o_plus(
         {
             "value": parts.value(learn_rows, backbone),
             "critic": parts.critic(learn_rows, parts.mixed_target, weights),
-            "policy": parts.entropy_regularised_policy(learn_rows, both),
+            "policy": _policy(anchor, learn_rows, both, backbone),
             "log_alpha": parts.temperature(learn_rows, both),
         },
     )
     if not chosen.discriminates:
         stages = stages[1:]
     return learner.make(networks, stages, domains=both)
+
+
+def _policy(anchor: str, rows: slice, domains: Domains, backbone: str) -> Loss:
+    if anchor not in ANCHORS:
+        choices = ", ".join(ANCHORS)
+        raise ConfigError(f"anchor {anchor!r} is unknown; choose from {choices}")
+    if anchor == "none":
+        return parts.entropy_regularised_policy(rows, domains)
+    return parts.anchored_policy(rows, domains, parts.advantage_weight(backbone))

@@ -22,6 +22,7 @@ from h2o_jax.algorithms.parts.discriminators import (
 )
 from h2o_jax.algorithms.parts.penalties import cql, diversity, dynamics_gap, total
 from h2o_jax.algorithms.parts.policies import (
+    anchored_policy,
     cloning_policy,
     entropy_regularised_policy,
     likelihood_policy,
@@ -34,6 +35,7 @@ __all__ = [
     "WEIGHTINGS",
     "Weights",
     "advantage_weight",
+    "anchored_policy",
     "cloned_target",
     "cloning_policy",
     "corrected_reward",

@@ -39,6 +39,29 @@ def entropy_regularised_policy(rows: slice, domains: Domains) -> Loss:
     return Loss(apply, rows, _policy_noise(domains))
 
 
+def anchored_policy(rows: slice, domains: Domains, weight: PerRow) -> Loss:
+    r"""Trains the policy on the critics, near logged actions, each as much as it counts.
+
+    .. math:: \alpha \log \pi - \min_i Q_i - c \; mean |Q| \; w \log \pi(a | s)
+
+    The first two terms are means over all rows, the last is one over real rows; the
+    size of their values makes the anchor's weight c independent of the rewards' unit.
+    """
+    free = entropy_regularised_policy(rows, domains)
+    anchor = likelihood_policy(rows, weight)
+
+    def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
+        loss, metrics = free.apply(view, noise)
+        distance, report = anchor.apply(view, noise)
+        batch = view.batch["real"]
+        size = jnp.mean(jnp.abs(view.critic(batch.s_tm1, batch.a_tm1)))
+        scale = view.hyper.anchor_weight * jax.lax.stop_gradient(size)
+        loss = loss + scale * distance
+        return loss, {**report, **metrics, "policy/loss": loss}
+
+    return Loss(apply, rows, free.noise)
+
+
 def temperature(rows: slice, domains: Domains) -> Loss:
     """Trains log alpha on the same sampled actions as the policy."""
 
