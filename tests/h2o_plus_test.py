@@ -1,5 +1,6 @@
 """H2O+'s update: routing of gradients, scales, unlogged successors, rows, acting."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -222,7 +223,7 @@ def test_an_unknown_backbone_is_named():
         h2o_jax.h2o_plus(3, 1, backbone="foo")
 
 
-def learner_of(weighting):
+def learner_of(weighting="ratio", anchor="none"):
     return h2o_jax.h2o_plus(
         OBS,
         A,
@@ -231,6 +232,7 @@ def learner_of(weighting):
         learn_rows=slice(0, LEARN),
         discriminate_rows=slice(LEARN, DISCRIMINATE),
         weighting=weighting,
+        anchor=anchor,
     )
 
 
@@ -275,3 +277,29 @@ def test_normalised_weights_have_mean_one(h2o_plus):
 def test_an_unknown_weighting_is_named():
     with pytest.raises(ConfigError, match="weighting 'foo' is unknown; choose from ra"):
         h2o_jax.h2o_plus(3, 1, weighting="foo")
+
+
+def test_an_anchor_moves_the_policy_alone(h2o_plus):
+    state = h2o_plus.state
+    loose = state.replace(hyper=state.hyper.replace(anchor_weight=jnp.float32(0)))
+    tight = state.replace(hyper=state.hyper.replace(anchor_weight=jnp.float32(1000)))
+    anchored = learner_of(anchor="advantage")
+    batches = {"real": h2o_plus.real, "sim": h2o_plus.sim}
+    noise = h2o_plus.algorithm.noise(jax.random.key(1))
+    free, pulled, nothing = (
+        step(given, *batches.values(), noise=noise)[0].params
+        for step, given in (
+            (h2o_plus.algorithm.step, state),
+            (anchored.step, tight),
+            (anchored.step, loose),
+        )
+    )
+    chex.assert_trees_all_close(nothing["policy"], free["policy"], rtol=1e-5, atol=1e-7)
+    moved = jax.tree.map(lambda x, y: jnp.abs(x - y).max(), pulled, free)
+    assert max(jax.tree.leaves(moved["policy"])) > 1e-5
+    assert max(jax.tree.leaves((moved["critic"], moved["value"]))) < 1e-7
+
+
+def test_an_unknown_anchor_is_named():
+    with pytest.raises(ConfigError, match="anchor 'foo' is unknown; choose from none"):
+        h2o_jax.h2o_plus(3, 1, anchor="foo")

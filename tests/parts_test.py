@@ -131,6 +131,25 @@ def test_advantages_use_the_smaller_target_critic_and_the_online_value():
     np.testing.assert_allclose(weight, np.exp([-6, -4.5, -3, 0]), rtol=1e-5)
 
 
+def test_an_anchor_is_cloning_in_units_of_the_values():
+    """Critics say 1 a and 3 a: 0.875 on average over logged actions."""
+    wide = NETWORKS._replace(policy=lambda p, s: (p + 0 * s[..., :A], 0 * s[..., :A]))
+    given = view(anchor_weight=2.0)._replace(networks=wide)
+    weight = parts.advantage_weight("iql")
+    free = parts.entropy_regularised_policy(ROWS, ("real", "sim"))
+    noise = {"policy": jnp.zeros((2 * N, A))}
+    loss, report = parts.anchored_policy(ROWS, ("real", "sim"), weight).apply(
+        given, noise
+    )
+    logged = given.batch["real"].a_tm1
+    mean = jnp.full((N, A), PARAMS["policy"])
+    log_prob = TANH_GAUSSIAN.log_prob(mean, 0 * mean, logged)
+    cloning = np.exp([-6, -4.5, -3, 0]) * log_prob
+    expected = free.apply(given, noise)[0] - 2 * 0.875 * cloning.mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert report["policy/loss"] == loss and "policy/weight" in report
+
+
 def test_normals_become_uniform_actions():
     z = np.linspace(-6, 6, 101)[:, None, None].astype("f4")
     action, log_prob = penalties._uniform(z)

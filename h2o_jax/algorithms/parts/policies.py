@@ -40,7 +40,7 @@ def entropy_regularised_policy(rows: slice, domains: Domains) -> Loss:
 
 
 def anchored_policy(rows: slice, domains: Domains, weight: PerRow) -> Loss:
-    r"""Trains the policy on the critics, near logged actions, each as much as it counts.
+    r"""Trains the policy on the critics, near logged actions by what they count.
 
     .. math:: \alpha \log \pi - \min_i Q_i - c \; mean |Q| \; w \log \pi(a | s)
 
