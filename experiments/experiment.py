@@ -237,10 +237,11 @@ class Grid:
         "simulator, a,b is one run each; 'none' leaves it right, the default for a "
         "task of your own. Names: " + ", ".join(gaps.names()) + ".",
     )
-    defaults: Literal["recommended", "published"] = setting(
+    defaults: Literal["recommended", "balancing", "published"] = setting(
         "recommended",
         "Values of flags that are not given: those of flagfiles/recommended/, with "
-        "which methods learn faster, or the published ones.",
+        "which methods learn faster; what changes of them for robots that have to "
+        "balance; or the published ones.",
         tags=[PLACE],
     )
     lambda_: tuple[float, ...] | None = setting(

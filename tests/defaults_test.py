@@ -45,6 +45,16 @@ def test_a_method_has_what_is_its_own():
     assert sac.value("weighting") is None and sac.value("critic_lr") == (1e-3,)
 
 
+def test_balancing_changes_what_is_recommended():
+    balance = flags_of("--defaults=balancing", "--anchor_weight=2")
+    assert balance.value("discount") == (0.995,) and balance.value("critic_layer_norm")
+    assert balance.value("anchor") == "advantage"
+    assert balance.value("anchor_weight") == (2.0,)
+    sac = flags_of("--defaults=balancing", "--algorithm=sac")
+    assert sac.value("random_steps") == 10_000 and sac.value("reward_scale") == (0.1,)
+    assert sac.value("anchor") is None and flags_of().value("discount") == (0.99,)
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_published_are_the_defaults_of_the_library(algorithm):
     flags = flags_of("--defaults=published", f"--algorithm={algorithm}")
@@ -56,9 +66,10 @@ def test_published_are_the_defaults_of_the_library(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_method_is_built_with_what_is_recommended(algorithm):
-    flags = flags_of(f"--algorithm={algorithm}", "--hidden=8,8")
-    assert recommended.values(algorithm).keys() <= defaults().keys()
+@pytest.mark.parametrize("kind", recommended.KINDS)
+def test_every_method_is_built_with_what_is_recommended(kind, algorithm):
+    flags = flags_of(f"--defaults={kind}", f"--algorithm={algorithm}", "--hidden=8,8")
+    assert recommended.values(kind, algorithm).keys() <= defaults().keys()
     assert build.algorithm(parsing.experiment(flags)).groups
 
 

@@ -89,12 +89,11 @@ class Flags:
 
     def _recommend(self) -> None:
         """Gives flags that were not given their recommended values, where wanted."""
-        if self._flags["defaults"].value == recommended.NAME:
-            chosen = recommended.values(str(self._flags["algorithm"].value))
-            for name, text in chosen.items():
-                if not self._flags[name].present:
-                    self._flags[name].parse(text)
-                    self._flags[name].present = 0  # it counts what was given
+        kind, method = (str(self._flags[x].value) for x in ("defaults", "algorithm"))
+        for name, text in recommended.values(kind, method).items():
+            if not self._flags[name].present:
+                self._flags[name].parse(text)
+                self._flags[name].present = 0  # it counts what was given
 
     def _arguments(self) -> range:
         """How many words a command line may have, with the program's name."""
@@ -259,7 +258,9 @@ class Flags:
         blocks = [describe.strip()]
         advised = {}
         if "defaults" in self._known and "defaults" not in self._hidden:
-            advised = recommended.values(str(self._flags["algorithm"].default))
+            names = ("defaults", "algorithm")
+            kind, method = (str(self._flags[x].default) for x in names)
+            advised = recommended.values(kind, method)
         for group in self._groups:
             shown = [x for x in self.names(group) if x not in self._hidden]
             about = [

@@ -8,17 +8,22 @@ import pathlib
 import experiments
 from experiments.cli.flagfiles import FlagValues
 
-NAME = "recommended"
-"""Of `--defaults`, and of the folder with the flagfiles."""
-FOLDER = pathlib.Path(experiments.__file__).parent / "flagfiles" / NAME
-_ALL = FOLDER / "base.flags"
-"""The flagfile for every method; `METHOD.flags` beside it says what is its own."""
+FOLDER = pathlib.Path(experiments.__file__).parent / "flagfiles" / "recommended"
+KINDS = {"recommended": (FOLDER,), "balancing": (FOLDER, FOLDER / "balancing")}
+"""Value of `--defaults` -> folders, the last of which wins: in each `base.flags` is for
+every method, and `METHOD.flags`, where there is one, what a method has of its own."""
 
 
-def values(algorithm: str) -> dict[str, str]:
-    """Names of flags and their texts, for a method."""
-    own = FOLDER / f"{algorithm}.flags"
-    files = [_ALL, own] if own.is_file() else [_ALL]
-    lines = FlagValues().read_flags_from_files([f"--flagfile={x}" for x in files])
+def values(kind: str, algorithm: str) -> dict[str, str]:
+    """Names of flags and their texts, for a method.
+
+    Args:
+        kind: of task: one of `KINDS`; any other recommends nothing.
+        algorithm: the method.
+    """
+    names = ("base", algorithm)
+    paths = [x / f"{name}.flags" for x in KINDS.get(kind, ()) for name in names]
+    given = [f"--flagfile={path}" for path in paths if path.is_file()]
+    lines = FlagValues().read_flags_from_files(given)
     pairs = (line.removeprefix("--").partition("=") for line in lines)
     return {name: text or "true" for name, _, text in pairs}
