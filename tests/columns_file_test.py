@@ -108,6 +108,7 @@ def test_a_columns_file(tmp_path):
     assert file.columns == ["episode", "reward", "pitch", "q_0", "q_1", "torque"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -116,6 +117,14 @@ def test_a_columns_file(tmp_path):
         ('"none"', "0", "terminal = 0 is no text"),
         ("high = 3.0", "", "action torque has limits -3 and None"),
         ("high = 3.0", "high = -4", "limits -3 and -4"),
+        ("low = -3", "low = -inf", "actions: low = -inf; give a finite number"),
+        ("high = 3.0", "high = inf", "actions: high = inf; give a finite number"),
+        ('"rad"', '"rad"\nlow = nan', "observations: low = nan; give a finite"),
+        ("high = 3.0", f"high = 1{'0' * 400}", "high = 1000.*give a finite number"),
+        ("high = 3.0", 'high = "3"', "high = '3'; give a finite number"),
+        ('"rad"', "3", "observations: unit = 3; give text"),
+        ("50.0", "inf", "rate = inf; give a positive number"),
+        ("50.0", f"1{'0' * 400}", "rate = 1000.*; give a positive number"),
         ("unit =", "units =", "observations: 'units' is unknown"),
         ("[[actions]]", "[[others]]", "'others' is unknown"),
         ('column = "torque"', "", "a ..actions.. without column"),
