@@ -25,16 +25,15 @@
 """
 
 import dataclasses
-import math
 import pathlib
 import tomllib
 from typing import Any
 
-import numpy as np
-
+from h2o_jax import settings
 from h2o_jax.data import files, tables
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
+from h2o_jax.settings import Range
 
 TASK, NONE = "task", "none"
 _TEXTS = ("time", "episode", "reward", "terminal", "timeout")
@@ -115,18 +114,14 @@ def read(path: str) -> ColumnsFile:
 
 
 def _check_number(path: str, name: str, value: Any) -> None:
-    least = 0.0 if name == "latency" else math.ulp(0.0)
-    if not (_is_number(value) and value >= least):
+    allowed = settings.NOT_NEGATIVE if name == "latency" else settings.POSITIVE
+    if not _is_number(value, allowed):
         raise _bad(path, f"{name} = {value!r}; give a positive number")
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a value is a number that float32 can hold, which `inf` and `nan` aren't.
-
-    TOML has integers of any size.
-    """
+def _is_number(value: Any, allowed: Range = settings.ANY) -> bool:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and abs(value) <= float(np.finfo(np.float32).max)
+    return plain and allowed.contains(value)
 
 
 def _signals(path: str, kind: str, entry: Any) -> list[Signal]:
