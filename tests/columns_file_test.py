@@ -42,6 +42,7 @@ def test_without_a_task_there_is_no_reward(tmp_path):
         load(path, robot_logs.columns_file(reward="task"))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["rate", "torque", "reward"])
 def test_text_between_the_numbers_of_a_column(tmp_path, name):
     log = {k: v.tolist() for k, v in robot_logs.rows().items()}
@@ -64,6 +65,7 @@ def test_a_decimal_comma_in_a_table_of_commas(tmp_path):
         load(path, robot_logs.columns_file())
 
 
+@pytest.mark.fault
 def test_dates_are_no_observations(tmp_path):
     pytest.importorskip("pyarrow")
     log = robot_logs.rows() | {"rate": np.arange(N).astype("datetime64[s]")}
@@ -72,6 +74,7 @@ def test_dates_are_no_observations(tmp_path):
         load(path, robot_logs.columns_file())
 
 
+@pytest.mark.fault
 def test_a_column_that_is_not_there(tmp_path):
     path = write_csv(tmp_path / "log.csv", robot_logs.rows())
     with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):

@@ -107,6 +107,7 @@ def test_the_real_system_may_be_unknown():
     assert gaps.to_text(real) == "unknown" and not systems.known(real)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "finding"), [("NARROW", "obs_dim is 2"), ("SLOW", "takes 0.04 s")]
 )
@@ -126,6 +127,7 @@ def broken(text):
     return dataclasses.replace(arm.TASK, spec=spec)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
@@ -176,6 +178,7 @@ def test_a_task_whose_numbers_are_none_is_not_compiled():
         models.compile_model(broken(('gravity="0 0 -9.81"', 'gravity="0 0 inf"')))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
@@ -199,6 +202,7 @@ def test_functions_that_do_not_fit(changes, finding):
         files.named(made(**changes), b"")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("content", "name", "finding"),
     [

@@ -88,6 +88,7 @@ def test_sampled_rows_are_pinned():
     assert drawn == [644, 914, 71, 369, 709, 419, 977, 807, 94, 26]
 
 
+@pytest.mark.fault
 def test_too_many_rows_are_refused():
     with pytest.raises(ValueError, match="8 rows do not fit a capacity of 7"):
         replay.extend(replay.init(OBS, A, CAPACITY), numbered(0, 8))

@@ -61,6 +61,7 @@ def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch
     np.testing.assert_allclose(spread, 0.1, rtol=0.2)
 
 
+@pytest.mark.fault
 def test_rebrac_needs_a_log_in_order(log, tmp_path):
     shuffled = tmp_path / "shuffled.npz"
     columns = hdf5.read(log, None)

@@ -80,6 +80,7 @@ def test_no_tracker_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("tensorboard", "tensorboardX"), ("wandb", "wandb"), ("trackio", "trackio")],
