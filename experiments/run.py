@@ -105,6 +105,7 @@ def _run(command: Command) -> StoppedError | None:
             mine, method, command.reading, command.collecting, machine.threads
         )
     if hosts.leads():
+        print(f"settings  {command.flags.value('defaults')}, where no flag is given")
         print(_plan(mine, dataset, machine.threads))
     with hosts.one_first():
         cache = collecting.cache_folder(command.collecting)
@@ -134,6 +135,12 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
         lines += [f"warning   {other}"] if other else []
     lines.append(footprint.fitting(experiment, dataset))
     lines += _scales(experiment, dataset)
+    if 0 < experiment.epochs * experiment.steps <= experiment.random_steps:
+        lines.append(
+            f"warning   --random_steps={experiment.random_steps} are all "
+            f"{experiment.epochs * experiment.steps} steps of the run: its policy "
+            "never acts in its simulator; give fewer"
+        )
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)

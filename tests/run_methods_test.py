@@ -26,10 +26,15 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
 
 
-def test_sac_needs_no_data(tmp_path, monkeypatch):
+def test_sac_needs_no_data(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "sac"
     arguments = (*TINY, "--algorithm=sac", "--gap=none", "--epochs=1")
-    call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    call(
+        run.main, monkeypatch, *arguments, "--random_steps=10000", f"--run_dir={folder}"
+    )
+    said = capsys.readouterr().out
+    assert "warning   --random_steps=10000 are all " in said
+    assert said.startswith("settings  published, where no flag is given")
     assert run_folder.metrics(folder)[-1]["label"] == "none"
 
 
