@@ -30,10 +30,17 @@ def test_sac_needs_no_data(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "sac"
     arguments = (*TINY, "--algorithm=sac", "--gap=none", "--epochs=1")
     call(
-        run.main, monkeypatch, *arguments, "--random_steps=10000", f"--run_dir={folder}"
+        run.main,
+        monkeypatch,
+        *arguments,
+        "--random_steps=10000",
+        "--critic_cloning=1",
+        f"--run_dir={folder}",
     )
     said = capsys.readouterr().out
     assert "warning   --random_steps=10000 are all " in said
+    unread = "sac never reads --critic_cloning, --discriminator_hidden\n"
+    assert f"warning   {unread}" in said
     assert said.startswith("settings  published, where no flag is given")
     assert run_folder.metrics(folder)[-1]["label"] == "none"
 
