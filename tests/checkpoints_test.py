@@ -101,6 +101,16 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, 
     assert found >= 3  # data, its index and the record; the rest is not read
 
 
+def test_the_newest_is_the_one_saved_last_whatever_the_clock_says(tmp_path, tree):
+    for epoch in (1, 2):
+        save(tmp_path, tree, epoch=epoch)
+    os.utime(tmp_path / "0", (2**33, 2**33))
+    os.utime(tmp_path / "1", (0, 0))
+    assert checkpoints.read(tmp_path).info == {"epoch": 2}
+    save(tmp_path, tree, epoch=3)
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["1", "2"]
+
+
 def test_where_none_is_whole_nothing_is_set_aside(tmp_path, tree):
     save(tmp_path, tree)
     flip(tmp_path / "0" / "record" / "metadata")

@@ -37,6 +37,7 @@ def test_wraps_around_like_a_deque(n):
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])
+@pytest.mark.fault
 def test_a_run_of_any_length_keeps_its_newest_rows(n):
     """A counter that overflows would shift the ring, and draw from a part of it."""
     before = 2**31 - 2 - 2 * n
