@@ -16,11 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-import tensorstore
 
-from experiments import sealed
+from experiments import sealed, stored
 from experiments.run_folder import STATE
-from h2o_jax.data import files
 from h2o_jax.errors import CheckpointError, DiskError, MemoryLimitError, is_full
 
 _FORMAT = 3
@@ -65,8 +63,7 @@ def save(
     }
     record = {"format": _FORMAT, "info": dict(info), "items": described}
     args = {
-        item: ocp.args.PyTreeSave(_leaves(list(arrays.values())))
-        for item, arrays in items.items()
+        item: stored.Arrays(list(arrays.values())) for item, arrays in items.items()
     } | {"record": ocp.args.JsonSave(sealed.seal(record))}
     if folder.is_symlink():
         raise CheckpointError(f"{folder}: is a link; give the folder that it names")
@@ -110,8 +107,7 @@ def read(folder: pathlib.Path, item: str = STATE) -> Checkpoint:
         items = sorted(record["items"])
         raise CheckpointError(f"{place}: has no {item!r}; give one of {items}")
     with _damage(place):
-        leaves = _restore(place / item, list(described.values()))
-        arrays = dict(zip(described, leaves, strict=True))
+        arrays = stored.read(place / item, described)
         for name, array in arrays.items():
             if _describe(array) != described[name]:
                 raise _DamagedError(f"{place}: {name} was altered after it was saved")
@@ -228,32 +224,6 @@ def _record(place: pathlib.Path) -> dict[str, Any]:
     )
 
 
-def _restore(path: pathlib.Path, described: list[Any]) -> list[np.ndarray]:
-    """The arrays of an item, once what it declares is what its record says.
-
-    Orbax would read them all at once, and believe whatever size a file declares.
-    """
-    need = sum(
-        math.prod(shape) * np.dtype(kind).itemsize for kind, shape, _ in described
-    )
-    free = files.available_memory()
-    if need > free:
-        raise MemoryLimitError(
-            f"{path}: needs {files.size(need)} of memory, {files.size(free)} are free; "
-            "use a larger machine"
-        )
-    base = {"driver": "ocdbt", "base": path.absolute().as_uri()}
-    arrays = []
-    for name, (kind, shape, _) in _leaves(described).items():
-        kvstore = {**base, "path": f"{name}/"}
-        stored = tensorstore.open({"driver": "zarr", "kvstore": kvstore}).result()
-        chunk = stored.chunk_layout.read_chunk.shape or ()
-        if [stored.dtype.name, list(stored.shape), list(chunk)] != [kind, shape, shape]:
-            raise _DamagedError(f"{path}: declares another shape than its record")
-        arrays.append(np.asarray(stored.read().result()))
-    return arrays
-
-
 @contextlib.contextmanager
 def _damage(place: pathlib.Path) -> Iterator[None]:
     """Turns whatever a damaged checkpoint raises into one error that names it."""
@@ -273,10 +243,6 @@ def _alone() -> ocp.options.MultiprocessingOptions:
     return ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"host{me}"
     )
-
-
-def _leaves(values: list[Any]) -> dict[str, Any]:
-    return {f"{i:04d}": value for i, value in enumerate(values)}
 
 
 def _describe(array: np.ndarray) -> list[Any]:

@@ -57,7 +57,7 @@ def try_file(flag: str, path: pathlib.Path) -> None:
         try_folder(flag, path.parent)
         if path.is_file() and not _is_ours(path):
             raise ConfigError(
-                f"--{flag}={path}: exists, and no command of h2o_jax wrote it; give "
+                f"--{flag}={path}: exists, and may be somebody's own work; give "
                 f"another --{flag}, or remove it"
             )
 

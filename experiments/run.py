@@ -33,8 +33,10 @@ from experiments import (
     run_folder,
     saving,
     trackers,
+    unused,
 )
 from experiments.cli import console, interrupts, parsing
+from experiments.cli.defining import flag_name
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
@@ -105,6 +107,8 @@ def _run(command: Command) -> StoppedError | None:
             mine, method, command.reading, command.collecting, machine.threads
         )
     if hosts.leads():
+        print(f"settings  {command.flags.value('defaults')}, where no flag is given")
+        print("".join(f"{x}\n" for x in _unread(command)), end="")
         print(_plan(mine, dataset, machine.threads))
     with hosts.one_first():
         cache = collecting.cache_folder(command.collecting)
@@ -121,6 +125,21 @@ def _run(command: Command) -> StoppedError | None:
         where.close()
 
 
+def _unread(command: Command) -> list[str]:
+    """A warning of flags that were given and that the method never reads."""
+    experiment, flags = command.experiment, command.flags
+    if command.output.resume:  # all flags of the run are given then
+        return []
+    own = {x: getattr(experiment, x) for x in ("backbone", "weighting")}
+    own = {name: value for name, value in own.items() if value}
+    names = map(flag_name, sorted(unused.of_method(experiment.algorithm, **own)))
+    given = [f"--{x}" for x in names if flags.is_given(x) and not flags.is_default(x)]
+    if not given:
+        return []
+    method = " ".join([experiment.algorithm, *(f"--{x}={own[x]}" for x in own)])
+    return [f"warning   {method} never reads {', '.join(given)}"]
+
+
 def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
     """What the runs start from: the log, the memory, how the simulators are stepped.
 
@@ -134,6 +153,12 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
         lines += [f"warning   {other}"] if other else []
     lines.append(footprint.fitting(experiment, dataset))
     lines += _scales(experiment, dataset)
+    if 0 < experiment.epochs * experiment.steps <= experiment.random_steps:
+        lines.append(
+            f"warning   --random_steps={experiment.random_steps} are all "
+            f"{experiment.epochs * experiment.steps} steps of the run: its policy "
+            "never acts in its simulator; give fewer"
+        )
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)

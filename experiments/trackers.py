@@ -9,7 +9,7 @@ import contextvars
 import importlib
 import io
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from experiments.run_folder import Line
@@ -128,17 +128,31 @@ class Tracker:
             }
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Passes lines of metrics.jsonl on."""
-        for line in lines if self._sinks else ():
+        """Passes lines of metrics.jsonl on, until a tracker fails: that is told."""
+        for line in lines:
+            if not self._sinks:
+                return
             values = {k: v for k, v in line.items() if k not in _ABOUT}
             times = values.pop("seconds", {})
             values |= {f"seconds/{phase}": x for phase, x in times.items()}
-            self._sinks[line["label"], line["seed"]].write(line["steps"], values)
+            with self._survived():
+                self._sinks[line["label"], line["seed"]].write(line["steps"], values)
 
     def close(self) -> None:
         """Closes every sink."""
         for sink in self._sinks.values():
-            sink.close()
+            with self._survived():
+                sink.close()
+
+    @contextlib.contextmanager
+    def _survived(self) -> Iterator[None]:
+        """Goes on without the tracker where it raises, whatever it is."""
+        try:
+            yield
+        except Exception as error:
+            self._sinks = {}
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"warning   the tracker is left, it failed ({what})")
 
 
 def _quiet() -> contextlib.AbstractContextManager[object]:

@@ -9,9 +9,14 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+LARGEST = (2.0 - 2.0**-23) * 2.0**127
+"""Finite number of float32, in which settings are computed with."""
+_SMALLEST = 2.0**-126
+"""Number above 0 that float32 holds in full."""
+
 
 class Range(NamedTuple):
-    """Numbers from `low` to `high`, both included; infinities never are."""
+    """Numbers from `low` to `high`, both included, that float32 holds."""
 
     low: float
     high: float
@@ -19,15 +24,20 @@ class Range(NamedTuple):
     """The range as a help text says it."""
 
     def contains(self, value: float) -> bool:
-        """Whether `value` is finite and lies in the range."""
-        return math.isfinite(value) and self.low <= value <= self.high
+        """Whether `value` lies in the range, and is finite in float32."""
+        return abs(value) <= LARGEST and self.low <= value <= self.high
+
+    def refusal(self, value: float) -> str:
+        """What is to be said of a value that it does not contain."""
+        held = " that float32 holds" if abs(value) > LARGEST else ""
+        return f"out of range; give one {self.text}{held}"
 
 
 ANY = Range(-math.inf, math.inf, "any number")
-POSITIVE = Range(math.ulp(0.0), math.inf, "> 0")
+POSITIVE = Range(_SMALLEST, math.inf, "> 0")
 NOT_NEGATIVE = Range(0.0, math.inf, ">= 0")
 UNIT = Range(0.0, 1.0, "in [0, 1]")
-OPEN_UNIT = Range(math.ulp(0.0), 1.0 - 2**-24, "in (0, 1)")
+OPEN_UNIT = Range(_SMALLEST, 1.0 - 2**-24, "in (0, 1)")
 """Open at 1 in float32, too."""
 
 

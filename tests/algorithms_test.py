@@ -55,6 +55,7 @@ def test_every_method_is_public():
     assert set(h2o_jax.ALGORITHMS) <= set(h2o_jax.__all__)
 
 
+@pytest.mark.fault
 def test_rebrac_names_what_its_rows_lack():
     algorithm = build("rebrac")
     state = jax.eval_shape(algorithm.init, jax.random.key(0))
@@ -64,6 +65,7 @@ def test_rebrac_names_what_its_rows_lack():
         jax.eval_shape(algorithm.update, state, batch(0, SIM))
 
 
+@pytest.mark.fault
 def test_traces_once(case):
     """NumPy or JAX batches, first or later updates, whatever the hyperparameters."""
     state, _ = case.run(case.start(), 0, 2)[-1]
@@ -104,6 +106,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("domains", ["real", "sim", "real sim"])
 def test_hostile_batches_stay_finite(case, name, domains):
@@ -233,6 +236,7 @@ CONFIGURATIONS = {
 }
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "name",
     [

@@ -38,6 +38,7 @@ def test_a_short_log_says_so(tmp_path, monkeypatch, capsys):
     assert [x.name for x in tmp_path.iterdir()] == ["log.hdf5"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("flags", "error", "message"),
     [

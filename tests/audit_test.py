@@ -184,6 +184,7 @@ def test_commands_that_wait_are_those_of_the_same_episode():
     assert checks.lags(replayer, late, 500)[0] < 1e-3
 
 
+@pytest.mark.fault
 def test_rows_out_of_order_are_told():
     log, order = log_of(), np.random.default_rng(0).permutation(960)
     found = audited("none", Transition(*(x[order] for x in log[:5])), time_limits=0)
@@ -216,6 +217,7 @@ def test_few_rows_tell_another_robots_log():
     assert belonging.foreign(measures.Replayer(without, log)) is None
 
 
+@pytest.mark.fault
 def test_commands_refuse_or_warn_of_another_robots_log(tmp_path):
     rows = log_of(name="walker2d", n=32)
     log = datasets.Dataset(rows, np.zeros(0), np.zeros(0), 0, "w.npz", "0" * 64)
@@ -239,6 +241,7 @@ def test_a_short_log_has_no_verdict():
     assert audited("none,gravity:2", short).best.verdict[::2] == ("few", "none")
 
 
+@pytest.mark.fault
 def test_what_cannot_be_audited_is_one_line():
     log = log_of()
     with pytest.raises(ConfigError, match="gap gravity:2 is given twice"):
@@ -261,6 +264,7 @@ def test_samples_are_fixed():
     np.testing.assert_array_equal(structure.spread(rows, 100), rows)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(("rms", "said"), [(1.3, 0), (4.9, 0), (24.7, 1)])
 def test_columns_in_other_units_are_warned_of(rms, said):
     found = checks.columns(rms)

@@ -50,6 +50,7 @@ def learned(states):
     return states.params, states.target_params, states.opt_state
 
 
+@pytest.mark.fault
 def test_a_skipped_update_leaves_all_but_the_step_as_it_was(program):
     states, replay = started(program, poisoned=ROWS)
     after, metrics = epoch(program, 1)(states, replay, None)
@@ -81,6 +82,7 @@ def test_the_updates_around_a_skipped_one_count(program):
     chex.assert_tree_all_finite((learned(whole), metrics))
 
 
+@pytest.mark.fault
 def test_the_other_runs_notice_nothing(program):
     (healthy, reported), (ill, told) = (
         program.learn(*started(program, poisoned=poisoned), None)
@@ -90,6 +92,7 @@ def test_the_other_runs_notice_nothing(program):
     chex.assert_trees_all_equal(one(reported, 0), one(told, 0))
 
 
+@pytest.mark.fault
 def test_a_run_stops_after_enough_skipped_updates_in_a_row(program):
     states, replay = started(program, poisoned=ROWS)
     after, metrics = program.learn(states, replay, None)
@@ -104,6 +107,7 @@ def test_a_run_stops_after_enough_skipped_updates_in_a_row(program):
     assert later.step[1] == PATIENCE and later.failures["critic"][1] == PATIENCE
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["critic_lr", "policy_lr"])
 def test_parameters_that_leave_the_range_are_told_by_their_group(program, name):
     states, replay = started(program, **{name: 1e38})
@@ -163,6 +167,7 @@ def test_skipping_needs_no_more_memory_than_learning(program):
     assert peaks[1] <= peaks[0] + 1.5 * size <= 4 * size
 
 
+@pytest.mark.fault
 def test_an_epoch_that_is_given_up_spoils_nothing(program):
     states, replay = started(program)
 

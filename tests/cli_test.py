@@ -57,6 +57,7 @@ def raising(error):
     return main
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -78,6 +79,7 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys, error, code,
     assert printed.err.startswith(f"h2o_jax: error: {text}")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("argument", "named"),
     [
@@ -94,6 +96,7 @@ def test_what_does_not_parse_ends_before_main(monkeypatch, capsys, argument, nam
     assert line.startswith("h2o_jax: error: ") and named in line
 
 
+@pytest.mark.fault
 def test_an_error_of_the_program_is_a_line_that_says_where(monkeypatch, capsys):
     assert command(monkeypatch, raising(ZeroDivisionError("1 /\n0"))) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -164,6 +167,7 @@ def test_the_list_of_commands_is_whole(monkeypatch, capsys):
     assert all(len(line.split()) > 4 for line in lines if line)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
@@ -234,6 +238,7 @@ def test_columns_name_what_the_log_calls_them():
     assert reading().columns is None
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("text", ["observations", "=x", "observations=", "a=x;b"])
 def test_malformed_columns(text):
     with pytest.raises(ConfigError, match=r"--columns=.*NAME=COLUMNS"):
@@ -247,6 +252,7 @@ def test_action_bounds(text, bounds):
     assert reading(f"--action_bounds={text}").action_bounds == bounds
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("text", ["3", "a:b", "1:2:3", ":"])
 def test_malformed_action_bounds(text):
     with pytest.raises(ConfigError, match=r"--action_bounds=.*LOW:HIGH"):

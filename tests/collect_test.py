@@ -76,6 +76,7 @@ def test_other_settings_have_another_file(replay):
     assert key() == key("--epochs=7", "--seed=3", "--gap=none", "--hidden=9,9")
 
 
+@pytest.mark.fault
 def test_a_stopped_collection_goes_on(replay, tmp_path, monkeypatch):
     arguments = (*SMALL, "--collect_epochs=10", f"--cache_dir={tmp_path / 'a'}")
     whole = load(ensure(*arguments))

@@ -42,6 +42,7 @@ def test_without_a_task_there_is_no_reward(tmp_path):
         load(path, robot_logs.columns_file(reward="task"))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["rate", "torque", "reward"])
 def test_text_between_the_numbers_of_a_column(tmp_path, name):
     log = {k: v.tolist() for k, v in robot_logs.rows().items()}
@@ -64,6 +65,7 @@ def test_a_decimal_comma_in_a_table_of_commas(tmp_path):
         load(path, robot_logs.columns_file())
 
 
+@pytest.mark.fault
 def test_dates_are_no_observations(tmp_path):
     pytest.importorskip("pyarrow")
     log = robot_logs.rows() | {"rate": np.arange(N).astype("datetime64[s]")}
@@ -72,6 +74,7 @@ def test_dates_are_no_observations(tmp_path):
         load(path, robot_logs.columns_file())
 
 
+@pytest.mark.fault
 def test_a_column_that_is_not_there(tmp_path):
     path = write_csv(tmp_path / "log.csv", robot_logs.rows())
     with pytest.raises(DatasetError, match=r"no column yaw \(found stamp, pitch"):
@@ -108,6 +111,7 @@ def test_a_columns_file(tmp_path):
     assert file.columns == ["episode", "reward", "pitch", "q_0", "q_1", "torque"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -116,6 +120,14 @@ def test_a_columns_file(tmp_path):
         ('"none"', "0", "terminal = 0 is no text"),
         ("high = 3.0", "", "action torque has limits -3 and None"),
         ("high = 3.0", "high = -4", "limits -3 and -4"),
+        ("low = -3", "low = -inf", "actions: low = -inf; give a finite number"),
+        ("high = 3.0", "high = inf", "actions: high = inf; give a finite number"),
+        ('"rad"', '"rad"\nlow = nan', "observations: low = nan; give a finite"),
+        ("high = 3.0", f"high = 1{'0' * 400}", "high = 1000.*give a finite number"),
+        ("high = 3.0", 'high = "3"', "high = '3'; give a finite number"),
+        ('"rad"', "3", "observations: unit = 3; give text"),
+        ("50.0", "inf", "rate = inf; give a positive number"),
+        ("50.0", f"1{'0' * 400}", "rate = 1000.*; give a positive number"),
         ("unit =", "units =", "observations: 'units' is unknown"),
         ("[[actions]]", "[[others]]", "'others' is unknown"),
         ('column = "torque"', "", "a ..actions.. without column"),

@@ -122,6 +122,7 @@ def test_presets_name_rows():
     assert [name for name, _, _ in found] == ["h2o (paper)", "h2o (small)"]
 
 
+@pytest.mark.fault
 def test_a_cell_of_another_layout_is_named(tmp_path):
     path = tmp_path / "hopper" / "gravity:2" / "h2o" / "seed0.json"
     path.parent.mkdir(parents=True)

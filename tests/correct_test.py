@@ -98,6 +98,7 @@ def test_resume_continues_bit_for_bit(overlap, whole, given, tmp_path, monkeypat
         np.testing.assert_array_equal(array, found[name], err_msg=name)
 
 
+@pytest.mark.fault
 def test_another_residual_is_refused_at_resume(place, whole, given, monkeypatch):
     [path, *_] = sorted((place / "cache").iterdir())
     learned, content = residual.load(path), path.read_bytes()
@@ -121,6 +122,7 @@ def test_a_simulator_only_method_reads_the_log_too(place, given, tmp_path, monke
     assert "sim/trust" in lines[-1]
 
 
+@pytest.mark.fault
 def test_what_cannot_be_is_one_line_and_leaves_nothing(given, tmp_path, monkeypatch):
     folder = tmp_path / "run"
 

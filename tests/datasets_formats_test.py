@@ -58,6 +58,7 @@ def test_written_d4rl_file_has_checksums_and_no_leftovers(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.fault
 def test_writers_leave_nothing_behind_on_failure(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     step, flags = as_transition(columns()), columns()["timeouts"]

@@ -50,6 +50,7 @@ def test_pairs_rows_as_the_slow_loop(tmp_path, ends, terminal):
     assert "1 rows both terminal and timed out" in dataset.notes[0]
 
 
+@pytest.mark.fault
 @settings(max_examples=25, deadline=None)
 @given(flags=st.lists(st.sampled_from(["", "", "terminal", "timeout"]), min_size=3))
 def test_rows_are_never_joined_across_episodes(flags):
@@ -77,6 +78,7 @@ def test_logged_successors_are_used_in_every_row(tmp_path):
     assert dataset.notes == ("unfinished last episode of 20 rows not in the returns",)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("absent", [(), ("next_observations",)])
 def test_a_terminal_wins_over_the_time_limit(tmp_path, absent):
     log = without(columns(), *absent)
@@ -115,6 +117,7 @@ def test_time_limits_are_counted_when_told(tmp_path):
         load(path)
 
 
+@pytest.mark.fault
 def test_shuffled_rows_have_no_episodes(tmp_path):
     log, order = columns(), np.random.default_rng(0).permutation(N)
     log = {name: values[order] for name, values in log.items()}
@@ -123,6 +126,7 @@ def test_shuffled_rows_have_no_episodes(tmp_path):
     assert "returns" not in datasets.summary(dataset).split("note")[0]
 
 
+@pytest.mark.fault
 def test_a_gap_inside_an_episode_is_reported(tmp_path):
     log = columns()
     log["next_observations"][3] += 1
@@ -183,6 +187,7 @@ def test_one_dimensional_spaces_may_be_flat(tmp_path):
     assert step.s_tm1.shape == step.a_tm1.shape == (N, 1)
 
 
+@pytest.mark.fault
 def test_expected_hash(tmp_path):
     path = save_hdf5(tmp_path / "a.h5", columns())
     load(path, sha256=load(path).sha256.upper())

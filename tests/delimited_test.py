@@ -43,6 +43,7 @@ def test_no_header_numbers_the_columns(tmp_path):
     assert list(parse(tmp_path, "1,2\n3,4\n").columns) == ["column_0", "column_1"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [

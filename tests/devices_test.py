@@ -29,6 +29,7 @@ def test_precision_and_compile_cache(updates, tmp_path):
     assert updates["jax_persistent_cache_min_compile_time_secs"] == 0.0
 
 
+@pytest.mark.fault
 def test_a_cache_that_cannot_be_written_is_refused(updates, tmp_path):
     (tmp_path / "file").write_text("")
     machine = Machine(compile_cache=str(tmp_path / "file" / "cache"))

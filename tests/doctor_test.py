@@ -76,6 +76,7 @@ def broken(x):
     x["observations"][7, 0] = np.nan
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -135,6 +136,7 @@ def test_inspect_lists_drafts_and_judges(csv, monkeypatch, capsys):
         call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
 
 
+@pytest.mark.fault
 def test_inspect_replaces_no_file_that_somebody_may_have_edited(csv, monkeypatch):
     toml = csv.with_name("columns.toml")
     toml.write_text("mine")
@@ -143,6 +145,7 @@ def test_inspect_replaces_no_file_that_somebody_may_have_edited(csv, monkeypatch
     assert toml.read_text() == "mine"
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("suffix", ["csv", "npz"])
 def test_inspect_refuses_a_log_without_rows(tmp_path, monkeypatch, suffix):
     rows = {"time": np.zeros(0), "pitch": np.zeros(0)}
@@ -160,6 +163,7 @@ def test_a_draft_without_actions_says_what_is_next(tmp_path, monkeypatch, capsys
     assert f"next     {out}: no [[actions]]; list them" in capsys.readouterr().out
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -162,6 +162,7 @@ def change_format(path):
     beside(path).write_text(json.dumps(content))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -179,6 +180,7 @@ def test_what_was_changed_is_refused(copied, change, message):
         Policy(copied)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "value"), [("kernel_1", np.inf), ("bias_0", np.nan), ("high", np.nan)]
 )
@@ -195,6 +197,7 @@ def test_what_is_not_finite_is_refused(copied, name, value):
         Policy(copied)
 
 
+@pytest.mark.fault
 def test_observations_beyond_the_range_are_clamped_and_reported(copied):
     act = Policy(copied)
     high = known_high(act.contract)
@@ -214,6 +217,7 @@ def test_observations_beyond_the_range_are_clamped_and_reported(copied):
 # --- what cannot be exported ----------------------------------------------------------
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -233,6 +237,7 @@ def test_a_folder_of_an_earlier_version(tmp_path):
         policies.limits(tmp_path)
 
 
+@pytest.mark.fault
 def test_a_library_that_is_missing(trained, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ConfigError, match=r"onnx is not inst.*h2o_jax\[export\]"):
@@ -241,6 +246,7 @@ def test_a_library_that_is_missing(trained, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 def test_a_policy_that_differs_is_not_left_there(trained, monkeypatch, tmp_path):
     off = lambda path, function, about: forms.write_npz(  # noqa: E731
         path, function._replace(middle=function.middle + 1e-3), about
@@ -252,6 +258,7 @@ def test_a_policy_that_differs_is_not_left_there(trained, monkeypatch, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 def test_a_policy_that_differs_leaves_the_one_before(copied, trained, monkeypatch):
     before = {x.name: x.read_bytes() for x in copied.parent.iterdir()}
     monkeypatch.setattr(export, "parity", lambda function, act: np.nan)
@@ -260,6 +267,7 @@ def test_a_policy_that_differs_leaves_the_one_before(copied, trained, monkeypatc
     assert {x.name: x.read_bytes() for x in copied.parent.iterdir()} == before
 
 
+@pytest.mark.fault
 def test_a_script_of_the_users_own_is_not_replaced(trained, monkeypatch, tmp_path):
     own = tmp_path / "policy.py"
     own.write_text("print('mine')\n")

@@ -92,6 +92,7 @@ def test_a_control_period_is_the_time_step():
     assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -169,6 +170,7 @@ def test_the_name_tells_the_content_and_not_the_place(tmp_path):
     assert gaps.to_text(one).startswith("@mine-") and len(gaps.to_text(one)) == 14
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -196,6 +198,7 @@ def test_wrong_files_are_one_line_errors(text, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault
 def test_a_missing_file_and_two_files(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
         gaps.parse(f"@{tmp_path}/none.toml")
@@ -205,6 +208,7 @@ def test_a_missing_file_and_two_files(tmp_path):
         gaps.parse(f"{one}+{two}")
 
 
+@pytest.mark.fault
 def test_a_file_of_another_robot_is_named_when_it_compiles(tmp_path):
     path = written(tmp_path / "a.toml", '[fields]\n"body_mass:bthigh" = 2\n')
     with pytest.raises(ConfigError, match="no body of that name; choose from world"):

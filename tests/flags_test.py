@@ -17,8 +17,6 @@ from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
 from tests.commands import experiment_of, parsed, write_run
 
-pytestmark = pytest.mark.fault
-
 FLAGFILES = sorted(
     (pathlib.Path(experiments.__file__).parent / "flagfiles").rglob("*.flags"),
 )
@@ -90,6 +88,7 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
     assert again == experiment_of(*arguments)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
@@ -98,6 +97,8 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("--lambda=1.5", r"--lambda=1.5: .*\[0, 1\]"),
         ("--expectile=1", r"--expectile=1: .*\(0, 1\)"),
         ("--critic_lr=nan", "--critic_lr=nan"),
+        ("--critic_lr=1e39", "critic_lr=1e39: .*give one > 0 that float32 holds"),
+        ("--reward_scale=1e-46", "reward_scale=1e-46: out of range; give one > 0"),
         ("--critic_lr=fast", "not a number"),
         ("--epochs=0", "epochs"),
         ("--seed=1,1", "--seed=1,1: a number is given twice"),
@@ -120,11 +121,13 @@ def test_bad_flags_are_named(argument, message):
         experiment_of(argument)
 
 
+@pytest.mark.fault
 def test_lambda_excludes_its_parts():
     with pytest.raises(ConfigError, match="--lambda sets --lambda_real too"):
         experiment_of("--lambda=0.5", "--lambda_real=0.2")
 
 
+@pytest.mark.fault
 def test_a_setting_that_the_method_lacks_is_refused():
     experiment = experiment_of("--algorithm=sac", "--backbone=sql")
     with pytest.raises(ConfigError, match="--backbone: sac has none"):
@@ -137,6 +140,7 @@ def test_resume_takes_the_flags_of_the_run(tmp_path):
     assert (experiment.runs[0].seed, experiment.epochs) == (3, 9)
 
 
+@pytest.mark.fault
 def test_resume_refuses_flags_that_were_edited(tmp_path):
     write_run(tmp_path, "--seed=3\n")
     path = tmp_path / "flags.flags"
@@ -145,6 +149,7 @@ def test_resume_refuses_flags_that_were_edited(tmp_path):
         parsed(f"--resume={tmp_path}")
 
 
+@pytest.mark.fault
 def test_resume_refuses_another_value(tmp_path):
     write_run(tmp_path, "--seed=3\n")
     with pytest.raises(CheckpointError, match="--seed was '3' there, is '4' now"):
@@ -191,6 +196,7 @@ def test_hidden_flags_are_accepted_and_not_shown():
     assert "--unused" not in flags.help("")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
 def test_a_number_is_within_its_range(value):
     with pytest.raises(ConfigError, match="--return_range"):
@@ -222,6 +228,7 @@ def test_a_flag_of_a_command_is_its_own_beside_a_hidden_one():
     assert flags.of(Judging).discount == 0.9  # Hyper's may be several
 
 
+@pytest.mark.fault
 def test_a_run_of_another_version_is_refused(tmp_path):
     write_run(tmp_path, "--seed=3\n--part=0/2\n")
     with pytest.raises(CheckpointError, match=r"made by another version .*'part'"):

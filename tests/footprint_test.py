@@ -46,6 +46,7 @@ def test_replay_rows_bounds_the_replay():
         build.replay_rows(experiment, None)
 
 
+@pytest.mark.fault
 def test_what_does_not_fit_is_refused():
     needed = footprint.Estimate(learner=10, replay=70, data=0, runs=2)
     footprint.check(needed, 100)
@@ -56,6 +57,7 @@ def test_what_does_not_fit_is_refused():
         footprint.check(needed._replace(learner=95), 99)
 
 
+@pytest.mark.fault
 def test_the_command_refuses_before_it_compiles(monkeypatch, tmp_path):
     monkeypatch.setattr(footprint, "available", lambda devices: 1000)
     with pytest.raises(MemoryLimitError, match="4 runs need") as caught:
@@ -69,6 +71,7 @@ def test_free_memory_is_known_here():
     assert free is None or free > 1e6
 
 
+@pytest.mark.fault
 def test_an_accelerator_may_be_required(monkeypatch, tmp_path):
     if jax.default_backend() != "cpu":
         pytest.skip("there is one")

@@ -181,6 +181,7 @@ def test_every_published_gap_has_an_effect(name):
     worlds.check_effect(task, gaps.parse("+".join(PUBLISHED[task.robot])))
 
 
+@pytest.mark.fault
 def test_a_silent_gap_is_named():
     # Hopper's floor keeps friction 1, of which MuJoCo takes the larger: below half
     # of the foot's 2 nothing changes any more, but against the plain model it does.
@@ -222,6 +223,7 @@ def test_text_is_the_inverse_of_parse(text):
     assert gaps.to_text(gaps.parse(text)) == text
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -247,12 +249,14 @@ def test_wrong_gaps_are_one_line_errors(text, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault
 def test_an_empty_gap_in_a_list_is_refused():
     assert gaps.parse_list("") == ((),)
     with pytest.raises(ConfigError, match="gaps 'gravity:2,,friction': one of them"):
         gaps.parse_list("gravity:2,,friction")
 
 
+@pytest.mark.fault
 def test_compiling_checks_the_robot_again():
     task = tasks.get("hopper")
     with pytest.raises(ConfigError, match="not available for hopper"):

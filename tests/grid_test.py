@@ -161,6 +161,7 @@ def test_two_on_one_ledger_do_not_take_the_same(tmp_path, logs):
         program.release()
 
 
+@pytest.mark.fault
 def test_a_program_whose_command_was_killed_is_tidied_away(tmp_path, logs):
     """Its run went on to the end by itself: the cells are there, the folder is left."""
     path = plan(tmp_path, f"{BC} --dataset=log.hdf5 --seed=0..1 --epochs=10")
@@ -190,6 +191,7 @@ def test_a_program_fits_the_machine(logs, tmp_path):
     assert 1 <= computer.capacity(tight, group, 0) < 20
 
 
+@pytest.mark.fault
 def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, children):
     """By a signal, then by --minutes; the cells are those of one go."""
     root = tmp_path / "results"
@@ -249,6 +251,7 @@ def test_the_time_that_is_given(tmp_path, monkeypatch):
         assert ten.over(epoch) is over
 
 
+@pytest.mark.fault
 def test_a_program_that_fails_is_named_and_left(tmp_path, monkeypatch, capsys):
     bad = tmp_path / "log.hdf5"
     bad.write_bytes(b"<html>")
@@ -270,6 +273,7 @@ def test_what_is_left_is_said_without_making_it(tmp_path, monkeypatch, capsys):
     assert printed.splitlines()[-1].startswith("left out  2 cell(s), as 1 line(s) lack")
 
 
+@pytest.mark.fault
 def test_a_plan_without_any_of_its_logs_and_logs_that_are_no_folder(
     tmp_path, monkeypatch
 ):

@@ -111,6 +111,7 @@ def test_what_does_not_come_back_begins_a_new_episode_and_says_so(capsys):
     assert "2 of 2 environments do not come back" in line and "new episodes" in line
 
 
+@pytest.mark.fault
 def test_a_state_of_other_environments():
     world = worlds.environments(PENDULUM, [()], [0])
     with pytest.raises(CheckpointError, match="not one of 2 counter"):
@@ -137,6 +138,7 @@ def breaking(*fails):
     return gymnasium_task.made_by(lambda: Broken(next(given)), "broken", 6)
 
 
+@pytest.mark.fault
 def test_what_fails_in_an_environment_is_one_line_with_its_cause():
     line = r"^broken: environment 1 cannot {}: ZeroDivisionError: by zero; mend"
     with pytest.raises(DivergenceError, match=line.format("reset")) as caught:
@@ -147,11 +149,13 @@ def test_what_fails_in_an_environment_is_one_line_with_its_cause():
         world.step(np.zeros((2, 2)))
 
 
+@pytest.mark.fault
 def test_an_action_that_is_not_finite():
     with pytest.raises(DivergenceError, match="not finite"):
         worlds.environments(PENDULUM, [()], [0]).step(np.array([[np.nan]]))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("place", "finding"),
     [
@@ -166,6 +170,7 @@ def test_environments_that_do_not_fit(place, finding):
         tasks.get(place)
 
 
+@pytest.mark.fault
 def test_a_gap_is_refused():
     settings = gaps.parse("gravity:2", PENDULUM.robot)
     with pytest.raises(
@@ -187,6 +192,7 @@ def test_a_function_makes_them():
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.fault
 def test_an_audit_is_refused():
     world = worlds.environments(PENDULUM, [()], [0])
     rows = rollout.collect(world, lambda s, t: np.zeros((1, 1)), 20).transitions

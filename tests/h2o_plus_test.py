@@ -189,6 +189,7 @@ def test_lambda_mixes_the_two_values(h2o_plus):
     assert (none != all_).all()
 
 
+@pytest.mark.fault
 def test_update_donates_nothing(h2o_plus):
     first, again = h2o_plus(), h2o_plus()
     assert same(first[0].params, again[0].params)
@@ -218,6 +219,7 @@ def test_act(h2o_plus):
     np.testing.assert_allclose(act(centre, obs + 1), mode, atol=1e-5)
 
 
+@pytest.mark.fault
 def test_an_unknown_backbone_is_named():
     with pytest.raises(ConfigError, match="backbone 'foo' is unknown; choose from iql"):
         h2o_jax.h2o_plus(3, 1, backbone="foo")
@@ -274,6 +276,7 @@ def test_normalised_weights_have_mean_one(h2o_plus):
     assert jnp.isfinite(state.params["log_alpha"])
 
 
+@pytest.mark.fault
 def test_an_unknown_weighting_is_named():
     with pytest.raises(ConfigError, match="weighting 'foo' is unknown; choose from ra"):
         h2o_jax.h2o_plus(3, 1, weighting="foo")

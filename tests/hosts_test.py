@@ -163,6 +163,7 @@ def test_gather_keeps_every_bit_on_one_host():
         np.testing.assert_array_equal(array, arrays[name])
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

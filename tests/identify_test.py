@@ -218,6 +218,7 @@ def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
     assert world._physics.models[0].opt.gravity[2] == pytest.approx(-9.81, rel=1e-3)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -241,6 +242,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 def test_a_short_log_is_refused(log, tmp_path, monkeypatch):
     path = tmp_path / "log.hdf5"
     short = jax.tree.map(lambda x: x[:200], log)

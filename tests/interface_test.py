@@ -136,6 +136,7 @@ def test_draws_are_functions_of_seed_and_step():
     assert len(set(values)) == len(values)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "fields",
     [
@@ -156,6 +157,7 @@ def test_interfaces_check_their_ranges(fields):
         Interface(**fields)
 
 
+@pytest.mark.fault
 def test_sensors_must_match_the_observations():
     with pytest.raises(ConfigError, match="2 sensor values for 17 observations"):
         make(CHEETAH, Interface(sensor_noise=(0.1, 0.1)))

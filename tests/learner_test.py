@@ -208,6 +208,7 @@ def test_rewards_are_shifted_then_scaled():
     np.testing.assert_allclose(metrics["rows/sim"], [1.0, -2.0])
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("domain", ["real", "sim"])
 def test_a_missing_batch_is_named(domain):
     algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])}, domains=[domain])
@@ -216,6 +217,7 @@ def test_a_missing_batch_is_named(domain):
         algorithm.update(state, None, None)
 
 
+@pytest.mark.fault
 def test_a_missing_next_action_is_named():
     stage = {"critic": toy_loss(lambda p, view: p["critic"])}
     algorithm = toy(stage, domains=["real"], needs_next_action=True)
@@ -225,6 +227,7 @@ def test_a_missing_next_action_is_named():
     assert algorithm.update(state, rows._replace(a_t=rows.a_tm1), None)[0].step == 1
 
 
+@pytest.mark.fault
 def test_a_short_batch_is_named():
     algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
     state = algorithm.init(jax.random.key(0))
@@ -235,6 +238,7 @@ def test_a_short_batch_is_named():
 ROWS = rewards(1.0, 2.0, 3.0)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -265,6 +269,7 @@ def test_a_field_that_does_not_fit_is_named(changed, said):
         algorithm.update(state, None, ROWS._replace(**changed))
 
 
+@pytest.mark.fault
 def test_rows_that_are_no_transition_are_named():
     algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"])})
     state = algorithm.init(jax.random.key(0))

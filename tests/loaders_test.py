@@ -8,8 +8,6 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.fault
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("h2o_jax", "experiments", "benchmarks", "docs", ".ci")
 SOURCES = sorted(x for name in FOLDERS for x in (ROOT / name).rglob("*.py"))
@@ -52,6 +50,7 @@ def test_no_source_can_run_what_it_reads(path):
     assert not found
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "line",
     [

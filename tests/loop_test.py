@@ -115,6 +115,7 @@ def test_a_phase_that_stops_leaves_the_state_of_the_last_report():
         )
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["critic_lr", "policy_lr"])
 def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     def trained(first):
@@ -140,6 +141,7 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     }
 
 
+@pytest.mark.fault
 def test_a_policy_without_finite_actions_is_worth_nothing():
     runs = grid([0, 1], [gaps.parse("gravity:2")], {})
     training = build.training(Experiment(algorithm="sac", runs=runs, **TINY))
@@ -159,6 +161,7 @@ def test_a_policy_without_finite_actions_is_worth_nothing():
     assert lost[0] == runs[0] and "actions are not finite" in lost[1]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("gap", ["friction:1e300", "gravity:1e30"])
 def test_a_run_whose_simulator_blows_up_is_lost(gap):
     runs = grid([0], [gaps.parse(gap), gaps.parse("gravity:2")], {})
@@ -176,6 +179,7 @@ def test_a_run_whose_simulator_blows_up_is_lost(gap):
     assert health.lost(setup, loop.standing(training)).keys() == {runs[0]}
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(("share", "told"), [(0.01, 0), (0.011, 1), (0.5, 1)])
 def test_a_few_episodes_that_blow_up_are_warned_of(share, told):
     setup = experiment("sac")

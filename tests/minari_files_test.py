@@ -33,6 +33,7 @@ def edit_metadata(folder, **changes):
     path.write_text(json.dumps(kept))
 
 
+@pytest.mark.fault
 def test_no_environment_is_made_from_minari_metadata(minari_folder, tmp_path):
     """Minari itself would import and call what `entry_point` names."""
     spec = {
@@ -54,6 +55,7 @@ BAD_METADATA = {
 }
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", BAD_METADATA)
 def test_bad_minari_metadata(minari_folder, name):
     changes, message = BAD_METADATA[name]
@@ -62,6 +64,7 @@ def test_bad_minari_metadata(minari_folder, name):
         load(f"minari:{MINARI_ID}")
 
 
+@pytest.mark.fault
 def test_bad_minari_episodes(minari_folder):
     with h5py.File(minari_folder / "main_data.hdf5", "a") as file:
         observations = file["episode_1/observations"]
@@ -77,6 +80,7 @@ def test_bad_minari_episodes(minari_folder):
         load(f"minari:{MINARI_ID}")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "name", ["../x-v0", "a/../../b-v0", "/etc/x-v0", "x", "a b-v0"]
 )
@@ -85,6 +89,7 @@ def test_malformed_minari_id(name):
         load(f"minari:{name}", download=True)
 
 
+@pytest.mark.fault
 def test_minari_download_only_when_allowed(tmp_path, monkeypatch):
     import minari
 

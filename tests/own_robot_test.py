@@ -181,6 +181,7 @@ def test_scales_far_apart_are_warned_of(robot, flags, tmp_path, monkeypatch, cap
     assert "-fold in scale" in line and "give --normalise" in line
 
 
+@pytest.mark.fault
 def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
     mine = tmp_path / "mine"
     shutil.copytree(PENDULUM, mine)

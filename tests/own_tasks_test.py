@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, replay_log, rollout, systems, tasks, worlds
+from h2o_jax.sim import gaps, models, replay_log, rollout, systems, tasks, worlds
 from h2o_jax.sim.motors import Motors
 from h2o_jax.sim.tasks import checking, files, mjcf
 from tests.robots import arm
@@ -107,6 +107,7 @@ def test_the_real_system_may_be_unknown():
     assert gaps.to_text(real) == "unknown" and not systems.known(real)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "finding"), [("NARROW", "obs_dim is 2"), ("SLOW", "takes 0.04 s")]
 )
@@ -126,6 +127,7 @@ def broken(text):
     return dataclasses.replace(arm.TASK, spec=spec)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
@@ -148,6 +150,35 @@ def test_models_that_do_not_fit(text, finding):
         checking.check(broken(text))
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('gravity="0 0 -9.81"', 'gravity="0 0 nan"', "opt.gravity is not finite"),
+        ('timestep="0.005"', 'timestep="inf"', "opt.timestep is not finite"),
+        ('timestep="0.005"', 'timestep="0"', "timestep is 0 s; give one above 0"),
+        ('ctrlrange="-1 3"', 'ctrlrange="-inf 3"', "actuator_ctrlrange is not fin"),
+        ('"lift"', '"\udcf4"', r"is no text \(UTF-8\)"),
+    ],
+)
+def test_model_files_whose_numbers_or_names_are_none(tmp_path, old, new, finding):
+    """MuJoCo compiles them, with a warning at most."""
+    path, text = tmp_path / "arm.xml", arm.MODEL.read_text()
+    assert old in text
+    path.write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
+    with pytest.raises(ConfigError, match=finding) as caught:
+        mjcf.from_mjcf(path, frame_skip=1, observe=lambda q, v: q, reward=lambda m: 0.0)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.fault
+def test_a_task_whose_numbers_are_none_is_not_compiled():
+    with pytest.raises(ConfigError, match=r"opt\.gravity is not finite"):
+        models.compile_model(broken(('gravity="0 0 -9.81"', 'gravity="0 0 inf"')))
+
+
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
@@ -171,6 +202,7 @@ def test_functions_that_do_not_fit(changes, finding):
         files.named(made(**changes), b"")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("content", "name", "finding"),
     [

@@ -52,6 +52,7 @@ def test_a_plan_is_flagfiles_overrides_and_comments(tmp_path):
     assert second.experiment.dataset == "somewhere/absent.hdf5" and second.missing
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -69,6 +70,7 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
         plans.read(plan(tmp_path, "# a plan", line))
 
 
+@pytest.mark.fault
 def test_plans_that_are_not_there_or_empty(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"--plan=tabel1: no such.*small/table1"):
         plans.find("tabel1")

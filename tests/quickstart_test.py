@@ -21,6 +21,7 @@ def test_the_log_is_the_one_that_the_documentation_is_about():
     np.testing.assert_allclose(log.episode_returns.max(), 2665.7, atol=0.1)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["walker", "../halfcheetah", ""])
 def test_an_unknown_packaged_log_lists_the_known(name):
     with pytest.raises(DatasetError, match="no such log; there is package:halfcheetah"):

@@ -57,6 +57,7 @@ def test_nothing_is_lost(fast, part):
     assert score.tried >= 1 and not score.failures
 
 
+@pytest.mark.fault
 def test_a_resume_without_the_commands_under_way_ends_with_other_bits():
     def act(observations, t):
         return observations @ np.array([[3.0], [0.4], [0.2], [0.5]], np.float32)

@@ -96,6 +96,7 @@ def test_the_odometry_goes_on_from_the_log():
     np.testing.assert_allclose(s_t[:, 2], [0.7, -3.0] + 0.005 * s_t[:, 3], atol=1e-12)
 
 
+@pytest.mark.fault
 def test_a_task_without_poses_is_refused():
     task = dataclasses.replace(CHEETAH, pose=None)
     log = record(make(CHEETAH, Interface()), 2)

@@ -37,6 +37,7 @@ def test_wraps_around_like_a_deque(n):
 
 
 @pytest.mark.parametrize("n", [3, CAPACITY])
+@pytest.mark.fault
 def test_a_run_of_any_length_keeps_its_newest_rows(n):
     """A counter that overflows would shift the ring, and draw from a part of it."""
     before = 2**31 - 2 - 2 * n
@@ -88,6 +89,7 @@ def test_sampled_rows_are_pinned():
     assert drawn == [644, 914, 71, 369, 709, 419, 977, 807, 94, 26]
 
 
+@pytest.mark.fault
 def test_too_many_rows_are_refused():
     with pytest.raises(ValueError, match="8 rows do not fit a capacity of 7"):
         replay.extend(replay.init(OBS, A, CAPACITY), numbered(0, 8))

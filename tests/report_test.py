@@ -138,6 +138,7 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
 
 
+@pytest.mark.fault
 def test_a_log_that_is_gone(folders, monkeypatch, tmp_path):
     folder = tmp_path / "moved"
     shutil.copytree(folders / "both", folder)
@@ -163,6 +164,7 @@ def test_a_training_that_was_stopped(folders, tmp_path):
     assert "stopped after epoch 1 of 2; --resume=" in said
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -184,6 +186,7 @@ def test_a_folder_of_an_earlier_version(folders, monkeypatch, tmp_path):
         call(report.main, monkeypatch, f"--run={folder}")
 
 
+@pytest.mark.fault
 def test_a_place_that_cannot_be_written(folders, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="--out="):

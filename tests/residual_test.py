@@ -104,6 +104,7 @@ def test_a_file_gives_the_same_residual(tmp_path):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.fault
 def test_what_is_damaged_or_another_is_refused_in_one_line(tmp_path):
     learned, path = random(CHEETAH), tmp_path / "a.npz"
     residual.save(path, learned)
@@ -226,6 +227,7 @@ def test_a_residual_of_nothing_changes_no_bit():
                 np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.fault
 def test_a_simulator_that_goes_astray_is_cut_and_counted():
     answer = np.zeros(18)
     answer[8] = 3.0
@@ -267,6 +269,7 @@ def test_resume_is_exact_and_knows_its_residual():
         corrected(CHEETAH, kinds[0], None).restore(state)
 
 
+@pytest.mark.fault
 def test_a_residual_of_another_task_is_refused():
     with pytest.raises(ConfigError, match="a residual of walker2d cannot correct"):
         corrected(CHEETAH, random(WALKER))

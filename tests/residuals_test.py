@@ -141,6 +141,7 @@ def test_rows_whose_simulated_speed_is_clipped_teach_nothing():
     np.testing.assert_array_equal(left.s_sim, seen[~fast, 0])
 
 
+@pytest.mark.fault
 def test_a_small_log_and_a_task_without_poses_are_refused(log):
     few = Transition(*(x[:200] for x in log.transition[:5]))
     small = dataclasses.replace(log, transition=few)

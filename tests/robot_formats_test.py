@@ -62,6 +62,7 @@ def test_lerobot(tmp_path):
         load(folder, file)
 
 
+@pytest.mark.fault
 def test_memory_is_asked_for_all_parts_of_a_dataset(tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
     folder = robot_logs.write_lerobot(tmp_path / "data", robot_logs.rows())
@@ -150,6 +151,7 @@ def test_ros_bags(tmp_path, storage):
     check_bag(load(folder, file, judge=zero_reward), log)
 
 
+@pytest.mark.fault
 def test_a_missing_library_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "mcap", None)
     monkeypatch.setitem(__import__("sys").modules, "mcap.reader", None)

@@ -90,6 +90,7 @@ def test_one_odd_reading_is_no_stall():
     assert robot_log.stalls(log).tolist() == [False, False, True]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -111,6 +112,7 @@ def test_what_is_no_log(tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fault
 def test_files_that_cannot_be_read(tmp_path, path):
     (tmp_path / "words.txt").write_text("x v theta theta_dot torque done\n")
     (tmp_path / "empty.txt").write_text("")

@@ -206,6 +206,7 @@ def test_the_command_runs_as_many_episodes_as_the_published_tables(runs, monkeyp
     assert experiment_of("--task=wheel_legged_stand").episodes == 10
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("given", "error", "match"),
     [

@@ -106,6 +106,7 @@ def test_the_clean_action_is_stored():
     assert (rows.s_t[:, 0] != clean.s_t[:, 0]).any()
 
 
+@pytest.mark.fault
 def test_diverged_rows_are_never_stored():
     world = make("halfcheetah", 3)
     seen = []
@@ -127,6 +128,7 @@ def test_diverged_rows_are_never_stored():
     assert len(episodes.length) == 0
 
 
+@pytest.mark.fault
 def test_hopeless_physics_stay_where_they_are_and_leave_others_alone():
     whole, _ = rollout.collect(make("halfcheetah", 2), linear_at, 3)
     world = make("halfcheetah", 2)
@@ -202,6 +204,7 @@ def test_ended_environments_are_not_stepped():
     )
 
 
+@pytest.mark.fault
 def test_diverged_evaluation_ends_the_episode():
     world = make("halfcheetah", 2, horizon=9)
 

@@ -160,6 +160,7 @@ def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
     assert len(places) == 2
 
 
+@pytest.mark.fault
 @pytest.mark.usefixtures("fast_compile")
 def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
     monkeypatch.setattr(cached, "Fitting", lambda: QUICK)

@@ -25,6 +25,7 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log") / "log.hdf5")
 
 
+@pytest.mark.fault
 def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
     tmp_path, monkeypatch, capsys
 ):
@@ -44,6 +45,7 @@ def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
         call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}", where[1])
 
 
+@pytest.mark.fault
 def test_another_dataset_is_refused_at_resume(log, tmp_path, monkeypatch):
     other = write_log(tmp_path / "log.hdf5", rows=300)
     folder = tmp_path / "run"
@@ -73,6 +75,7 @@ def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
     assert "the data itself" in printed
 
 
+@pytest.mark.fault
 def test_a_bad_log_stops_before_a_folder_is_made(tmp_path, monkeypatch):
     (tmp_path / "log.hdf5").write_bytes(b"<html>not found</html>")
     with pytest.raises(DatasetError, match=r"log\.hdf5"):
@@ -95,6 +98,7 @@ def command(*arguments, cwd):
     )
 
 
+@pytest.mark.fault
 def test_an_error_is_one_line_and_a_code(tmp_path):
     done = command("--dataset=absent.hdf5", cwd=tmp_path)
     assert done.returncode == 3

@@ -35,6 +35,7 @@ def test_a_resumed_run_has_no_other_folder(tmp_path):
         run_folder.place(both, "hopper", "sac")
 
 
+@pytest.mark.fault
 def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(ConfigError, match=f"--resume={tmp_path}"):
@@ -51,6 +52,7 @@ def test_a_lock_alone_leaves_a_folder_free(tmp_path):
     assert not run_folder.is_free(tmp_path)
 
 
+@pytest.mark.fault
 def test_a_damaged_end_of_a_line_is_told(tmp_path):
     record = RunFolder(tmp_path)
     record.write(lines(0, 1, 2))
@@ -76,6 +78,7 @@ def test_what_has_only_begun_holds_nothing(tmp_path):
     record.close()
 
 
+@pytest.mark.fault
 def test_a_checkpoint_that_was_cut_short_is_none(tmp_path):
     assert not run_folder.has_checkpoint(tmp_path)
     (tmp_path / "checkpoint" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
@@ -107,6 +110,7 @@ def test_one_process_writes_at_a_time(tmp_path):
     RunFolder(tmp_path / "run").close()
 
 
+@pytest.mark.fault
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"--run_dir=.*file/run: Not a directory"):
@@ -125,6 +129,7 @@ def test_flags_and_facts_are_kept_and_read_back(tmp_path):
         run_folder.flags(tmp_path / "absent")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["flags.flags", "versions.json", "metrics.jsonl"])
 @pytest.mark.parametrize("edit", ["digit", "cut", "bytes", "deep", "bare", "pipe"])
 def test_what_was_edited_or_damaged_is_refused_by_name(tmp_path, name, edit):
@@ -157,6 +162,7 @@ def test_what_was_edited_or_damaged_is_refused_by_name(tmp_path, name, edit):
         read(tmp_path)
 
 
+@pytest.mark.fault
 def test_a_resumed_run_writes_later_epochs_again(tmp_path):
     record = RunFolder(tmp_path)
     record.write(lines(0, 1, 2, 3))
@@ -175,6 +181,7 @@ def test_a_resumed_run_writes_later_epochs_again(tmp_path):
     assert "seal" in (tmp_path / "metrics.jsonl").read_text()
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("bit", range(8))
 def test_a_flipped_last_byte_loses_no_line(tmp_path, bit):
     record = RunFolder(tmp_path)

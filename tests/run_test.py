@@ -104,6 +104,7 @@ def test_a_saved_policy_loads_and_acts(finished):
         policies.load(finished / "whole", run=3)
 
 
+@pytest.mark.fault
 def test_a_policy_of_another_run_shape_or_no_number_is_refused(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished / "whole", folder)
@@ -126,6 +127,7 @@ def test_a_policy_of_another_run_shape_or_no_number_is_refused(finished, tmp_pat
         policies.load(folder, which="best")
 
 
+@pytest.mark.fault
 def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
     results = f"--results_dir={finished / 'results'}"
     with pytest.raises(ConfigError, match="--epochs=2: the run is at epoch 4"):
@@ -138,6 +140,7 @@ def test_fewer_epochs_than_done_is_refused(finished, monkeypatch):
         )
 
 
+@pytest.mark.fault
 def test_lines_after_the_checkpoint_are_written_again(log, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     arguments = (*H2O, f"--dataset={log}", "--epochs=4", "--evaluate_every=3")
@@ -191,6 +194,7 @@ def test_compare_reads_what_run_stores(finished, monkeypatch, capsys):
         )
 
 
+@pytest.mark.fault
 def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
     half = tmp_path / "half"
     arguments = (*H2O, f"--dataset={log}", "--epochs=2", f"--run_dir={half}")
@@ -208,6 +212,7 @@ def test_resume_continues_bit_for_bit(finished, log, tmp_path, monkeypatch):
     assert timeless(half) == timeless(finished / "whole")
 
 
+@pytest.mark.fault
 def test_what_was_killed_before_its_first_rows_goes_on(
     finished, log, tmp_path, monkeypatch
 ):
@@ -228,6 +233,7 @@ def test_what_was_killed_before_its_first_rows_goes_on(
     same_bits(whole, resumed)
 
 
+@pytest.mark.fault
 def test_what_was_killed_before_its_first_checkpoint_begins_again(
     finished, log, tmp_path, monkeypatch
 ):
@@ -248,6 +254,7 @@ def test_what_was_killed_before_its_first_checkpoint_begins_again(
     assert len(run_folder.metrics(folder)) == 15
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "code", "phase"),
     [
@@ -280,6 +287,7 @@ def test_a_signal_inside_an_epoch_saves_the_one_before(
     same_bits({k: x for k, x in whole.items() if any(y in k for y in kept)}, resumed)
 
 
+@pytest.mark.fault
 def test_a_folder_in_use_is_refused(finished, log, monkeypatch):
     arguments = (*H2O, f"--dataset={log}", f"--run_dir={finished / 'whole'}")
     with pytest.raises(ConfigError, match=r"not an empty folder.*--resume="):

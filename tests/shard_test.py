@@ -30,6 +30,7 @@ def test_a_shard_keeps_the_labels_of_the_whole_grid():
     assert shards[0].label == "gravity:2 lambda_real=0 lambda_sim=0"
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -96,6 +96,7 @@ def test_an_overlapped_run_resumes_bit_for_bit(tmp_path, monkeypatch):
     assert whole == resumed
 
 
+@pytest.mark.fault
 def test_overlap_needs_a_simulator():
     experiment = experiment_of(*TINY, "--algorithm=iql", "--overlap")
     with pytest.raises(ConfigError, match="--overlap: iql steps no simulator"):

@@ -57,6 +57,7 @@ def test_a_randomised_run_resumes_bit_for_bit(file, tmp_path, monkeypatch):
         call(run.main, monkeypatch, f"--resume={half}", "--epochs=3")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

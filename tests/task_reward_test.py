@@ -27,12 +27,14 @@ def test_rewards_and_falls_of_the_wheel_legged_robot():
     np.testing.assert_array_equal(fell, [False, True])
 
 
+@pytest.mark.fault
 def test_a_reward_of_what_no_observation_tells_is_refused():
     judge = task_reward.judge(tasks.get("halfcheetah"))
     with pytest.raises(ConfigError, match="depends on position 0 of the model"):
         judge(np.zeros((2, 17)), np.zeros((2, 6)), np.zeros((2, 17)))
 
 
+@pytest.mark.fault
 def test_a_task_without_a_pose_is_refused():
     task = dataclasses.replace(tasks.get("hopper"), pose=None)
     with pytest.raises(ConfigError, match="gives no state for an observation"):

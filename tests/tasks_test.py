@@ -115,11 +115,13 @@ def test_normalised_score():
         task.normalised(1.0, "gravity:2")
 
 
+@pytest.mark.fault
 def test_unknown_task_lists_the_choices():
     with pytest.raises(ConfigError, match=r"'humanoid'.*halfcheetah, walker2d"):
         tasks.get("humanoid")
 
 
+@pytest.mark.fault
 def test_another_gymnasiums_model_is_refused():
     with pytest.raises(ConfigError, match=f"gymnasium {gymnasium.__version__}"):
         task_lib.gymnasium_spec("walker2d.xml", "0" * 64)
@@ -187,6 +189,7 @@ def test_kinematic_log_is_the_back_thighs_range():
     assert np.median(with_gap) < 1e-6 < 1e-3 < np.median(without)
 
 
+@pytest.mark.fault
 def test_nothing_is_written_anywhere(in_empty_folder):
     assets = pathlib.Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
     before = {path: path.stat().st_mtime_ns for path in assets.iterdir()}

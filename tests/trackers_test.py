@@ -32,6 +32,28 @@ def scalars(folder):
     return found
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError("a\nb")])
+def test_a_tracker_that_fails_is_left_and_told_of_once(
+    tmp_path, monkeypatch, capsys, error
+):
+    class Failing:
+        def __init__(self, folder, name):
+            pass
+
+        def write(self, step, metrics):
+            raise error
+
+        close = write
+
+    monkeypatch.setitem(trackers._SINKS, "wandb", Failing)
+    tracker = Tracker("wandb", tmp_path, [("none", 0)])
+    tracker.write([LINE, LINE])
+    tracker.close()
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith("warning   the tracker is left, it failed (")
+
+
 def test_tensorboard_shows_what_the_metrics_say(tmp_path, monkeypatch, fast_compile):
     pytest.importorskip("tensorboardX")
     folder = tmp_path / "run"
@@ -80,6 +102,7 @@ def test_no_tracker_does_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("tensorboard", "tensorboardX"), ("wandb", "wandb"), ("trackio", "trackio")],

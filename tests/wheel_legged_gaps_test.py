@@ -56,6 +56,7 @@ def test_a_rare_push_is_waited_for():
     worlds.check_effect(FORWARD, gaps.parse("push:2"), steps=1)
 
 
+@pytest.mark.fault
 def test_a_gap_that_repeats_the_real_robot_is_refused():
     with pytest.raises(ConfigError, match="latency:2 changes nothing"):
         worlds.check_effect(STAND, gaps.parse("latency:2"), steps=20)
@@ -102,6 +103,7 @@ def test_latency_is_absolute_and_replaces_the_robots_own():
         assert gaps.interface(gaps.parse(text), STAND.interface).latency == steps
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("text", ["latency:2.5", "idealised:1.5", "deadband:-1"])
 def test_impossible_factors(text):
     with pytest.raises(ConfigError, match=text.partition(":")[0]):

@@ -94,6 +94,7 @@ def test_memory_integrates_what_the_sensors_say():
 # --- divergence -----------------------------------------------------------------
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_actions_that_are_not_finite_are_never_stepped(bad):
     world = make(CHEETAH, Interface(), Interface())
@@ -107,6 +108,7 @@ def test_actions_that_are_not_finite_are_never_stepped(bad):
     assert_same(list(world.state().values()), list(before.values()))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("large", [1e200, -1.7e308])
 def test_actions_whose_square_overflows_are_clipped_as_all_are(large):
     one, other = make(CHEETAH, Interface()), make(CHEETAH, Interface())
@@ -117,6 +119,7 @@ def test_actions_whose_square_overflows_are_clipped_as_all_are(large):
     np.testing.assert_array_equal(found.s_t, wanted.s_t)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("field", ["_qpos", "_qvel"])
 def test_diverged_physics_are_flagged_until_reset(tmp_path, monkeypatch, field):
     monkeypatch.chdir(tmp_path)
@@ -135,6 +138,7 @@ def test_diverged_physics_are_flagged_until_reset(tmp_path, monkeypatch, field):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", ["reward", "observe"])
 def test_what_is_no_number_counts_as_diverged(name):
     """A task's own formulas may leave the finite range where the physics does not."""
@@ -173,6 +177,7 @@ def test_resume_is_exact(task, second):
     assert_same(drive(world, actions[90:]), expected)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("task", "interface"), [(WALKER, Interface()), (WALKER, FAULTY), (CHEETAH, FAULTY)]
 )
@@ -199,6 +204,7 @@ def test_restoring_clears_a_divergence():
     assert not world.step(np.zeros((1, 6))).unstable.any()
 
 
+@pytest.mark.fault
 def test_state_of_another_world_is_refused():
     state = make(CHEETAH, Interface()).state()
     with pytest.raises(CheckpointError, match="not one of 2 halfcheetah"):

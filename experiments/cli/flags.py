@@ -173,7 +173,7 @@ class Flags:
         if known.kind in values.CONVERTERS:
             return values.CONVERTERS[known.kind](name, text, allowed)
         if isinstance(allowed, Range) and not allowed.contains(text):
-            raise ConfigError(f"--{name}={text}: out of range; give one {allowed.text}")
+            raise ConfigError(f"--{name}={text}: {allowed.refusal(text)}")
         return text
 
     def set(self, name: str, text: str) -> None:

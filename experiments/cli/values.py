@@ -128,7 +128,7 @@ def numbers(name: str, given: str, allowed: Range) -> tuple[float, ...]:
         except ValueError:
             raise ConfigError(f"--{name}={part}: not a number") from None
         if not allowed.contains(value):
-            raise ConfigError(f"--{name}={part}: out of range; give one {allowed.text}")
+            raise ConfigError(f"--{name}={part}: {allowed.refusal(value)}")
         values.append(value)
     if not values:
         raise ConfigError(f"--{name}=: empty; give a number")

@@ -25,24 +25,20 @@
 """
 
 import dataclasses
-import math
 import pathlib
 import tomllib
 from typing import Any
 
+from h2o_jax import settings
 from h2o_jax.data import files, tables
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
+from h2o_jax.settings import Range
 
 TASK, NONE = "task", "none"
 _TEXTS = ("time", "episode", "reward", "terminal", "timeout")
 _NUMBERS = ("rate", "gap", "latency")
-_SIGNAL: dict[str, Any] = {
-    "column": str,
-    "unit": str,
-    "low": (int, float),
-    "high": (int, float),
-}
+_LABELS, _LIMITS = ("column", "unit"), ("low", "high")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +114,14 @@ def read(path: str) -> ColumnsFile:
 
 
 def _check_number(path: str, name: str, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    least = 0.0 if name == "latency" else math.ulp(0.0)
-    if not (number and least <= value < math.inf):
+    allowed = settings.NOT_NEGATIVE if name == "latency" else settings.POSITIVE
+    if not _is_number(value, allowed):
         raise _bad(path, f"{name} = {value!r}; give a positive number")
+
+
+def _is_number(value: Any, allowed: Range = settings.ANY) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and allowed.contains(value)
 
 
 def _signals(path: str, kind: str, entry: Any) -> list[Signal]:
@@ -129,10 +129,13 @@ def _signals(path: str, kind: str, entry: Any) -> list[Signal]:
     if not isinstance(entry, dict) or not isinstance(entry.get("column"), str):
         raise _bad(path, f"a [[{kind}]] without column; name it")
     for key, value in entry.items():
-        if key not in _SIGNAL:
-            raise _bad(path, f"{kind}: {key!r} is unknown; use {', '.join(_SIGNAL)}")
-        if not isinstance(value, _SIGNAL[key]) or isinstance(value, bool):
-            raise _bad(path, f"{kind}: {key} = {value!r}; give text or a number")
+        if key not in (*_LABELS, *_LIMITS):
+            known = ", ".join((*_LABELS, *_LIMITS))
+            raise _bad(path, f"{kind}: {key!r} is unknown; use {known}")
+        if key in _LABELS and not isinstance(value, str):
+            raise _bad(path, f"{kind}: {key} = {value!r}; give text")
+        if key in _LIMITS and not _is_number(value):
+            raise _bad(path, f"{kind}: {key} = {value!r}; give a finite number")
     rest = {k: v for k, v in entry.items() if k != "column"}
     return [Signal(name, **rest) for name in spread(entry["column"])]
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields
+from h2o_jax.sim import fields, finite
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim.gaps import GapSetting
 from h2o_jax.sim.tasks.task import Task
@@ -55,7 +55,9 @@ def compile_model(
         fields.refresh(model)
     values = [(x.name, x.value) for x in gaps_lib.from_file(gaps)]
     fields.check_model(model, [name for name, _ in values])
-    return fields.scaled(model, values)
+    model = fields.scaled(model, values)
+    finite.check(model)
+    return model
 
 
 def _lengthen_capsules(spec: mujoco.MjSpec) -> None:

@@ -21,7 +21,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import finite
 from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task
 
 Observe = Callable[[Array, Array], Array]
@@ -91,10 +93,13 @@ def from_mjcf(
 def _compile(path: pathlib.Path) -> mujoco.MjModel:
     if not path.is_file():
         raise ConfigError(f"{path}: no such model file")
+    files.read_text(path, files.LARGEST_TEXT, ConfigError)  # names in it are shown
     try:
-        return mujoco.MjSpec.from_file(str(path)).compile()
-    except ValueError as error:
+        model = mujoco.MjSpec.from_file(str(path)).compile()
+        finite.check(model)
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"{path}: no model: {' '.join(str(error).split())}") from None
+    return model
 
 
 def _disturbed(spread: float) -> Reset:
