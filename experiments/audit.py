@@ -10,6 +10,8 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,12 @@ from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
 from h2o_jax.data import doctor, files
+from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import audit, gaps, replay_log
 from h2o_jax.sim.audit import Audit, Candidate, measures
+from h2o_jax.sim.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,8 @@ def main(flags: Flags) -> None:
     with parsing.of_flag("gap", choice.gap):
         candidates = gaps.parse_list(choice.gap, source.model.robot)
     out = _place(choice.out) if choice.out else None
-    log = data.read(source.dataset, source, flags.of(Reading))
+    reading = flags.of(Reading)
+    log = data.read(source.dataset, source, reading)
     found = audit.audit(
         source.model,
         candidates,
@@ -85,7 +90,7 @@ def main(flags: Flags) -> None:
     ends = np.append(~replay_log.joined(step), True)
     own = doctor.findings(np.asarray(step.s_tm1), np.asarray(step.a_tm1), ends=ends)
     found = dataclasses.replace(found, warnings=(*own, *found.warnings))
-    print(report(found, source.dataset))
+    print(report(found, source.dataset, signal_names(source.model, reading)))
     if out is not None:
         written = write(out, found, source.dataset, log.sha256)
         print(f"wrote    {', '.join(map(str, written))}")
@@ -101,8 +106,23 @@ def _place(out: str) -> pathlib.Path:
     return path
 
 
-def report(found: Audit, source: str) -> str:
-    """The table, what to know about it, and the route."""
+def signal_names(task: Task, reading: Reading) -> dict[str, str]:
+    """`s[0]` or `a[0]` -> its name, by the log's owner or else by the task."""
+    named = task.observation_signals, task.action_signals
+    if isinstance(reading.columns, ColumnsFile):
+        named = reading.columns.observations, reading.columns.actions
+    both = zip("sa", named, strict=True)
+    return {f"{x}[{i}]": y.name for x, all_ in both for i, y in enumerate(all_)}
+
+
+def report(found: Audit, source: str, names: Mapping[str, str] | None = None) -> str:
+    """The table, what to know about it, and the route.
+
+    Args:
+        found: what is reported.
+        source: of the log.
+        names: of observations and actions, such as `s[0]` -> `pitch`.
+    """
     notes = [f"warning  {text}" for text in found.warnings]
     return "\n".join(
         [
@@ -110,7 +130,10 @@ def report(found: Audit, source: str) -> str:
             "",
             *_table(found),
             "",
-            *(f"{x.name}: {_sentence(x)}" for x in found.candidates),
+            *(
+                f"{x.name}: {_named(_sentence(x), names or {})}"
+                for x in found.candidates
+            ),
             "",
             *notes,
             _route(found),
@@ -177,6 +200,11 @@ def _table(found: Audit) -> list[str]:
         verdict = f"  {x.verdict.kind:<8} {x.verdict.route}"
         lines.append(x.name.ljust(width) + "".join(numbers) + verdict)
     return lines
+
+
+def _named(sentence: str, names: Mapping[str, str]) -> str:
+    """The sentence with the names of observations and actions, as far as known."""
+    return re.sub(r"[sa]\[\d+\]", lambda x: names.get(x[0], x[0]), sentence)
 
 
 def _sentence(candidate: Candidate) -> str:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from experiments import audit, places
+from experiments.data import Reading
 from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.sim import tasks
 from tests.commands import call, write_log
 
 HOPPER = ("--task=hopper", "--horizons=5", "--windows=50", "--threads=1")
@@ -69,3 +71,11 @@ def test_published_logs_find_their_system(shared_file, monkeypatch, capsys):
     call(audit.main, monkeypatch, f"--dataset={log}", "--inertia=d4rl", "--out=",
          "--gap=none,gravity:0.5", "--rows=1000", "--windows=50")  # fmt: skip
     assert "route    as it is, with --gap=gravity:0.5" in capsys.readouterr().out
+
+
+def test_what_is_worst_has_the_names_of_the_task():
+    robot = tasks.get("wheel_legged_stand")
+    names = audit.signal_names(robot, Reading())
+    assert (names["s[3]"], names["a[0]"]) == ("v", "torque_per_wheel")
+    said = audit._named("worst dimension s[3]; most where a[0] > 1, s[10] < 2", names)
+    assert said == "worst dimension v; most where torque_per_wheel > 1, s[10] < 2"
