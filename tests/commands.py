@@ -33,6 +33,7 @@ COMMANDS = {
     "experiments.report": "experiments.report",
     "experiments.robot": "experiments.robot.__main__",
     "experiments.robot.calibrate": "experiments.robot.calibrate",
+    "experiments.robot.operate": "experiments.robot.operate",
     "experiments.robot.yardsticks": "experiments.robot.yardsticks",
 }
 """What `python -m` is given -> the module with `main` and `SETTINGS`."""

@@ -4,11 +4,13 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.robot import operate
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
 from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.sim.robot import scripted_operator
+from tests.commands import call
 
 STAND = tasks.get("wheel_legged_stand")
 FORWARD = tasks.get("wheel_legged_forward")
@@ -35,6 +37,27 @@ def test_logs_do_not_depend_on_their_company(logs):
     [alone] = scripted_operator.drive(300, [1])
     np.testing.assert_array_equal(alone.states, logs[1].states[:300])
     assert (logs[0].states[0] != logs[1].states[0]).any()
+
+
+def test_it_drives_at_a_speed(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "driving.txt"
+    call(operate.main, monkeypatch, "--speed=0.2", "--rows=3000", f"--out={path}")
+    assert "3,000" in capsys.readouterr().out
+    assert "h2o_jax" in path.read_text()  # ours, so that it may be written again
+    log, _ = robot_log.read(path)
+    [again] = scripted_operator.drive(3000, [1], speed=0.2)
+    np.testing.assert_allclose(log.states, again.states, rtol=1e-8, atol=1e-12)
+    # Against standing with the same joystick; the odometry takes 5 ms a row.
+    [standing] = scripted_operator.drive(3000, [1])
+    ahead = (log.states - standing.states)[1000:, :2]
+    assert ahead[:, 1].mean() == pytest.approx(0.2, abs=0.02)
+    assert (ahead[-1, 0] - ahead[0, 0]) / len(ahead) == pytest.approx(0.001, abs=1e-4)
+
+
+@pytest.mark.fault
+def test_a_log_needs_a_name(monkeypatch):
+    with pytest.raises(ConfigError, match=r"--out=: give a path ending in \.txt"):
+        call(operate.main, monkeypatch)
 
 
 def test_a_fall_ends_an_episode():

@@ -24,7 +24,12 @@ from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot import log as robot_log
 from h2o_jax.sim.robot.log import Log, Pairing
 from h2o_jax.sim.tasks.task import Task
-from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
+from h2o_jax.sim.tasks.wheel_legged import (
+    LOG_COLUMNS,
+    ODOMETRY_PERIOD,
+    TORQUE_LIMIT,
+    log_columns,
+)
 
 GAINS = np.array([0.6, 2.0, 15.4, 0.82])
 """N m per unit of x, v, theta, theta_dot."""
@@ -34,6 +39,7 @@ JOYSTICK_STEPS = 45.0
 """Control steps over which the joystick's correlation falls to 1/e."""
 ROWS = 16_588
 """Rows of the published log."""
+_X, _V = LOG_COLUMNS.index("x"), LOG_COLUMNS.index("v")
 
 
 def record(
@@ -71,8 +77,17 @@ def record(
     return robot_log.dataset(log, task, pairing, source)
 
 
-def drive(rows: int, seeds: Sequence[int] = (0,), real: Gaps = ()) -> list[Log]:
-    """One log of `rows` rows per seed; after a fall a new episode begins."""
+def drive(
+    rows: int, seeds: Sequence[int] = (0,), real: Gaps = (), speed: float = 0.0
+) -> list[Log]:
+    """One log of `rows` rows per seed; after a fall a new episode begins.
+
+    Args:
+        rows: of each log.
+        seeds: of joysticks and episodes.
+        real: gaps of the robot that is driven.
+        speed: m/s at which the point moves that the law holds the robot at.
+    """
     task, n = tasks.get("wheel_legged_stand"), len(seeds)
     world = worlds.make(task, [real] * n, seeds, threads=1)
     columns = log_columns(task)
@@ -81,14 +96,19 @@ def drive(rows: int, seeds: Sequence[int] = (0,), real: Gaps = ()) -> list[Log]:
     states, torque = np.empty((n, rows, len(columns))), np.empty((n, rows))
     done = np.zeros((n, rows), bool)
     command, fell = np.zeros(n), np.zeros(n, bool)
+    # x and v of that point, as the robot's software counts both.
+    there = np.zeros((n, len(columns)))
+    there[:, columns.index(_V)] = speed
     for t in range(rows):
         states[:, t, columns] = world.observations
         torque[:, t], done[:, t] = command, fell
-        wanted = world.observations @ gains + joystick[:, t]
+        wanted = (world.observations - there) @ gains + joystick[:, t]
+        there[:, columns.index(_X)] += ODOMETRY_PERIOD * speed
         command = np.clip(wanted, -TORQUE_LIMIT, TORQUE_LIMIT)
         if fell.any():
             world.reset(np.flatnonzero(fell))
             command[fell] = 0.0
+            there[fell, columns.index(_X)] = 0.0
         up = np.flatnonzero(~fell)
         step = world.step(command[up, None] / TORQUE_LIMIT, up)
         fell[:] = False
