@@ -130,8 +130,7 @@ def _unread(command: Command) -> list[str]:
     experiment, flags = command.experiment, command.flags
     if command.output.resume:  # all flags of the run are given then
         return []
-    own = {x: getattr(experiment, x) for x in ("backbone", "weighting")}
-    own = {name: value for name, value in own.items() if value}
+    own = unused.own(vars(experiment))
     names = map(flag_name, sorted(unused.of_method(experiment.algorithm, **own)))
     given = [f"--{x}" for x in names if flags.is_given(x) and not flags.is_default(x)]
     if not given:

@@ -34,12 +34,16 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     """
     if setting.get("algorithm") not in ALGORITHMS:
         return frozenset()
-    chosen = ("backbone", "weighting", "anchor")
-    own = {name: setting[name] for name in chosen if setting.get(name)}
-    names = of_method(setting["algorithm"], **own)
+    names = of_method(setting["algorithm"], **own(setting))
     if setting.get("simulator") not in _LEARNED:
         names |= {name for name in setting if name.startswith("residual_")}
     return names
+
+
+def own(setting: Mapping[str, Any]) -> dict[str, str]:
+    """What is chosen within a method, by which it reads more or fewer settings."""
+    chosen = ("backbone", "weighting", "anchor")
+    return {name: setting[name] for name in chosen if setting.get(name)}
 
 
 @functools.cache

@@ -29,7 +29,8 @@ class Range(NamedTuple):
 
     def refusal(self, value: float) -> str:
         """What is to be said of a value that it does not contain."""
-        held = " that float32 holds" if abs(value) > LARGEST else ""
+        lost = abs(value) > LARGEST or 0 < abs(value) < _SMALLEST
+        held = " that float32 holds" if lost else ""
         return f"out of range; give one {self.text}{held}"
 
 

@@ -135,6 +135,14 @@ def test_no_dry_friction_is_none(log):
     assert result.left_alone == {"dry_friction": "none is seen in this log"}
 
 
+def test_dry_friction_of_a_simulator_file_goes_where_there_is_none(log, tmp_path):
+    path = tmp_path / "stiff.toml"
+    path.write_text("[fields]\ndry_friction = 0.1\n")
+    result = found(f"@{path}", log, fields=("dry_friction",), starts=1)
+    assert values(result) == {"dry_friction": 0}
+    assert result.judged.after[1] < 1e-5 < 0.1 < result.judged.before[1]
+
+
 def test_no_latency_is_looked_for_in_rows_out_of_order(log):
     order = np.random.default_rng(0).permutation(len(log.r_t))
     mixed = jax.tree.map(lambda x: x[order], log)

@@ -11,12 +11,15 @@ from experiments import (
     run,
     run_folder,
 )
+from experiments.cli import parsing
 from experiments.collecting import Collecting
 from experiments.data import Reading
+from experiments.devices import Machine
+from experiments.run_folder import Output
 from h2o_jax import numpy_policy
 from h2o_jax.data import hdf5
 from h2o_jax.errors import DatasetError
-from tests.commands import TINY, call, experiment_of, write_log
+from tests.commands import TINY, call, experiment_of, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 
@@ -43,6 +46,16 @@ def test_sac_needs_no_data(tmp_path, monkeypatch, capsys):
     assert f"warning   {unread}" in said
     assert said.startswith("settings  published, where no flag is given")
     assert run_folder.metrics(folder)[-1]["label"] == "none"
+
+
+def test_what_an_anchor_reads_is_not_warned_of():
+    anchored = ("--anchor=advantage", "--anchor_weight=1", "--weight_high=50")
+    flags = parsed("--task=hopper", *anchored, "--critic_cloning=1")
+    given = parsing.experiment(flags), flags.of(Machine), flags.of(Output)
+    command = run.Command(*given, Reading(), Collecting(), flags)
+    assert run._unread(command) == [
+        "warning   h2o_plus --anchor=advantage never reads --critic_cloning"
+    ]
 
 
 def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):

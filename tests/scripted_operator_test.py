@@ -55,9 +55,18 @@ def test_it_drives_at_a_speed(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.fault
-def test_a_log_needs_a_name(monkeypatch):
-    with pytest.raises(ConfigError, match=r"--out=: give a path ending in \.txt"):
-        call(operate.main, monkeypatch)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--out=", r"--out=: give a path ending in \.txt"),
+        ("--real=x", "--real=x: gap 'x'"),
+    ],
+)
+def test_what_no_log_can_be_made_with_names_its_flag(
+    tmp_path, monkeypatch, given, message
+):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        call(operate.main, monkeypatch, f"--out={tmp_path / 'log.txt'}", given)
 
 
 def test_a_fall_ends_an_episode():

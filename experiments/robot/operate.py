@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from experiments import places
-from experiments.cli import console
+from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
@@ -47,7 +47,8 @@ def main(flags: Flags) -> None:
         raise ConfigError(f"--out={choice.out}: give a path ending in .txt")
     path = pathlib.Path(choice.out)
     places.try_file("out", path)
-    real = gaps.parse(choice.real, "wheel_legged")
+    with parsing.of_flag("real", choice.real):
+        real = gaps.parse(choice.real, "wheel_legged")
     seeds = [choice.operator_seed]
     [log] = scripted_operator.drive(choice.rows, seeds, real, choice.speed)
     write(path, log)

@@ -157,24 +157,28 @@ class _Search(NamedTuple):
         ended, fit = self.fits(
             {name: x for name, x in begin.items() if name not in left}, others
         )
+        gone = dict[str, float]()
         if absent := _absent(fit):
             left |= dict.fromkeys(absent, "none is seen in this log")
+            # What a simulator file has of it would stay otherwise.
+            gone = {name: 0.0 for name in absent if name in self.predict.given}
+            others |= gone
             known = {name: x for name, x in fit.values.items() if name not in absent}
             ended, fit = self.fits(known, others)
         latency = None
         if self.late:
-            latency = self.profile(fit.values)
+            latency = self.profile({**fit.values, **gone})
             # The simulator keeps its own where that may be right.
             own = self.predict.latency
             best = latency.best if latency.tells(own) else own
-            if others != {"latency": best}:
-                others = {"latency": float(best)}
+            if others["latency"] != best:
+                others |= {"latency": float(best)}
                 ended, fit = self.fits(fit.values, others)
             if not latency.tells(own):
                 left["latency"] = (
                     f"{latency.low} to {latency.high} steps fit alike, and it has {own}"
                 )
-                others = {}
+                others = gone
         known = {**fit.values, **others}
         result = Identified(
             values=(),
@@ -189,7 +193,7 @@ class _Search(NamedTuple):
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
-        given = self.predict.given
+        given = {**self.predict.given, **gone}
         values = identified.values(given, result)
         return result._replace(values=values)
 
