@@ -126,13 +126,13 @@ def _run(command: Command) -> StoppedError | None:
 
 
 def _unread(command: Command) -> list[str]:
-    """A warning of flags that were given and that the method never reads."""
+    """A warning of flags that were given, in no flagfile, and are never read."""
     experiment, flags = command.experiment, command.flags
     if command.output.resume:  # all flags of the run are given then
         return []
     own = unused.own(vars(experiment))
     names = map(flag_name, sorted(unused.of_method(experiment.algorithm, **own)))
-    given = [f"--{x}" for x in names if flags.is_given(x) and not flags.is_default(x)]
+    given = [f"--{x}" for x in names if flags.is_named(x)]
     if not given:
         return []
     method = " ".join([experiment.algorithm, *(f"--{x}={own[x]}" for x in own)])

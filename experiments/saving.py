@@ -15,6 +15,7 @@ from experiments.training import Block, Training
 from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
+_HYPER = "['learner'].hyper."
 
 
 def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
@@ -80,7 +81,9 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
     arrays = {name: hosts.own_shard(array) for name, array in arrays.items()}
     if state.replay is not None:
         _fill_replay(arrays, runs, state.replay.rows.shape)
-    tree = checkpoints.fit(arrays, _tree(training))
+    wanted = _tree(training)
+    _fill_hyper(arrays, wanted)
+    tree = checkpoints.fit(arrays, wanted)
 
     def padded(stored: Any) -> Any:
         return program.place(jax.tree.map(lambda x: _fill(x, program.runs), stored))
@@ -107,6 +110,13 @@ def _fill_replay(
     if _ROWS in arrays:
         unwritten = max(0, capacity - arrays[_ROWS].shape[1])
         arrays[_ROWS] = np.pad(arrays[_ROWS], ((0, 0), (0, unwritten), (0, 0)))
+
+
+def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
+    """Gives hyperparameters that are newer than a checkpoint the values of the flags."""
+    for name, value in checkpoints.flatten(wanted).items():
+        if name.startswith(_HYPER):
+            arrays.setdefault(name, value)
 
 
 def _tree(training: Training) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Flags:
         self._groups = groups
         self._hidden = set(hidden) - set(groups)
         self._argument = argument
+        self._named: set[str] = set()
         self._known: dict[str, Known] = {}
         self._flags = FlagValues()
         self._flags.set_gnu_getopt()
@@ -71,6 +72,7 @@ class Flags:
                 given again.
         """
         problems.check_utf8(argv)
+        self._named = {x.lstrip("-").partition("=")[0] for x in argv[1:]}
         try:
             rest = self._flags(list(argv))
             if self._argument and len(rest) in self._arguments():
@@ -185,6 +187,10 @@ class Flags:
     def is_given(self, name: str) -> bool:
         """Whether a flag was given, be it its default."""
         return bool(self._flags[name].present)
+
+    def is_named(self, name: str) -> bool:
+        """Whether a flag was given on the command line itself, in no flagfile."""
+        return not self._named.isdisjoint({name, f"no{name}"})
 
     def is_default(self, name: str) -> bool:
         """Whether a flag has its default value, given or not."""
