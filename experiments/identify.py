@@ -62,7 +62,10 @@ def main(flags: Flags) -> None:
         with places.writing("out", choice.out):
             file = provenance.content(found, start, log, seconds)
             simulator_file.write(choice.out, file, provenance.COMMENT)
-        print(f"\nwrote    {choice.out}; use it as --gap=@{choice.out}")
+        use = f"use it as --gap=@{choice.out}"
+        if not found.judged.better:
+            use = f"--gap={choice.gap} is as good"
+        print(f"\nwrote    {choice.out}; {use}")
 
 
 def _check_out(out: str) -> None:
@@ -146,9 +149,21 @@ def notes(found: Identified) -> list[str]:
     if found.latency is not None:
         profile = ", ".join(f"{k}: {x:.4f}" for k, x in found.latency.errors.items())
         lines.append(f"error by latency {profile}")
+    lines += _stand_in(found)
     lines += _noise(found)
     lines += _gain(found.judged)
     return lines
+
+
+def _stand_in(found: Identified) -> list[str]:
+    """Gravity is known wherever the robot stands, unless the simulator's was wrong."""
+    gravity = {x.name: x for x in found.values}.get("gravity")
+    if gravity is None or gravity.low <= 1 <= gravity.high:
+        return []
+    return [
+        f"gravity {gravity.value:.3g}: unless the simulator's was wrong, it stands in for "
+        "what no field is, such as a centre of mass; masses then do, too"
+    ]
 
 
 def _noise(found: Identified) -> list[str]:

@@ -113,7 +113,7 @@ def _fill_replay(
 
 
 def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
-    """Gives hyperparameters that are newer than a checkpoint the values of the flags."""
+    """Gives hyperparameters that are newer than a checkpoint the flags' values."""
     for name, value in checkpoints.flatten(wanted).items():
         if name.startswith(_HYPER):
             arrays.setdefault(name, value)

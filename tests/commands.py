@@ -12,6 +12,7 @@ from experiments import collect, devices, inspect, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import Grid
+from experiments.robot import operate
 from h2o_jax.data import datasets
 from h2o_jax.sim import gaps, rollout, tasks, worlds
 
@@ -86,7 +87,7 @@ def call(main, monkeypatch, *arguments):
     hidden = getattr(module, "HIDDEN", ())
     flags = parsed(*arguments, settings=module.SETTINGS, hidden=hidden)
     main(flags)
-    if module not in (inspect, collect):
+    if module not in (inspect, collect, operate):
         flags.try_places()
 
 

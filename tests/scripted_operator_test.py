@@ -43,7 +43,8 @@ def test_it_drives_at_a_speed(tmp_path, monkeypatch, capsys):
     path = tmp_path / "driving.txt"
     call(operate.main, monkeypatch, "--speed=0.2", "--rows=3000", f"--out={path}")
     assert "3,000" in capsys.readouterr().out
-    assert "h2o_jax" in path.read_text()  # ours, so that it may be written again
+    with pytest.raises(ConfigError, match="exists, and may be somebody's own work"):
+        call(operate.main, monkeypatch, "--rows=300", f"--out={path}")
     log, _ = robot_log.read(path)
     [again] = scripted_operator.drive(3000, [1], speed=0.2)
     np.testing.assert_allclose(log.states, again.states, rtol=1e-8, atol=1e-12)

@@ -60,8 +60,7 @@ def write(path: pathlib.Path, log: Log) -> None:
     """Writes a log in the form of the published one."""
     columns = [log.states, log.torque[:, None], log.done[:, None]]
     with files.replacing(path) as part:
-        head = f"{places.MARK}: x v theta theta_dot torque done"
-        np.savetxt(part, np.concatenate(columns, axis=1), fmt="%.9g", header=head)
+        np.savetxt(part, np.concatenate(columns, axis=1), fmt="%.9g")
 
 
 if __name__ == "__main__":
