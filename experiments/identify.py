@@ -161,8 +161,8 @@ def _stand_in(found: Identified) -> list[str]:
     if gravity is None or gravity.low <= 1 <= gravity.high:
         return []
     return [
-        f"gravity {gravity.value:.3g}: unless the simulator's was wrong, it stands in for "
-        "what no field is, such as a centre of mass; masses then do, too"
+        f"gravity {gravity.value:.3g}: unless the simulator's was wrong, it stands in "
+        "for what no field is, such as a centre of mass; masses then do, too"
     ]
 
 

@@ -8,6 +8,7 @@ as those of small steps only see such jumps and stall where they begin:
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -195,6 +196,19 @@ def fit(
         float(np.sqrt(np.square(found.fun).mean())),
         found.status > 0,
     )
+
+
+def starts(
+    values: Mapping[str, float], bounds: tuple[float, float], count: int, seed: int
+) -> list[dict[str, float]]:
+    """The values as given, then random ones within a factor of 4 and the bounds."""
+    if not values:
+        return [{}]
+    given = np.log(list(values.values()))
+    rng = np.random.default_rng(seed)
+    spread = rng.uniform(-1, 1, (count - 1, len(given))) * math.log(4.0)
+    every = np.clip(given + np.vstack([0 * given, spread]), *limits([*values], bounds))
+    return [dict(zip(values, np.exp(z).tolist(), strict=True)) for z in every]
 
 
 def limits(names: Sequence[str], bounds: tuple[float, float]) -> tuple[Array, Array]:

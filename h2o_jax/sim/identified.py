@@ -8,22 +8,7 @@ import numpy as np
 from h2o_jax.sim import fields
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fitting import Fit
-
-
-class Latency(NamedTuple):
-    """The simulator's error with each latency."""
-
-    errors: dict[int, float]
-    """Control steps -> root mean square of the residuals."""
-    best: int
-    low: int
-    high: int
-    """Of all latencies that are not worse than the best in nearly all blocks of rows,
-    the least and the largest."""
-
-    def tells(self, own: int) -> bool:
-        """Whether the log tells it, rather than that a simulator's own may be right."""
-        return self.low == self.high or not self.low <= own <= self.high
+from h2o_jax.sim.latencies import Latency
 
 
 class Judged(NamedTuple):
@@ -96,7 +81,8 @@ def values(given: Mapping[str, float], found: Identified) -> tuple[Value, ...]:
         known[name] = Value(name, float(np.exp(z)), float(low), float(high))
     late = found.latency
     if late and "latency" not in found.left_alone:
-        known["latency"] = Value("latency", *map(float, late[1:]))
+        low, high = min(late.alike), max(late.alike)
+        known["latency"] = Value("latency", float(late.best), float(low), float(high))
     if found.action_noise is not None:
         known["action_noise"] = Value.exactly("action_noise", found.action_noise)
     return tuple(known.values())

@@ -5,37 +5,36 @@ the log cannot tell is left alone and named; see `fields`, `fitting` and `log_no
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import mujoco
-import numpy as np
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
-from h2o_jax.sim import fields, fitting, identified, log_noise, settling, windows
+from h2o_jax.sim import (
+    fields,
+    fitting,
+    identified,
+    latencies,
+    log_noise,
+    settling,
+    telling,
+    windows,
+)
 from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.identified import Identified, Judged, Latency
+from h2o_jax.sim.identified import Identified, Judged
+from h2o_jax.sim.latencies import Latency
 from h2o_jax.sim.models import Inertia
-from h2o_jax.sim.tasks.task import Array, Task
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition
 
-LAGS = tuple(range(6))
-"""Latencies that are tried."""
 HORIZONS = (1, 10)
 """Steps at which simulators are judged."""
-_CONDITION = 30.0
-"""Above it, fields only change the units of each other."""
 _COARSE = 1e-4
 """Tolerance of the fits that only choose a start."""
-_FINE = 0.005
-"""Step of the derivatives that tell what the log can tell: proportional columns look
-less so at larger steps."""
-_SILENT = 1e-4
-"""Change of the prediction per e-fold, in std of the log's, below which is none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,8 +104,8 @@ def identify(
     predict = Predictor(task, start, inertia, threads)
     how = _of_model(how, predict.model)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
-    late = "latency" in how.fields and _follow(rows, max(LAGS))
-    lead = max(LAGS) if late else predict.latency
+    late = "latency" in how.fields and _follow(rows, max(latencies.LAGS))
+    lead = max(latencies.LAGS) if late else predict.latency
     return _Search(predict, rows, how, lead, late).run()
 
 
@@ -151,7 +150,9 @@ class _Search(NamedTuple):
         begin = self.begin()
         if self.late:
             others = {"latency": float(self.profile(begin).best)}
-        sensitivity, condition, left = self.tellable(begin, others)
+        sensitivity, condition, left = telling.tellable(
+            self.predict, self.few(), begin, asked, others
+        )
         if "latency" in asked and not self.late:
             left["latency"] = "too few rows of the log follow each other"
         ended, fit = self.fits(
@@ -175,9 +176,8 @@ class _Search(NamedTuple):
                 others |= {"latency": float(best)}
                 ended, fit = self.fits(fit.values, others)
             if not latency.tells(own):
-                left["latency"] = (
-                    f"{latency.low} to {latency.high} steps fit alike, and it has {own}"
-                )
+                alike = " or ".join(map(str, latency.alike))
+                left["latency"] = f"{alike} steps fit alike, and it has {own}"
                 others = gone
         known = {**fit.values, **others}
         result = Identified(
@@ -218,42 +218,6 @@ class _Search(NamedTuple):
             left["action_noise"] = "none is seen above the simulator's other errors"
         return std
 
-    def tellable(
-        self, scales: Mapping[str, float], others: Mapping[str, float]
-    ) -> tuple[dict[str, float], float, dict[str, str]]:
-        """What the log can tell, from derivatives where the fit begins.
-
-        Fields without an effect are left alone; then, while some mixture of fields has
-        nearly none, the last that it needs.
-
-        Returns:
-            Field -> sensitivity; the condition number of those fitted; field -> why
-            it is not.
-        """
-        names, left = list(scales), dict[str, str]()
-        if not names:
-            return {}, 1.0, left
-        chosen, z = self.few(), np.log(list(scales.values()))
-        jac = fitting.jacobian(self.predict, chosen, names, z, others, _FINE)
-        size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
-        sensitivity = dict(zip(names, size, strict=True))
-        kept = [name for name in names if sensitivity[name] >= _SILENT]
-        left = {x: "it changes nothing in this log" for x in names if x not in kept}
-        if len(left) == len(self.how.fields):
-            raise ConfigError(
-                f"--fields={','.join(left)}: changes nothing in this log; name others"
-            )
-        while kept:
-            columns = jac[:, [names.index(name) for name in kept]]
-            condition, mixture = fitting.condition(columns)
-            if condition <= _CONDITION:
-                return sensitivity, condition, left
-            pairs = zip(kept, mixture, strict=True)
-            *partners, last = [name for name, share in pairs if share > 0.3]
-            left[last] = f"the log tells it only relative to {', '.join(partners)}"
-            kept.remove(last)
-        return sensitivity, 1.0, left
-
     def fits(
         self, scales: Mapping[str, float], others: Mapping[str, float]
     ) -> tuple[tuple[Fit, ...], Fit]:
@@ -262,7 +226,7 @@ class _Search(NamedTuple):
         rest = (how.bounds, how.evaluations, others)
         ended = tuple(
             fitting.fit(predict, few, begin, *rest, _COARSE)
-            for begin in _starts(scales, how)
+            for begin in fitting.starts(scales, how.bounds, how.starts, how.fit_seed)
         )
         best = min(ended, key=lambda fit: fit.cost)
         chosen = self.pick(how.windows, 1, 1)
@@ -274,28 +238,11 @@ class _Search(NamedTuple):
             fit = fit._replace(converged=fit.converged and former)
         return ended, settling.settle(predict, chosen, fit, how.bounds, others)
 
-    def profile(self, scales: Mapping[str, float]) -> Latency:
-        """The error with each latency, as steps have no derivative.
-
-        In windows of several steps where there are some: a command that comes late
-        moves a noisy robot less in one step than the noise does.
-        """
+    def profile(self, values: Mapping[str, float]) -> Latency:
+        """By windows of several steps where there are some."""
         long = self.pick(self.how.long_windows, self.how.long_steps)
         chosen = long if _many(long) else self.few()
-        squares = []
-        for lag in LAGS:
-            values = {**scales, "latency": float(lag)}
-            f = fitting.residuals(self.predict, chosen, values)
-            squares.append(np.square(f).mean(axis=(1, 2)))
-        mean = [float(x.mean()) for x in squares]
-        best = int(np.argmin(mean))
-        alike = [
-            lag
-            for lag, x in zip(LAGS, squares, strict=True)
-            if not _worse(x - squares[best])
-        ]
-        errors = {lag: math.sqrt(x) for lag, x in zip(LAGS, mean, strict=True)}
-        return Latency(errors, LAGS[best], min(alike), max(alike))
+        return latencies.profile(self.predict, chosen, values)
 
     def judge(self, known: Mapping[str, float]) -> Judged:
         """One and ten steps in held-out episodes, before and after."""
@@ -319,12 +266,6 @@ class _Search(NamedTuple):
         return self.rows.pick(count, steps, seed, held_out, self.lead)
 
 
-def _worse(more: Array) -> bool:
-    """Whether errors of windows are larger, by `more`, in nearly all blocks of them."""
-    blocks = np.array_split(more, fitting.BLOCKS)
-    return sum(x.mean() > 0 for x in blocks) >= 0.9 * fitting.BLOCKS
-
-
 def _many(chosen: windows.Windows) -> bool:
     """Whether there are enough windows of several steps to fit to."""
     return len(chosen.first) >= windows.LEAST // 2
@@ -334,15 +275,3 @@ def _absent(fit: Fit) -> list[str]:
     """Fields that are added to the model, of which the log wants none."""
     ended = zip(fit.names, fit.bound, strict=True)
     return [name for name, end in ended if end < 0 and fields.find(name).unit]
-
-
-def _starts(scales: Mapping[str, float], how: Fitting) -> list[dict[str, float]]:
-    """The scales as given, then random ones within a factor of 4 and the bounds."""
-    if not scales:
-        return [{}]
-    given = np.log(list(scales.values()))
-    rng = np.random.default_rng(how.fit_seed)
-    spread = rng.uniform(-1, 1, (how.starts - 1, len(given))) * math.log(4.0)
-    limits = fitting.limits(tuple(scales), how.bounds)
-    every = np.clip(given + np.vstack([0 * given, spread]), *limits)
-    return [dict(zip(scales, np.exp(z).tolist(), strict=True)) for z in every]

@@ -1,0 +1,59 @@
+"""Which fields of a simulator a log can tell, before any is fitted."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.sim import fitting
+from h2o_jax.sim.fitting import Predictor
+from h2o_jax.sim.windows import Windows
+
+_CONDITION = 30.0
+"""Above it, fields only change the units of each other."""
+_FINE = 0.005
+"""Step of the derivatives that tell what the log can tell: proportional columns look
+less so at larger steps."""
+_SILENT = 1e-4
+"""Change of the prediction per e-fold, in std of the log's, below which is none."""
+
+
+def tellable(
+    predict: Predictor,
+    chosen: Windows,
+    scales: Mapping[str, float],
+    asked: Sequence[str],
+    others: Mapping[str, float],
+) -> tuple[dict[str, float], float, dict[str, str]]:
+    """What the log can tell, from derivatives where the fit begins.
+
+    Fields without an effect are left alone; then, while some mixture of fields has
+    nearly none, the last that it needs.
+
+    Returns:
+        Field -> sensitivity; the condition number of those fitted; field -> why
+        it is not.
+    """
+    names, left = list(scales), dict[str, str]()
+    if not names:
+        return {}, 1.0, left
+    z = np.log(list(scales.values()))
+    jac = fitting.jacobian(predict, chosen, names, z, others, _FINE)
+    size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
+    sensitivity = dict(zip(names, size, strict=True))
+    kept = [name for name in names if sensitivity[name] >= _SILENT]
+    left = {x: "it changes nothing in this log" for x in names if x not in kept}
+    if len(left) == len(asked):
+        raise ConfigError(
+            f"--fields={','.join(left)}: changes nothing in this log; name others"
+        )
+    while kept:
+        columns = jac[:, [names.index(name) for name in kept]]
+        condition, mixture = fitting.condition(columns)
+        if condition <= _CONDITION:
+            return sensitivity, condition, left
+        pairs = zip(kept, mixture, strict=True)
+        *partners, last = [name for name, share in pairs if share > 0.3]
+        left[last] = f"the log tells it only relative to {', '.join(partners)}"
+        kept.remove(last)
+    return sensitivity, 1.0, left
