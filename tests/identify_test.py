@@ -20,6 +20,7 @@ from h2o_jax.sim import (
     rollout,
     simulator_file,
     tasks,
+    telling,
     windows,
     worlds,
 )
@@ -80,9 +81,9 @@ def test_fields_that_only_change_units_are_named_and_one_is_held(log):
     names = ("body_mass", "joint_damping", "joint_stiffness", "joint_armature")
     predict = fitting.Predictor(CHEETAH, (), "modern", 1)
     rows = windows.sort(CHEETAH, predict.model, log, 0.1, 0)
-    how = dataclasses.replace(FEW, fields=(*names, "actuator_gear"))
-    search = identify._Search(predict, rows, how, 0, late=False)
-    _, condition, left = search.tellable(dict.fromkeys(how.fields, 1.0), {})
+    ones = dict.fromkeys((*names, "actuator_gear"), 1.0)
+    few = rows.pick(400, 1, 0)
+    _, condition, left = telling.tellable(predict, few, ones, [*ones], {})
     assert list(left) == ["actuator_gear"] and condition < 10
     assert all(name in left["actuator_gear"] for name in names)
 
