@@ -178,6 +178,12 @@ def test_a_task_whose_numbers_are_none_is_not_compiled():
         models.compile_model(broken(('gravity="0 0 -9.81"', 'gravity="0 0 inf"')))
 
 
+def test_infinity_is_no_limit():
+    old = 'ctrlrange="-1 3"'
+    endless = broken((old, f'{old} forcelimited="true" forcerange="-inf inf"'))
+    assert np.isinf(models.compile_model(endless).actuator_forcerange).any()
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("changes", "finding"),

@@ -8,6 +8,9 @@ import numpy as np
 
 from h2o_jax.errors import ConfigError
 
+_LIMITS = ("jnt_range", "actuator_forcerange", "actuator_actrange", "tendon_range")
+"""Fields in which infinity says that there is no limit."""
+
 
 def check(model: mujoco.MjModel) -> None:
     """Makes sure that every number of a model is finite, and that time goes on.
@@ -19,7 +22,7 @@ def check(model: mujoco.MjModel) -> None:
         for name in dir(record):
             value = getattr(record, name)
             number = isinstance(value, float | np.ndarray)
-            if number and not _is_finite(np.asarray(value)):
+            if number and not _is_fit(np.asarray(value), name in _LIMITS):
                 raise ConfigError(
                     f"the model's {place}{name} is not finite; give it finite numbers"
                 )
@@ -29,5 +32,7 @@ def check(model: mujoco.MjModel) -> None:
         )
 
 
-def _is_finite(values: np.ndarray) -> bool:
-    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+def _is_fit(values: np.ndarray, is_limit: bool) -> bool:
+    if values.dtype.kind != "f":
+        return True
+    return not np.isnan(values).any() and (is_limit or np.isfinite(values).all())
