@@ -239,9 +239,10 @@ class Grid:
     )
     defaults: Literal["recommended", "balancing", "published"] = setting(
         "recommended",
-        "Values of flags that are not given: those of flagfiles/recommended/, with "
-        "which methods learn faster; what changes of them for robots that have to "
-        "balance; or the published ones.",
+        "Values of flags that are not given: recommended, those of "
+        "flagfiles/recommended/, with which methods learn faster; balancing, these and "
+        "those of flagfiles/recommended/balancing/, for robots that can fall; or the "
+        "published ones.",
         tags=[PLACE],
     )
     lambda_: tuple[float, ...] | None = setting(

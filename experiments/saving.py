@@ -114,9 +114,8 @@ def _fill_replay(
 
 def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
     """Gives hyperparameters that are newer than a checkpoint the flags' values."""
-    for name, value in checkpoints.flatten(wanted).items():
-        if name.startswith(_HYPER):
-            arrays.setdefault(name, value)
+    for name, value in vars(wanted["learner"].hyper).items():
+        arrays.setdefault(f"{_HYPER}{name}", np.asarray(value))
 
 
 def _tree(training: Training) -> dict[str, Any]:

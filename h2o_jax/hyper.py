@@ -55,7 +55,7 @@ class Hyper(struct.PyTreeNode):
     )
     anchor_weight: Any = setting(
         0.1,
-        "Factor on the anchor of h2o_plus' policy, in units of the values' size.",
+        "Factor on the anchor of h2o_plus' policy, relative to the mean size of Q.",
         NOT_NEGATIVE,
     )
     ratio_low: Any = setting(

@@ -57,7 +57,7 @@ class Fitting:
     )
     bounds: tuple[float, float] = setting(
         (0.1, 5.0),
-        "LOW:HIGH of every scale, relative to --gap; of dry_friction in twentieths.",
+        "LOW:HIGH of every scale, relative to --gap; of dry_friction relative to 0.05.",
     )
     windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
     long_windows: int = setting(
