@@ -107,7 +107,7 @@ def _run(command: Command) -> StoppedError | None:
             mine, method, command.reading, command.collecting, machine.threads
         )
     if hosts.leads():
-        print(f"settings  {command.flags.value('defaults')}, where no flag is given")
+        print(_settings(command.flags, dataset))
         print("".join(f"{x}\n" for x in _unread(command)), end="")
         print(_plan(mine, dataset, machine.threads))
     with hosts.one_first():
@@ -123,6 +123,15 @@ def _run(command: Command) -> StoppedError | None:
         return _train(command, training, where, robot, mended)
     finally:
         where.close()
+
+
+def _settings(flags: Flags, dataset: Dataset | None) -> str:
+    """Which values flags have that were not given, and whether others may suit."""
+    line = f"settings  {flags.value('defaults')}, where no flag is given"
+    falls = dataset is not None and not np.all(dataset.transition.discount_t)
+    if falls and not flags.is_given("defaults"):
+        line += "; this log has falls: --defaults=balancing may begin faster"
+    return line
 
 
 def _unread(command: Command) -> list[str]:

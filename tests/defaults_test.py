@@ -102,3 +102,14 @@ def test_help_says_what_is_recommended():
         "--critic_lr=0.0003  (> 0; a list is one run each)  recommended: 1e-3" in shown
     )
     assert "--weighting=  (ratio, normalised, unit)  recommended: unit" in shown
+
+
+def test_help_is_for_the_method_that_is_given():
+    flags = flags_of("--algorithm=sac")
+    assert "recommended: 10000" in flags.help("")
+    assert "--weighting=  (ratio, normalised, unit)\n" in flags.help("")
+
+
+def test_random_steps_are_none_of_a_method_without_a_simulator():
+    assert "random_steps" in unused({"algorithm": "iql"})
+    assert "random_steps" not in unused({"algorithm": "h2o_plus"})

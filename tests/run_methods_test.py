@@ -12,14 +12,16 @@ from experiments import (
     run_folder,
 )
 from experiments.cli import parsing
+from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.run_folder import Output
 from h2o_jax import numpy_policy
-from h2o_jax.data import hdf5
+from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import DatasetError
 from tests.commands import TINY, call, experiment_of, parsed, write_log
+from tests.logs import as_transition, columns
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 
@@ -56,6 +58,18 @@ def test_what_an_anchor_reads_is_not_warned_of():
     assert run._unread(command) == [
         "warning   h2o_plus --anchor=advantage never reads --critic_cloning"
     ]
+
+
+@pytest.mark.parametrize("terminal", [(), (39,)])
+def test_a_log_with_falls_is_told_of_other_settings(terminal):
+    rows = as_transition(columns(terminal=terminal))
+    log = datasets.Dataset(rows, np.zeros(2), np.zeros(2), 0, "log", "")
+    said = "this log has falls: --defaults=balancing may begin faster"
+    flags = Flags(*run.SETTINGS)
+    flags.parse(["run", "--task=hopper"])
+    assert (said in run._settings(flags, log)) == bool(terminal)
+    for kind in ("balancing", "recommended"):
+        assert said not in run._settings(parsed(f"--defaults={kind}"), log)
 
 
 def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):

@@ -57,10 +57,10 @@ def command(
     sys.unraisablehook = _unraisable
     try:
         with interrupts.ending():
+            flags.parse([x for x in sys.argv if x not in {*_HELP, _DEBUG}])
             if _HELP & set(sys.argv[1:]):
                 print(flags.help(describe))
             else:
-                flags.parse([x for x in sys.argv if x != _DEBUG])
                 flags.try_places()
                 main(flags)
             # Now, as what is refused at the end of Python has no line.

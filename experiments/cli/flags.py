@@ -260,12 +260,15 @@ class Flags:
         return [name for name, known in self._known.items() if known.group is group]
 
     def help(self, describe: str) -> str:
-        """What `--help` shows: the flags by group, in the order of the groups."""
+        """What `--help` shows: the flags by group, in the order of the groups.
+
+        What is recommended is for the given `--defaults` and `--algorithm`.
+        """
         blocks = [describe.strip()]
         advised = {}
         if "defaults" in self._known and "defaults" not in self._hidden:
             names = ("defaults", "algorithm")
-            kind, method = (str(self._flags[x].default) for x in names)
+            kind, method = (str(self._flags[x].value) for x in names)
             advised = recommended.values(kind, method)
         for group in self._groups:
             shown = [x for x in self.names(group) if x not in self._hidden]
