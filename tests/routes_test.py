@@ -103,14 +103,17 @@ def test_what_does_not_help_is_not_used_which_is_kept_too(
     with monkeypatch.context() as patch:
         patch.setattr(identify, "identify", useless)
         assert prepare("identified", "gravity:2")[0] == Simulator(wrong)
+    waiting = "identify  gravity:2: fitting its fields to the log"
     said = "identify  gravity:2: not better on held-out episodes, not used; see "
-    assert said in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert waiting in printed and said in printed
     with monkeypatch.context() as patch:
         patch.setattr(identify, "identify", pytest.fail)
         simulators = prepare("identified", "gravity:2", randomise=True)
     assert simulators[0] == Simulator(wrong)
     printed = capsys.readouterr().out
     assert said in printed and "randomise gravity:2: no intervals" in printed
+    assert waiting not in printed
     mended = routes.mended(experiment_of("identified", "gravity:2"), simulators)
     assert [*mended.values()] == 2 * [
         {"identified": "not used", "residual": "not used"}
