@@ -190,13 +190,18 @@ def test_a_save_that_fails_is_loud_and_leaves_the_old_one(tmp_path, tree):
 def test_a_save_leaves_nothing_in_memory(tmp_path):
     """Orbax's own writer left 224 bytes for each array: 220 kB here."""
     arrays = {f"x{i}": np.full(8, i) for i in range(100)}
+
+    def left():
+        gc.collect()
+        tracemalloc.start()
+        for _ in range(10):
+            checkpoints.save(tmp_path, {"state": arrays}, {})
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return held
+
     for _ in range(3):  # caches fill
         checkpoints.save(tmp_path, {"state": arrays}, {})
-    gc.collect()
-    tracemalloc.start()
-    for _ in range(10):
-        checkpoints.save(tmp_path, {"state": arrays}, {})
-    gc.collect()
-    left, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert left < 110_000
+    # Threads that earlier tests left may allocate in one round, a leak is in all.
+    assert min(left() for _ in range(3)) < 110_000
