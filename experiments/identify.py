@@ -52,7 +52,7 @@ def main(flags: Flags) -> None:
     parsing.check_log_alone(flags, "the real system is only known by its log")
     log = data.read(source.dataset, source, flags.of(Reading))
     data.check_task(dataclasses.replace(source, real=()), log, choice.threads)
-    print(f"fitting  {choice.gap} to the log, a minute or so", flush=True)
+    print(f"fitting  {task.name}, gap {choice.gap}, to the log: minutes", flush=True)
     began = time.perf_counter()
     found = identify.identify(
         task, start, log.transition, how, source.inertia, choice.threads

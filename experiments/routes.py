@@ -113,7 +113,7 @@ def _audited(needs: Mending, gap: Gaps) -> Verdict:
 def _identified(needs: Mending, gap: Gaps) -> Gaps:
     """The simulator with fields fitted to the log."""
     if not cached.fitted_place(needs, gap).is_file():
-        _say("identify", gap, "fitting its fields to the log, a minute or so")
+        _say("identify", gap, "fitting its fields to the log: a minute or two")
     mended, line = cached.fitted(needs, gap)
     _say("identify", gap, line)
     return mended
@@ -122,7 +122,7 @@ def _identified(needs: Mending, gap: Gaps) -> Gaps:
 def _corrected(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator with what it misses."""
     if not cached.residual_place(needs, gap).is_file():
-        _say("residual", gap, "learning what it misses of the log, minutes")
+        _say("residual", gap, "learning what it misses of the log: minutes")
     learned, line = cached.corrected(needs, gap)
     _say("residual", gap, line)
     return Simulator(gap, learned if learned.useful else None)

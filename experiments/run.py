@@ -129,9 +129,11 @@ def _settings(flags: Flags, dataset: Dataset | None) -> str:
     """Which values flags have that were not given, and whether others may suit."""
     line = f"settings  {flags.value('defaults')}, where no flag is given"
     falls = dataset is not None and not np.all(dataset.transition.discount_t)
-    if falls and not flags.is_given("defaults"):
-        line += "; this log has falls: --defaults=balancing may begin faster"
-    return line
+    measured = flags.value("algorithm") == "h2o_plus"
+    if not falls or not measured or flags.is_given("defaults"):
+        return line
+    other = "--defaults=balancing may begin faster"
+    return f"{line}; if episodes of this log end by falls, {other}"
 
 
 def _unread(command: Command) -> list[str]:

@@ -121,6 +121,19 @@ def test_every_command_knows_debug(capsys, monkeypatch):
     assert "--debug" in capsys.readouterr().out
 
 
+def test_help_is_for_the_method_that_is_given(monkeypatch, capsys):
+    arguments = ("prog", "--algorithm=sac", "--help")
+    monkeypatch.setattr(sys, "argv", [*arguments])
+    console.command(raising(AssertionError()), "What it does.", run.SETTINGS)
+    assert "recommended: 10000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", ["--nonsense", "--size=four"])
+def test_help_is_shown_beside_a_wrong_flag(monkeypatch, capsys, wrong):
+    assert command(monkeypatch, raising(AssertionError()), wrong, "--help") == 0
+    assert "--size" in capsys.readouterr().out
+
+
 def test_a_command_that_succeeds_gets_its_flags(monkeypatch, capsys):
     sizes = []
     main = lambda flags: sizes.append(flags.of(Example).size)  # noqa: E731

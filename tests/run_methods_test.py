@@ -64,12 +64,14 @@ def test_what_an_anchor_reads_is_not_warned_of():
 def test_a_log_with_falls_is_told_of_other_settings(terminal):
     rows = as_transition(columns(terminal=terminal))
     log = datasets.Dataset(rows, np.zeros(2), np.zeros(2), 0, "log", "")
-    said = "this log has falls: --defaults=balancing may begin faster"
+    said = "end by falls, --defaults=balancing may begin faster"
     flags = Flags(*run.SETTINGS)
     flags.parse(["run", "--task=hopper"])
     assert (said in run._settings(flags, log)) == bool(terminal)
     for kind in ("balancing", "recommended"):
         assert said not in run._settings(parsed(f"--defaults={kind}"), log)
+    flags.parse(["run", "--task=hopper", "--algorithm=iql"])
+    assert said not in run._settings(flags, log)
 
 
 def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What a person sees: help, progress and one line per error."""
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -57,10 +58,13 @@ def command(
     sys.unraisablehook = _unraisable
     try:
         with interrupts.ending():
-            flags.parse([x for x in sys.argv if x not in {*_HELP, _DEBUG}])
+            given = [x for x in sys.argv if x not in {*_HELP, _DEBUG}]
             if _HELP & set(sys.argv[1:]):
+                with contextlib.suppress(H2OError):  # help is for those who erred, too
+                    flags.parse(given)
                 print(flags.help(describe))
             else:
+                flags.parse(given)
                 flags.try_places()
                 main(flags)
             # Now, as what is refused at the end of Python has no line.
