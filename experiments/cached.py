@@ -6,7 +6,7 @@ Every file lies under a name that all it depends on decides.
 import hashlib
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import h2o_jax
@@ -20,8 +20,19 @@ from h2o_jax.sim.identify import Fitting
 from h2o_jax.sim.residual import Residual
 
 
-def corrected(mending: Mending, gap: Gaps) -> tuple[Residual, str]:
+def _silent() -> None:
+    """Says nothing."""
+
+
+def corrected(
+    mending: Mending, gap: Gaps, begins: Callable[[], None] = _silent
+) -> tuple[Residual, str]:
     """A simulator's residual; learned, and kept, if it is absent.
+
+    Args:
+        mending: what it is learned from.
+        gap: of the simulator.
+        begins: called before it is learned, which takes minutes.
 
     Returns:
         The residual, and what is known of it in one line.
@@ -37,6 +48,7 @@ def corrected(mending: Mending, gap: Gaps) -> tuple[Residual, str]:
         used = "" if found.useful else "not used, as it does not beat the simulator; "
         return found, f"{used}from {path}"
     places.try_folder("cache_dir", mending.cache)
+    begins()
     learned = residuals.learn(mending, gap)
     keep(mending, gap, learned.residual)
     return learned.residual, residuals.line(learned)
@@ -56,10 +68,17 @@ def residual_place(mending: Mending, gap: Gaps) -> pathlib.Path:
     return mending.cache / f"{mending.task.name}-residual-{digest}.npz"
 
 
-def fitted(mending: Mending, gap: Gaps) -> tuple[Gaps, str]:
+def fitted(
+    mending: Mending, gap: Gaps, begins: Callable[[], None] = _silent
+) -> tuple[Gaps, str]:
     """A simulator with fields fitted to the log; itself, where that does not help.
 
     A fit that does not help is kept, too: to find that out took as long.
+
+    Args:
+        mending: what it is fitted to.
+        gap: of the simulator.
+        begins: called before it is fitted, which takes a minute or two.
 
     Returns:
         Its gaps, and what is known of them in one line.
@@ -71,6 +90,7 @@ def fitted(mending: Mending, gap: Gaps) -> tuple[Gaps, str]:
     """
     path = fitted_place(mending, gap)
     if not path.is_file():
+        begins()
         _fit(mending, gap, path)
     told = simulator_file.read(str(path)).provenance
     if not {"better", "converged", "at_bound"} <= told.keys():

@@ -4,6 +4,7 @@ The only place that turns `--simulator` into simulators; all that follows takes 
 they come.
 """
 
+import functools
 import pathlib
 from collections.abc import Sequence
 
@@ -112,19 +113,19 @@ def _audited(needs: Mending, gap: Gaps) -> Verdict:
 
 def _identified(needs: Mending, gap: Gaps) -> Gaps:
     """The simulator with fields fitted to the log."""
-    if not cached.fitted_place(needs, gap).is_file():
-        _say("identify", gap, "fitting its fields to the log: a minute or two")
-    mended, line = cached.fitted(needs, gap)
-    _say("identify", gap, line)
+    say = functools.partial(_say, "identify", gap)
+    waiting = functools.partial(say, "fitting its fields to the log: a minute or two")
+    mended, line = cached.fitted(needs, gap, waiting)
+    say(line)
     return mended
 
 
 def _corrected(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator with what it misses."""
-    if not cached.residual_place(needs, gap).is_file():
-        _say("residual", gap, "learning what it misses of the log: minutes")
-    learned, line = cached.corrected(needs, gap)
-    _say("residual", gap, line)
+    say = functools.partial(_say, "residual", gap)
+    waiting = functools.partial(say, "learning what it misses of the log: minutes")
+    learned, line = cached.corrected(needs, gap, waiting)
+    say(line)
     return Simulator(gap, learned if learned.useful else None)
 
 

@@ -128,9 +128,10 @@ def _run(command: Command) -> StoppedError | None:
 def _settings(flags: Flags, dataset: Dataset | None) -> str:
     """Which values flags have that were not given, and whether others may suit."""
     line = f"settings  {flags.value('defaults')}, where no flag is given"
-    falls = dataset is not None and not np.all(dataset.transition.discount_t)
-    measured = flags.value("algorithm") == "h2o_plus"
-    if not falls or not measured or flags.is_given("defaults"):
+    ends = dataset is not None and not np.all(dataset.transition.discount_t)
+    # Other methods were not measured to begin faster by it.
+    known = flags.value("algorithm") == "h2o_plus"
+    if not ends or not known or flags.is_given("defaults"):
         return line
     other = "--defaults=balancing may begin faster"
     return f"{line}; if episodes of this log end by falls, {other}"
@@ -163,11 +164,13 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
         lines += [f"warning   {other}"] if other else []
     lines.append(footprint.fitting(experiment, dataset))
     lines += _scales(experiment, dataset)
-    if 0 < experiment.epochs * experiment.steps <= experiment.random_steps:
+    unread = unused.unused(vars(experiment))
+    steps = experiment.epochs * experiment.steps
+    if "random_steps" not in unread and 0 < steps <= experiment.random_steps:
         lines.append(
             f"warning   --random_steps={experiment.random_steps} are all "
-            f"{experiment.epochs * experiment.steps} steps of the run: its policy "
-            "never acts in its simulator; give fewer"
+            f"{steps} steps of the run: its policy never acts in its simulator; give "
+            "fewer"
         )
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")

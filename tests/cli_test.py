@@ -122,10 +122,11 @@ def test_every_command_knows_debug(capsys, monkeypatch):
 
 
 def test_help_is_for_the_method_that_is_given(monkeypatch, capsys):
-    arguments = ("prog", "--algorithm=sac", "--help")
-    monkeypatch.setattr(sys, "argv", [*arguments])
+    monkeypatch.setattr(sys, "argv", ["prog", "--algorithm=sac", "--help"])
     console.command(raising(AssertionError()), "What it does.", run.SETTINGS)
-    assert "recommended: 10000" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "recommended: 10000" in shown
+    assert "--weighting=  (ratio, normalised, unit)\n" in shown
 
 
 @pytest.mark.parametrize("wrong", ["--nonsense", "--size=four"])

@@ -104,12 +104,6 @@ def test_help_says_what_is_recommended():
     assert "--weighting=  (ratio, normalised, unit)  recommended: unit" in shown
 
 
-def test_help_is_for_the_method_that_is_given():
-    flags = flags_of("--algorithm=sac")
-    assert "recommended: 10000" in flags.help("")
-    assert "--weighting=  (ratio, normalised, unit)\n" in flags.help("")
-
-
 def test_random_steps_are_none_of_a_method_without_a_simulator():
     assert "random_steps" in unused({"algorithm": "iql"})
     assert "random_steps" not in unused({"algorithm": "h2o_plus"})

@@ -153,12 +153,13 @@ def test_a_small_log_and_a_task_without_poses_are_refused(log):
 
 def test_a_cache_keeps_residuals_apart(log, learned, tmp_path, monkeypatch):
     here = mending(log)._replace(cache=tmp_path)
-    first, line = cached.corrected(here, HEAVY)
+    waits = []
+    first, line = cached.corrected(here, HEAVY, lambda: waits.append(1))
     assert first.digest == learned.residual.digest and "->" in line
     with monkeypatch.context() as patch:
         patch.setattr(residuals, "learn", pytest.fail)
-        again, line = cached.corrected(here, HEAVY)
-    assert again.digest == first.digest and str(tmp_path) in line
+        again, line = cached.corrected(here, HEAVY, lambda: waits.append(2))
+    assert again.digest == first.digest and str(tmp_path) in line and waits == [1]
     more = here._replace(dataset=dataclasses.replace(log, sha256="1" * 64))
     other = here._replace(settings=dataclasses.replace(TINY, residual_seed=1))
     older = here._replace(inertia="d4rl")

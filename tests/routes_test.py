@@ -206,9 +206,9 @@ def test_both_learns_what_identification_left(prepare, monkeypatch):
     seen = []
     learn = cached.corrected
 
-    def corrected(needs, gap):
+    def corrected(needs, gap, begins):
         seen.append(gap)
-        return learn(needs, gap)
+        return learn(needs, gap, begins)
 
     monkeypatch.setattr(cached, "corrected", corrected)
     prepare("both", "gravity:2")
@@ -238,11 +238,11 @@ def test_auto_does_what_the_audit_says(verdicts, fits, corrects, prepare, monkey
     def audited(needs, gap):
         return rules.Verdict("uniform", "", next(left), "")
 
-    def fitted(needs, gap):
+    def fitted(needs, gap, begins):
         asked.append("fit")
         return gaps.parse("gravity:1.1"), ""
 
-    def corrected(needs, gap):
+    def corrected(needs, gap, begins):
         asked.append("residual")
         assert gaps.to_text(gap) == ("gravity:1.1" if fits else "gravity:2")
         return constant(tasks.get("hopper"), np.ones(12)), ""

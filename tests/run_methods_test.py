@@ -74,6 +74,13 @@ def test_a_log_with_falls_is_told_of_other_settings(terminal):
     assert said not in run._settings(flags, log)
 
 
+@pytest.mark.parametrize(("method", "told"), [("sac", True), ("iql", False)])
+def test_random_steps_are_told_of_where_they_are_taken(method, told):
+    steps = ("--epochs=1", "--random_steps=100000")
+    experiment = parsing.experiment(parsed(f"--algorithm={method}", *steps))
+    assert ("never acts in its simulator" in run._plan(experiment, None, 1)) == told
+
+
 def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
     folder = tmp_path / "iql"
     arguments = (*TINY, "--algorithm=iql", f"--dataset={log}", "--epochs=1")
