@@ -11,7 +11,6 @@ import argparse
 import pathlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,8 @@ from experiments.plans import Group
 
 _SAID = ("--threads", "--seed", "--dataset", "--evaluate_every", "--epochs", "--gap")
 """Flags that name no setting, or what a row says anyhow."""
+_CURVES = {"last": "curve", "best": "best_curve"}
+"""Policy -> the curve of its returns in a cell."""
 
 
 def main() -> None:
@@ -29,13 +30,24 @@ def main() -> None:
     parser.add_argument("--logs", default="")
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
     parser.add_argument("--updates", type=int, nargs="+", required=True)
+    parser.add_argument(
+        "--policy",
+        choices=sorted(_CURVES),
+        default="last",
+        help="the last, or the one that did best in its mended simulator until then",
+    )
     choice = parser.parse_args()
     groups = plans.read(plans.find(choice.plan), choice.logs)
-    print(table(groups, ledger.by_identity(choice.results), choice.updates))
+    cells = ledger.by_identity(choice.results)
+    curve = _CURVES[choice.policy]
+    print(table(groups, cells, choice.updates, curve))
 
 
 def table(
-    groups: Sequence[Group], cells: dict[str, ledger.Cell], updates: Sequence[int]
+    groups: Sequence[Group],
+    cells: dict[str, ledger.Cell],
+    updates: Sequence[int],
+    curve: str = "curve",
 ) -> str:
     """A line for each label of each group.
 
@@ -43,6 +55,7 @@ def table(
         groups: of a plan.
         cells: by their identity.
         updates: after which curves are read.
+        curve: of a cell; a row whose cells lack it is left out.
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
@@ -52,7 +65,10 @@ def table(
         own = [f"`{x}`" for x in rare if not x.startswith(_SAID) and "," not in x]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
-        for label, found in _found(group, cells):
+        for label, every in _found(group, cells):
+            found = [cell[curve] for cell in every if curve in cell]
+            if not found:
+                continue
             values = [_value(found, round(n * ratio)) for n in updates]
             lines.append(_row([" ".join([label, *own]), *values, str(len(found))]))
     return "\n".join(lines)
@@ -70,10 +86,10 @@ def _found(
     yield from by_label.items()
 
 
-def _value(found: Sequence[dict[str, Any]], steps: int) -> str:
+def _value(curves: Sequence[list[tuple[int, float]]], steps: int) -> str:
     """Mean and interval at a length, where every curve has it."""
-    at = [value for cell in found for n, value in cell["curve"] if n == steps]
-    if len(at) < len(found):
+    at = [value for curve in curves for n, value in curve if n == steps]
+    if len(at) < len(curves):
         return "-"
     mean, low, _ = statistics.mean(np.array(at))
     return f"{mean:.0f} ± {mean - low:.0f}" if len(at) > 1 else f"{mean:.0f}"

@@ -152,31 +152,36 @@ def worlds(
             [x.residual for x in simulators] if corrects(experiment) else (),
             experiment.randomise,
         )
-    return Worlds(sim, _judge(experiment, simulators, threads))
+    if not experiment.knows_real:
+        return Worlds(sim, real=_own(experiment, simulators, threads))
+    real = _real(experiment, threads)
+    if not experiment.scores_twice:
+        return Worlds(sim, real)
+    return Worlds(sim, real, _own(experiment, simulators, threads))
 
 
-def _judge(
+def _real(experiment: Experiment, threads: int) -> Environments:
+    """`episodes` environments of each run, all of the real system."""
+    task, gaps, _ = experiment.real_system
+    sim_worlds.check_effect(task, gaps, experiment.inertia)
+    n = len(experiment.runs) * experiment.episodes
+    return sim_worlds.environments(
+        task, [gaps] * n, [0] * n, experiment.inertia, threads
+    )
+
+
+def _own(
     experiment: Experiment, simulators: Sequence[Simulator], threads: int
 ) -> Environments:
-    """What policies are scored in, `episodes` environments of each run.
-
-    The real system; where none is at hand, each run's own simulator.
-    """
-    inertia, episodes = experiment.inertia, experiment.episodes
-    n = len(experiment.runs) * episodes
-    if experiment.knows_real:
-        task, gaps, _ = experiment.real_system
-        sim_worlds.check_effect(task, gaps, inertia)
-        return sim_worlds.environments(task, [gaps] * n, [0] * n, inertia, threads)
-    own = [simulator for simulator in simulators for _ in range(episodes)]
-    residuals = [x.residual for x in own] if corrects(experiment) else ()
+    """`episodes` environments of each run, of what it learns in."""
+    own = [x for x in simulators for _ in range(experiment.episodes)]
     return sim_worlds.environments(
         experiment.model,
         [x.gap for x in own],
-        [0] * n,
-        inertia,
+        [0] * len(own),
+        experiment.inertia,
         threads,
-        residuals=residuals,
+        residuals=[x.residual for x in own] if corrects(experiment) else (),
     )
 
 

@@ -271,6 +271,14 @@ class Experiment(Source, Method, Schedule, Correcting):
 
     runs: tuple[Run, ...]
 
+    @property
+    def scores_twice(self) -> bool:
+        """Whether evaluations are in the mended simulators, too, beside the real one.
+
+        What is best there is known without a single episode of the real system.
+        """
+        return self.knows_real and self.simulator != "as_is"
+
     def evaluates(self, epoch: int) -> bool:
         """Whether `epoch`, 0 before any training, ends with an evaluation."""
         return epoch % self.evaluate_every == 0 or epoch == self.epochs

@@ -9,10 +9,13 @@ import jax
 import numpy as np
 
 from experiments import simulate
+from experiments.experiment import Experiment
 from experiments.simulate import Check, Experience
 from experiments.training import State, Training
 from h2o_jax import numpy_policy, packing
 from h2o_jax.sim import rollout
+from h2o_jax.sim.environments import Environments
+from h2o_jax.types import Actor
 
 Metrics = dict[str, np.ndarray]
 
@@ -25,6 +28,9 @@ class Scores(NamedTuple):
     finite."""
     lengths: np.ndarray
     """`[R, E]` their control steps."""
+    simulated: np.ndarray | None = None
+    """`[R, E]` returns in each run's own simulator; None where policies were not scored
+    there beside the real system."""
 
 
 class Phases(NamedTuple):
@@ -72,8 +78,23 @@ def _learn(
 
 
 def _evaluate(training: Training, check: Check, state: State) -> Scores:
-    experiment = training.experiment
+    experiment, worlds = training.experiment, training.worlds
     policy = simulate.actors(state, len(experiment.runs))
+
+    def episodes(world: Environments) -> Scores:
+        return _scores(experiment, policy, world, check)
+
+    scores = episodes(worlds.real)
+    if worlds.own is not None:
+        scores = scores._replace(simulated=episodes(worlds.own).returns)
+    _keep_best(state, policy, scores)
+    return scores
+
+
+def _scores(
+    experiment: Experiment, policy: Actor, world: Environments, check: Check
+) -> Scores:
+    """Deterministic episodes of every run's policy."""
     what = f"evaluation of {simulate.names(experiment)}"
     mode, finite = numpy_policy.make(policy), np.ones(len(experiment.runs), bool)
 
@@ -84,9 +105,15 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
 
     with simulate.acting(watched, what, check) as act:
         evaluation = rollout.evaluate(
-            training.worlds.real, act, experiment.episodes, experiment.evaluation_seed
+            world, act, experiment.episodes, experiment.evaluation_seed
         )
     returns = np.where(finite[:, None], evaluation.returns, np.nan)
+    return Scores(returns, evaluation.lengths)
+
+
+def _keep_best(state: State, policy: Actor, scores: Scores) -> None:
+    """Keeps each run's policy if it is the best so far; see `State.best`."""
+    returns = scores.returns if scores.simulated is None else scores.simulated
     mean = returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)
@@ -95,7 +122,6 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
         return np.where(better.reshape(-1, *[1] * (np.ndim(new) - 1)), new, old)
 
     state.best = jax.tree.map(keep, policy, state.best)
-    return Scores(returns, evaluation.lengths)
 
 
 class Clock:

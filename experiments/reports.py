@@ -1,7 +1,7 @@
 """Reports of a run: lines of metrics, the learning curve, the final table."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -89,11 +89,13 @@ def _line(experiment: Experiment, report: Report, i: int) -> Line:
         "seed": run.seed,
     }
     if report.scores is not None:
-        returns, lengths = (x[i] for x in report.scores)
+        returns, lengths = report.scores.returns[i], report.scores.lengths[i]
         name = return_of(experiment)
         line[name] = float(returns.mean())
         line[f"{name}_std"] = float(returns.std())
         line["length"] = float(lengths.mean())
+        if report.scores.simulated is not None:
+            line["simulated_return"] = float(report.scores.simulated[i].mean())
         real = gaps.to_text(experiment.real)
         if real in experiment.model.references:
             score = experiment.model.normalised(line[name], real)
@@ -168,6 +170,23 @@ def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     }
 
 
+def best_so_far(own: list[Line]) -> list[float]:
+    """Real return, at each evaluation of one run, of its best policy until then.
+
+    The best is the one that did best in the run's own, mended simulator, so that no
+    episode of the real system is needed to find it. Empty where policies were not
+    scored in both.
+    """
+    found: list[float] = []
+    simulated, real = -np.inf, np.nan
+    for line in own:
+        if "return" in line and "simulated_return" in line:
+            if line["simulated_return"] > simulated:
+                simulated, real = line["simulated_return"], line["return"]
+            found.append(real)
+    return found
+
+
 def evaluations(experiment: Experiment) -> int:
     """Evaluations after training began that a summary is a mean of, ten at most."""
     return min(10, -(-experiment.epochs // experiment.evaluate_every))
@@ -181,14 +200,19 @@ def conclusion(
     summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
     count = evaluations(experiment)
-    last_few = f"last {count} evaluation{'s' * (count > 1)}"
-    head = "final return" if experiment.knows_real else "simulated return"
-    rows = [f"\n{'setting':{wide}s} {head:>18s} {last_few:>20s}"]
+    heads = {
+        "final": "final return" if experiment.knows_real else "simulated return",
+        "last_ten": f"last {count} evaluation{'s' * (count > 1)}",
+    }
+    if experiment.scores_twice:
+        heads["best"] = "best in simulator"
+        for run, summary in summaries.items():
+            summary["best"] = best_so_far(lines[run])[-1]
+    rows = ["\n" + _row("setting", wide, heads.values())]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
-        final, last = ([x[k] for x in own] for k in ("final", "last_ten"))
-        first = statistics.spread(final, width=9)
-        rows.append(f"{label:{wide}s} {first:18s} {statistics.spread(last, width=11)}")
+        spreads = (statistics.spread([x[k] for x in own], width=9) for k in heads)
+        rows.append(_row(label, wide, spreads))
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
@@ -198,6 +222,10 @@ def conclusion(
             f"python -m experiments.judge {folder}"
         )
     return "\n".join(rows)
+
+
+def _row(first: str, wide: int, others: Iterable[str]) -> str:
+    return " ".join([f"{first:{wide}s}", *(f"{x:20s}" for x in others)]).rstrip()
 
 
 def places(folder: pathlib.Path) -> str:

@@ -46,6 +46,8 @@ class Worlds(NamedTuple):
     """One per run; None for a method that learns from data alone."""
     real: Environments
     """`episodes` per run; each run's own simulator where no real system is at hand."""
+    own: Environments | None = None
+    """As many in each run's own simulator, mended; None where `real` alone scores."""
 
 
 class Block(NamedTuple):
@@ -65,7 +67,8 @@ class State:
     learner: LearnerState
     replay: Replay | None
     best: Actor
-    """Each run's actor at its best evaluation."""
+    """Each run's actor at its best evaluation: in its mended simulator if it has one,
+    in the real system otherwise."""
     best_return: np.ndarray
     """`[R]` that evaluation's mean return."""
     sim: dict[str, np.ndarray] | None = None

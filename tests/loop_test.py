@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import build, health, loop
+from experiments import build, health, loop, reports, simulate
 from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
 from experiments.runs import grid
+from experiments.training import Simulator
 from h2o_jax.data import datasets
 from h2o_jax.errors import StoppedError
-from h2o_jax.sim import gaps
+from h2o_jax.sim import gaps, rollout, systems
 from tests.commands import write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -139,6 +140,47 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     assert {k: x[1] for k, x in told.metrics.items() if x[1] == x[1]} == {
         k: x[1] for k, x in report.metrics.items() if x[1] == x[1]
     }
+
+
+def test_what_did_best_in_the_mended_simulator_is_kept(monkeypatch):
+    setup = dataclasses.replace(
+        experiment("sac"), simulator="identified", evaluate_every=1
+    )
+    training = build.training(
+        setup, simulators=[Simulator(run.gap) for run in setup.runs]
+    )
+    worlds, actors = training.worlds, []
+    # Of two runs, after each of the epochs 0, 1 and 2.
+    means = {
+        id(worlds.real): iter([[1.0, 1.0], [2.0, 9.0], [3.0, 0.0]]),
+        id(worlds.own): iter([[5.0, 1.0], [7.0, 2.0], [6.0, 3.0]]),
+    }
+
+    def evaluate(world, act, episodes, seed):
+        returns = np.repeat(np.array(next(means[id(world)]))[:, None], episodes, 1)
+        return rollout.Evaluation(*4 * [returns])
+
+    monkeypatch.setattr(rollout, "evaluate", evaluate)
+    lines = []
+    for report in loop.train(training):
+        actors.append(simulate.actors(training.state, 2))
+        lines.append(reports.lines(setup, report, {}))
+    first, second = zip(*lines, strict=True)
+    assert [x["simulated_return"] for x in first] == [5.0, 7.0, 6.0]
+    assert reports.best_so_far(first) == [1.0, 2.0, 2.0]
+    assert reports.best_so_far(second) == [1.0, 9.0, 0.0]
+    wanted = jax.tree.map(lambda x, y: np.stack([x[0], y[1]]), *actors[1:])
+    chex.assert_trees_all_equal(training.state.best, wanted)
+
+
+def test_nothing_is_scored_twice_without_a_mended_simulator():
+    assert build.training(experiment("sac")).worlds.own is None
+    unknown = dataclasses.replace(
+        experiment("sac"), simulator="identified", real=systems.UNKNOWN
+    )
+    given = [Simulator(run.gap) for run in unknown.runs]
+    assert build.training(unknown, simulators=given).worlds.own is None
+    assert reports.best_so_far([{"simulated_return": 1.0}]) == []
 
 
 @pytest.mark.fault

@@ -23,9 +23,9 @@ def groups(tmp_path_factory):
     return plans.read(path)
 
 
-def cell(group, seed, curve):
+def cell(group, seed, curve, **others):
     setting = ledger.setting(group.experiment, group.experiment.runs[seed], {}, None)
-    return {ledger.identity(setting, seed): {"curve": curve}}
+    return {ledger.identity(setting, seed): {"curve": curve, **others}}
 
 
 def test_a_row_has_mean_and_students_interval(groups):
@@ -40,6 +40,15 @@ def test_a_row_has_mean_and_students_interval(groups):
         "| gravity:2 `--steps=1000` | 2 ± 13 | 12 ± 25 | 2 |",
         "| gravity:2 `--steps=4000` | 7 | - | 1 |",
     ]
+
+
+def test_rows_of_best_policies_are_those_that_have_any(groups):
+    cells = {
+        **cell(groups[0], 0, [[1000, 1.0]]),
+        **cell(groups[1], 0, [[4000, 7.0]], best_curve=[[4000, 9.0]]),
+    }
+    table = plan_table.table(groups, cells, [1000], "best_curve").splitlines()
+    assert table[2:] == ["| gravity:2 `--steps=4000` | 9 | 1 |"]
 
 
 def test_lines_without_a_cell_are_left_out(groups):

@@ -203,6 +203,8 @@ def test_the_command_runs_as_many_episodes_as_the_published_tables(runs, monkeyp
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}")
     call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}", "--episodes=7")
     assert [given[4] for given in reports] == [5, 7]
+    call(robot.main, monkeypatch, f"--runs={runs / 'h2o'}", "--which=best")
+    assert [*reports[-1][1]] == ["h2o_plus, best"]
     assert experiment_of("--task=wheel_legged_stand").episodes == 10
 
 
@@ -272,8 +274,11 @@ def test_runs_that_differ_in_more_than_the_seed_are_not_one_method(tmp_path):
     runs = [{"label": label, "seed": 0} for label in labels]
     write_run(tmp_path, runs=runs)
     assert report.by_setting("iql", tmp_path) == {
-        "iql idealised:1": (tmp_path, (0, 1)),
-        "iql idealised:1 expectile=0.5": (tmp_path, (2,)),
+        "iql idealised:1": (tmp_path, (0, 1), "policy"),
+        "iql idealised:1 expectile=0.5": (tmp_path, (2,), "policy"),
     }
     write_run(tmp_path, runs=runs[:2])
-    assert report.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1))}
+    assert report.by_setting("iql", tmp_path) == {"iql": (tmp_path, (0, 1), "policy")}
+    assert report.by_setting("iql", tmp_path, "best") == {
+        "iql, best": (tmp_path, (0, 1), "best")
+    }

@@ -165,7 +165,7 @@ def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
 
 @pytest.mark.fault
 @pytest.mark.usefixtures("fast_compile")
-def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
+def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
     log, folder = write_log(tmp_path / "log.hdf5", rows=900), tmp_path / "run"
     places = (f"--cache_dir={tmp_path}", f"--results_dir={tmp_path / 'cells'}")
@@ -177,7 +177,10 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch):
     (kept,) = run_folder.versions(folder)["runs"]
     assert kept["simulator"]["identified"].startswith("@hopper-identified-")
     (cell,) = (tmp_path / "cells").rglob("*.json")
-    assert json.loads(cell.read_text())["mended"] == kept["simulator"]
+    stored = json.loads(cell.read_text())
+    assert stored["mended"] == kept["simulator"]
+    assert [n for n, _ in stored["best_curve"]] == [n for n, _ in stored["curve"]]
+    assert "last 1 evaluation    best in simulator" in capsys.readouterr().out
     (file,) = tmp_path.glob("hopper-identified-*.toml")
     text = file.read_text()
     for edited in (text.replace("value = 0.", "value = 1."), None):

@@ -14,6 +14,7 @@ robot.gif                the first policy of the first folder at work
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from experiments import run_folder
 from experiments.cli import console
@@ -32,6 +33,9 @@ class Show:
 
     runs: tuple[str, ...] = setting(
         (), "Run folders, as FOLDER or NAME=FOLDER; a NAME has no / and no =."
+    )
+    which: Literal["policy", "best"] = setting(
+        "policy", "Of each run, its last policy or its best; see docs/runs.md."
     )
     real: str = setting("none", "The robots to balance, as gaps; a list.")
     out: str = setting(".", "Folder of the files.", tags=[FOLDER])
@@ -52,7 +56,7 @@ def main(flags: Flags) -> None:
         {
             setting: method
             for name, folder in folders.items()
-            for setting, method in report.by_setting(name, folder).items()
+            for setting, method in report.by_setting(name, folder, show.which).items()
         },
         gaps.parse_list(show.real, task.robot),
         pathlib.Path(show.out),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from experiments import environment, policies, run_folder
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
+from experiments.run_folder import BEST, POLICY
 from h2o_jax import packing
 from h2o_jax.sim import gaps, rollout, worlds
 from h2o_jax.sim.gaps import Gaps
@@ -29,6 +30,8 @@ class Method(NamedTuple):
     folder: pathlib.Path
     runs: tuple[int, ...]
     """Their indices among the folder's runs."""
+    which: str = POLICY
+    """Each run's last policy, or its best; see `policies.load`."""
 
 
 def report(
@@ -79,11 +82,15 @@ def report(
 
 
 def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
-    """`report` on one fresh run, in its own real system, into its own folder."""
+    """`report` on one fresh run, in its own real system, into its own folder.
+
+    On its last policies, or where a mended simulator chose them on the best.
+    """
     task, real, _ = experiment.real_system
+    which = BEST if experiment.scores_twice else POLICY
     return report(
         task,
-        by_setting(experiment.algorithm, folder),
+        by_setting(experiment.algorithm, folder, which),
         [real],
         folder,
         experiment.episodes,
@@ -91,16 +98,21 @@ def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
     )
 
 
-def by_setting(name: str, folder: pathlib.Path) -> dict[str, Method]:
+def by_setting(
+    name: str, folder: pathlib.Path, which: str = POLICY
+) -> dict[str, Method]:
     """The runs of a folder by setting: seeds of several gaps or sweeps are not one."""
     labels = [run["label"] for run in run_folder.versions(folder)["runs"]]
     apart = {
         label: tuple(i for i, other in enumerate(labels) if other == label)
         for label in labels
     }
-    if len(apart) == 1:
-        return {name: Method(folder, *apart.values())}
-    return {f"{name} {label}": Method(folder, runs) for label, runs in apart.items()}
+    suffix = "" if which == POLICY else f", {which}"
+    several = len(apart) > 1
+    return {
+        (f"{name} {label}" if several else name) + suffix: Method(folder, runs, which)
+        for label, runs in apart.items()
+    }
 
 
 def _provenance(
@@ -112,11 +124,12 @@ def _provenance(
         CheckpointError: one is no run folder.
     """
     runs = {}
-    for name, (folder, _) in methods.items():
+    for name, (folder, _, which) in methods.items():
         choices, facts = run_folder.flags(folder), run_folder.versions(folder)
         runs[name] = {
             "commit": facts["commit"],
             "data": facts["data"],
+            "which": which,
             "flags": {k: v for k, v in choices.items() if k not in _PLACES},
         }
     return {
@@ -144,7 +157,7 @@ def _trace(
 
 def _visits(method: Method, task: Task) -> tuple[Array, Array] | None:
     """Observations `[n, O]` that the first run's simulator saw, and their Q `[n]`."""
-    folder, (first, *_) = method
+    folder, (first, *_), _ = method
     packed = policies.load_replay(folder, first)
     if packed is None:
         return None
