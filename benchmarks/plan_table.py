@@ -19,8 +19,8 @@ from experiments.plans import Group
 
 _SAID = ("--threads", "--seed", "--dataset", "--evaluate_every", "--epochs", "--gap")
 """Flags that name no setting, or what a row says anyhow."""
-_CURVES = {"last": "curve", "best": "best_curve"}
-"""Policy -> the curve of its returns in a cell."""
+Curve = list[tuple[int, float]]
+"""Simulator steps, and the return after them."""
 
 
 def main() -> None:
@@ -32,22 +32,22 @@ def main() -> None:
     parser.add_argument("--updates", type=int, nargs="+", required=True)
     parser.add_argument(
         "--policy",
-        choices=sorted(_CURVES),
+        choices=("last", "best", "best_seed"),
         default="last",
-        help="the last, or the one that did best in its mended simulator until then",
+        help="the last; that which did best in its mended simulator until then; or of "
+        "the seeds' best ones that which did best there",
     )
     choice = parser.parse_args()
     groups = plans.read(plans.find(choice.plan), choice.logs)
     cells = ledger.by_identity(choice.results)
-    curve = _CURVES[choice.policy]
-    print(table(groups, cells, choice.updates, curve))
+    print(table(groups, cells, choice.updates, choice.policy))
 
 
 def table(
     groups: Sequence[Group],
     cells: dict[str, ledger.Cell],
     updates: Sequence[int],
-    curve: str = "curve",
+    policy: str = "last",
 ) -> str:
     """A line for each label of each group.
 
@@ -55,7 +55,8 @@ def table(
         groups: of a plan.
         cells: by their identity.
         updates: after which curves are read.
-        curve: of a cell; a row whose cells lack it is left out.
+        policy: `last`, `best` or `best_seed`; rows whose cells were not scored in a
+            mended simulator have no best.
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
@@ -66,7 +67,7 @@ def table(
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
         for label, every in _found(group, cells):
-            found = [cell[curve] for cell in every if curve in cell]
+            found = _curves(every, policy)
             if not found:
                 continue
             values = [_value(found, round(n * ratio)) for n in updates]
@@ -86,7 +87,27 @@ def _found(
     yield from by_label.items()
 
 
-def _value(curves: Sequence[list[tuple[int, float]]], steps: int) -> str:
+def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
+    """The curves of the seeds, or the one of their best at each length."""
+    if policy == "last":
+        return [cell["curve"] for cell in cells]
+    scored = [cell for cell in cells if cell.get("simulated")]
+    bests = [_best(cell) for cell in scored]
+    if policy == "best" or not scored:
+        return bests
+    highest = np.maximum.accumulate([cell["simulated"] for cell in scored], axis=1)
+    chosen = highest.argmax(axis=0)
+    return [[bests[seed][place] for place, seed in enumerate(chosen)]]
+
+
+def _best(cell: ledger.Cell) -> Curve:
+    """The real return of what did best in its mended simulator until then."""
+    steps, returns = zip(*cell["curve"], strict=True)
+    best = statistics.best_so_far(returns, cell["simulated"])
+    return list(zip(steps, best, strict=True))
+
+
+def _value(curves: Sequence[Curve], steps: int) -> str:
     """Mean and interval at a length, where every curve has it."""
     at = [value for curve in curves for n, value in curve if n == steps]
     if len(at) < len(curves):

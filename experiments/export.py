@@ -9,6 +9,7 @@ refused where it differs from the run's policy; the time of a call is measured.
 import dataclasses
 import pathlib
 import shutil
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.forms import Act, Function
-from experiments.run_folder import POLICY
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError, ExportError
 from h2o_jax.settings import FILE, PLACE, at_least, setting
@@ -45,8 +45,10 @@ class Exporting:
     run: int = setting(
         0, "Which run of the folder, as in its versions.json.", at_least(0)
     )
-    which: str = setting(
-        POLICY, "The last policy, or that of the best evaluation.", ("policy", "best")
+    which: Literal["chosen", "policy", "best"] = setting(
+        "chosen",
+        "The last policy, that of the best evaluation, or the chosen: the best where a "
+        "mended simulator tells which that is, and the last otherwise.",
     )
 
 

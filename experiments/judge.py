@@ -49,8 +49,10 @@ class Judged:
     """What is judged."""
 
     run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
-    which: Literal["policy", "best", "both"] = setting(
-        "policy", "Policies: the last, that of the best evaluation, or both."
+    which: Literal["chosen", "policy", "best", "both"] = setting(
+        "chosen",
+        "The last policies, those of the best evaluations, both, or the chosen: the "
+        "best where a mended simulator tells which that is, and the last otherwise.",
     )
 
 
@@ -126,7 +128,8 @@ def judge(
         for name in which:
             act = policies.load(folder, i, name)
             yield {
-                "policy": f"{one.label}, seed {one.seed}, {name}",
+                "policy": f"{one.label}, seed {one.seed}, "
+                f"{policies.meant(folder, name)}",
                 **_numbers(experiment, simulators[i], log, act, how, threads),
             }
 

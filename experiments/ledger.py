@@ -183,7 +183,7 @@ def content(
         "steps": experiment.epochs * experiment.steps,
         **reports.summarise(lines),
         "curve": [[x["steps"], x["return"]] for x in lines if "return" in x],
-        **_best(lines),
+        "simulated": reports.curve(lines, "simulated_return"),
         "lengths": [x["length"] for x in lines if "return" in x],
         "program": {
             "runs": len(experiment.runs),
@@ -193,14 +193,6 @@ def content(
         "data": facts or None,
         "flags": labels.flags,
     }
-
-
-def _best(lines: list[run_folder.Line]) -> dict[str, Any]:
-    """The curve of the policy that did best in its mended simulator, if it has one."""
-    returns = reports.best_so_far(lines)
-    steps = [x["steps"] for x in lines if "return" in x]
-    curve = [list(pair) for pair in zip(steps, returns, strict=False)]
-    return {"best_curve": curve} if curve else {}
 
 
 def setting(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import checkpoints, run_folder, saving
-from experiments.run_folder import POLICY
+from experiments.run_folder import BEST, CHOSEN, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -21,7 +21,7 @@ Act = Callable[[np.ndarray], np.ndarray]
 def load(
     folder: str | pathlib.Path,
     run: int = 0,
-    which: str = POLICY,
+    which: str = CHOSEN,
     units: Literal["scaled", "robot"] = "scaled",
 ) -> Act:
     """The deterministic policy of one run.
@@ -29,7 +29,8 @@ def load(
     Args:
         folder: a run folder of `experiments.run`.
         run: index of the run, in the order of versions.json's `runs`.
-        which: `policy` (the last) or `best` (at its best evaluation).
+        which: `policy` (the last), `best` (at its best evaluation), or `chosen`; see
+            `meant`.
         units: of the actions: `scaled` to [-1, 1], or the `robot`'s, such as N m: its
             limits are those of the log or of the model's actuators, see `limits`.
 
@@ -47,6 +48,21 @@ def load(
     low, high = limits(folder)
     middle, half = (low + high) / 2, (high - low) / 2
     return lambda obs: middle + half * act(np.asarray(obs)[None])[0]
+
+
+def meant(folder: pathlib.Path, which: str) -> str:
+    """`policy` or `best`, whichever is meant.
+
+    `chosen` is the best where the runs' simulators were mended, as it was found there,
+    and the last where only the real system, or a wrong simulator, could have found it.
+
+    Raises:
+        CheckpointError: no run folder.
+    """
+    if which != CHOSEN:
+        return which
+    mended = run_folder.flags(folder).get("simulator", "as_is") != "as_is"
+    return BEST if mended else POLICY
 
 
 def robot(folder: str | pathlib.Path) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def network(
 
 def epoch(folder: pathlib.Path, which: str) -> int:
     """The epoch at which the policies of a folder were saved."""
-    return int(saving.read(folder, which).info["epoch"])
+    return int(saving.read(folder, meant(folder, which)).info["epoch"])
 
 
 def _check_run(folder: pathlib.Path, run: int) -> None:
@@ -100,7 +116,7 @@ def _check_run(folder: pathlib.Path, run: int) -> None:
 
 
 def load_many(
-    folder: str | pathlib.Path, runs: Sequence[int], which: str = POLICY
+    folder: str | pathlib.Path, runs: Sequence[int], which: str = CHOSEN
 ) -> Act:
     """The deterministic policies of `R` runs of a folder, as one function.
 
@@ -213,6 +229,7 @@ def _actors(folder: pathlib.Path, which: str) -> Actor:
     """The actors of all runs, `[R, ...]`, once they are of the networks of the run."""
     facts = run_folder.versions(folder)
     runs = len(facts["runs"])
+    which = meant(folder, which)
     arrays = saving.read(folder, which).arrays
     for name, array in arrays.items():
         if len(array) != runs or not np.isfinite(array).all():

@@ -154,6 +154,11 @@ def by_run(experiment: Experiment, folder: pathlib.Path) -> dict[Run, list[Line]
     }
 
 
+def curve(own: list[Line], name: str = "return") -> list[float]:
+    """What was measured at each evaluation of one run."""
+    return [line[name] for line in own if name in line]
+
+
 def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     """Final return and mean of the last ten evaluations of one run's lines.
 
@@ -163,28 +168,11 @@ def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
         own: lines of one run.
         name: of the return in them; see `return_of`.
     """
-    returns = [line[name] for line in own if name in line]
+    returns = curve(own, name)
     return {
         "final": returns[-1],
         "last_ten": float(np.mean((returns[1:] or returns)[-10:])),
     }
-
-
-def best_so_far(own: list[Line]) -> list[float]:
-    """Real return, at each evaluation of one run, of its best policy until then.
-
-    The best is the one that did best in the run's own, mended simulator, so that no
-    episode of the real system is needed to find it. Empty where policies were not
-    scored in both.
-    """
-    found: list[float] = []
-    simulated, real = -np.inf, np.nan
-    for line in own:
-        if "return" in line and "simulated_return" in line:
-            if line["simulated_return"] > simulated:
-                simulated, real = line["simulated_return"], line["return"]
-            found.append(real)
-    return found
 
 
 def evaluations(experiment: Experiment) -> int:
@@ -207,7 +195,8 @@ def conclusion(
     if experiment.scores_twice:
         heads["best"] = "best in simulator"
         for run, summary in summaries.items():
-            summary["best"] = best_so_far(lines[run])[-1]
+            curves = curve(lines[run]), curve(lines[run], "simulated_return")
+            summary["best"] = statistics.best_so_far(*curves)[-1]
     rows = ["\n" + _row("setting", wide, heads.values())]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [x for run, x in summaries.items() if run.label == label]
@@ -216,12 +205,27 @@ def conclusion(
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
+    if experiment.simulator != "as_is":
+        rows += _best_seeds(experiment, {run: lines[run] for run in runs})
     if not experiment.knows_real:
         rows.append(
             "no real system at hand: what a policy is worth there is estimated by "
             f"python -m experiments.judge {folder}"
         )
     return "\n".join(rows)
+
+
+def _best_seeds(experiment: Experiment, lines: Mapping[Run, list[Line]]) -> list[str]:
+    """Which seed of each setting did best, after any length, in its simulator."""
+    highest = {run: max(curve(x, "simulated_return")) for run, x in lines.items()}
+    found = []
+    for label in dict.fromkeys(run.label for run in lines):
+        best = max((x for x in lines if x.label == label), key=lambda x: highest[x])
+        found.append(
+            f"{label}: seed {best.seed} did best in its simulator, "
+            f"{highest[best]:.1f}; export it with --run={experiment.runs.index(best)}"
+        )
+    return found
 
 
 def _row(first: str, wide: int, others: Iterable[str]) -> str:

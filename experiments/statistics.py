@@ -58,6 +58,17 @@ def spread(
     return mean if len(scores) < 2 else f"{mean} {sign} {np.std(scores):.{digits}f}"
 
 
+def best_so_far(values: Sequence[float], judged: Sequence[float]) -> list[float]:
+    """At each place, the value where the judgement was highest until then."""
+    found: list[float] = []
+    value, highest = np.nan, -np.inf
+    for one, score in zip(values, judged, strict=True):
+        if score > highest:
+            value, highest = one, score
+        found.append(value)
+    return found
+
+
 def interquartile_mean(strata: Strata) -> Interval:
     """Mean of the middle half of all scores, with a stratified bootstrap interval.
 

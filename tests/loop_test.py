@@ -166,9 +166,9 @@ def test_what_did_best_in_the_mended_simulator_is_kept(monkeypatch):
         actors.append(simulate.actors(training.state, 2))
         lines.append(reports.lines(setup, report, {}))
     first, second = zip(*lines, strict=True)
-    assert [x["simulated_return"] for x in first] == [5.0, 7.0, 6.0]
-    assert reports.best_so_far(first) == [1.0, 2.0, 2.0]
-    assert reports.best_so_far(second) == [1.0, 9.0, 0.0]
+    assert reports.curve(first, "simulated_return") == [5.0, 7.0, 6.0]
+    assert reports.curve(second, "simulated_return") == [1.0, 2.0, 3.0]
+    assert reports.curve(second) == [1.0, 9.0, 0.0]
     wanted = jax.tree.map(lambda x, y: np.stack([x[0], y[1]]), *actors[1:])
     chex.assert_trees_all_equal(training.state.best, wanted)
 
@@ -180,7 +180,6 @@ def test_nothing_is_scored_twice_without_a_mended_simulator():
     )
     given = [Simulator(run.gap) for run in unknown.runs]
     assert build.training(unknown, simulators=given).worlds.own is None
-    assert reports.best_so_far([{"simulated_return": 1.0}]) == []
 
 
 @pytest.mark.fault

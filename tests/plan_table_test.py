@@ -1,5 +1,6 @@
 """A plan's cells as a table, and as README's figure."""
 
+import functools
 import pathlib
 import sys
 
@@ -43,12 +44,21 @@ def test_a_row_has_mean_and_students_interval(groups):
 
 
 def test_rows_of_best_policies_are_those_that_have_any(groups):
+    returns = (
+        [[4000, 7.0], [8000, 2.0], [12000, 5.0]],
+        [[4000, 1.0], [8000, 4.0], [12000, 6.0]],
+    )
     cells = {
         **cell(groups[0], 0, [[1000, 1.0]]),
-        **cell(groups[1], 0, [[4000, 7.0]], best_curve=[[4000, 9.0]]),
+        **cell(groups[1], 0, returns[0], simulated=[8.0, 3.0, 9.0]),
+        **cell(groups[1], 1, returns[1], simulated=[7.0, 8.5, 8.0]),
     }
-    table = plan_table.table(groups, cells, [1000], "best_curve").splitlines()
-    assert table[2:] == ["| gravity:2 `--steps=4000` | 9 | 1 |"]
+    of = functools.partial(plan_table.table, groups, cells, [1000, 2000, 3000])
+    # The first seed keeps 7, 7, 5 and the second 1, 4, 4; means are 4, 5.5, 4.5.
+    (row,) = of("best").splitlines()[2:]
+    assert [x.split()[0] for x in row.split(" | ")[1:]] == ["4", "6", "4", "2"]
+    (row,) = of("best_seed").splitlines()[2:]
+    assert row == "| gravity:2 `--steps=4000` | 7 | 4 | 5 | 1 |"
 
 
 def test_lines_without_a_cell_are_left_out(groups):

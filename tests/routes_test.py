@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments import build, cached, mending, routes, run, run_folder
+from experiments import build, cached, mending, policies, routes, run, run_folder
 from experiments.experiment import Experiment
 from experiments.runs import grid
 from experiments.training import Simulator
@@ -179,8 +179,11 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
     (cell,) = (tmp_path / "cells").rglob("*.json")
     stored = json.loads(cell.read_text())
     assert stored["mended"] == kept["simulator"]
-    assert [n for n, _ in stored["best_curve"]] == [n for n, _ in stored["curve"]]
-    assert "last 1 evaluation    best in simulator" in capsys.readouterr().out
+    assert len(stored["simulated"]) == len(stored["curve"]) == 2
+    printed = capsys.readouterr().out
+    assert "last 1 evaluation    best in simulator" in printed
+    assert "gravity:2: seed 0 did best in its simulator, " in printed
+    assert policies.meant(folder, "chosen") == "best"
     (file,) = tmp_path.glob("hopper-identified-*.toml")
     text = file.read_text()
     for edited in (text.replace("value = 0.", "value = 1."), None):

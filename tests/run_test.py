@@ -21,7 +21,7 @@ from h2o_jax.errors import (
     StoppedError,
 )
 from h2o_jax.sim import rollout
-from tests.commands import TINY, call, write_log
+from tests.commands import TINY, call, write_log, write_run
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
@@ -90,6 +90,13 @@ def test_the_saved_policy_is_the_trained_one(finished):
     np.testing.assert_array_equal(
         policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"]
     )
+
+
+def test_the_last_policy_is_chosen_where_no_mended_simulator_could(finished, tmp_path):
+    assert policies.meant(finished / "whole", "chosen") == "policy"
+    assert policies.meant(finished / "whole", "best") == "best"
+    write_run(tmp_path, "--simulator=residual\n")
+    assert policies.meant(tmp_path, "chosen") == "best"
 
 
 def test_a_saved_policy_loads_and_acts(finished):

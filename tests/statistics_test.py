@@ -90,3 +90,9 @@ def test_the_spread_of_one_seed_is_none():
     assert statistics.spread([1.26]) == "1.3"
     assert statistics.spread([1.0, 3.0], digits=2, sign="±") == "2.00 ± 1.00"
     assert statistics.spread([1.0, 3.0], width=6) == "   2.0 +- 1.0"
+
+
+def test_the_best_so_far_is_by_another_judgement():
+    judged = [np.nan, 2.0, 1.0, 2.0, 3.0]
+    found = statistics.best_so_far([5.0, 1.0, 9.0, 8.0, 0.0], judged)
+    assert np.isnan(found[0]) and found[1:] == [1.0, 1.0, 1.0, 0.0]

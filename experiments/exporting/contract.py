@@ -88,7 +88,7 @@ def of_run(
         },
         "run": {
             "seed": own["seed"],
-            "policy": which,
+            "policy": policies.meant(folder, which),
             "epoch": policies.epoch(folder, which),
             "flags_sha256": hashlib.sha256(flags).hexdigest(),
             "commit": facts["commit"],

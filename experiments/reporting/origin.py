@@ -7,14 +7,14 @@ from experiments import run_folder
 from experiments.exporting import contract
 from experiments.reporting.page import Section, Table
 from experiments.reporting.subject import Subject
-from experiments.run_folder import POLICY
+from experiments.run_folder import CHOSEN
 
 
 def promised(subject: Subject) -> Section:
     """The contract that `experiments.export` would write beside the policy."""
     folder = subject.folder
-    function = contract.function_of(folder, 0, POLICY)
-    about = contract.of_run(folder, 0, POLICY, function)
+    function = contract.function_of(folder, 0, CHOSEN)
+    about = contract.of_run(folder, 0, CHOSEN, function)
     rate, latency = about["rate_hz"], about["latency_seconds"]
     text = [
         f"Called at {rate:g} Hz; an action takes effect {latency:g} s later. Nothing "

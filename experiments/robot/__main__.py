@@ -34,8 +34,10 @@ class Show:
     runs: tuple[str, ...] = setting(
         (), "Run folders, as FOLDER or NAME=FOLDER; a NAME has no / and no =."
     )
-    which: Literal["policy", "best"] = setting(
-        "policy", "Of each run, its last policy or its best; see docs/runs.md."
+    which: Literal["chosen", "policy", "best"] = setting(
+        "chosen",
+        "The last policies, those of the best evaluations, or the chosen: the best "
+        "where a mended simulator tells which these are, and the last otherwise.",
     )
     real: str = setting("none", "The robots to balance, as gaps; a list.")
     out: str = setting(".", "Folder of the files.", tags=[FOLDER])

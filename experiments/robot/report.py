@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from experiments import environment, policies, run_folder
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
-from experiments.run_folder import BEST, POLICY
+from experiments.run_folder import CHOSEN
 from h2o_jax import packing
 from h2o_jax.sim import gaps, rollout, worlds
 from h2o_jax.sim.gaps import Gaps
@@ -30,8 +30,8 @@ class Method(NamedTuple):
     folder: pathlib.Path
     runs: tuple[int, ...]
     """Their indices among the folder's runs."""
-    which: str = POLICY
-    """Each run's last policy, or its best; see `policies.load`."""
+    which: str = CHOSEN
+    """Of each run's policies; see `policies.load`."""
 
 
 def report(
@@ -82,15 +82,11 @@ def report(
 
 
 def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
-    """`report` on one fresh run, in its own real system, into its own folder.
-
-    On its last policies, or where a mended simulator chose them on the best.
-    """
+    """`report` on one fresh run, in its own real system, into its own folder."""
     task, real, _ = experiment.real_system
-    which = BEST if experiment.scores_twice else POLICY
     return report(
         task,
-        by_setting(experiment.algorithm, folder, which),
+        by_setting(experiment.algorithm, folder),
         [real],
         folder,
         experiment.episodes,
@@ -99,7 +95,7 @@ def report_run(experiment: Experiment, folder: pathlib.Path) -> str:
 
 
 def by_setting(
-    name: str, folder: pathlib.Path, which: str = POLICY
+    name: str, folder: pathlib.Path, which: str = CHOSEN
 ) -> dict[str, Method]:
     """The runs of a folder by setting: seeds of several gaps or sweeps are not one."""
     labels = [run["label"] for run in run_folder.versions(folder)["runs"]]
@@ -107,11 +103,11 @@ def by_setting(
         label: tuple(i for i, other in enumerate(labels) if other == label)
         for label in labels
     }
-    suffix = "" if which == POLICY else f", {which}"
-    several = len(apart) > 1
+    if len(apart) == 1:
+        (runs,) = apart.values()
+        return {name: Method(folder, runs, which)}
     return {
-        (f"{name} {label}" if several else name) + suffix: Method(folder, runs, which)
-        for label, runs in apart.items()
+        f"{name} {label}": Method(folder, runs, which) for label, runs in apart.items()
     }
 
 
@@ -129,7 +125,7 @@ def _provenance(
         runs[name] = {
             "commit": facts["commit"],
             "data": facts["data"],
-            "which": which,
+            "policy": policies.meant(folder, which),
             "flags": {k: v for k, v in choices.items() if k not in _PLACES},
         }
     return {
