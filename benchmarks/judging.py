@@ -70,7 +70,7 @@ def judged(
         other = dataclasses.replace(experiment, simulator=route)
         simulators = routes.prepare(other, dataset, cache, threads)
         for i, (line, simulator) in enumerate(zip(lines, simulators, strict=True)):
-            act = policies.load(folder, i)
+            act = policies.load(folder, i, run_folder.POLICY)
             line[route] = judge.simulated(other, simulator, act, how, threads)
     return lines
 
