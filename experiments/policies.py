@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import checkpoints, run_folder, saving
-from experiments.run_folder import BEST, CHOSEN, POLICY
+from experiments.run_folder import CHOSEN, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -61,8 +61,7 @@ def meant(folder: pathlib.Path, which: str) -> str:
     """
     if which != CHOSEN:
         return which
-    mended = run_folder.flags(folder).get("simulator", "as_is") != "as_is"
-    return BEST if mended else POLICY
+    return str(run_folder.versions(folder).get("chosen", POLICY))
 
 
 def robot(folder: str | pathlib.Path) -> dict[str, Any]:

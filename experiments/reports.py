@@ -59,6 +59,7 @@ def run_facts(
             "real": gaps.to_text(experiment.real),
         },
         "runs": runs,
+        "chosen": run_folder.BEST if experiment.mended else run_folder.POLICY,
         "data": facts,
     }
 
@@ -205,7 +206,7 @@ def conclusion(
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
-    if experiment.simulator != "as_is":
+    if experiment.mended:
         rows += _best_seeds(experiment, {run: lines[run] for run in runs})
     if not experiment.knows_real:
         rows.append(

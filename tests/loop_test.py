@@ -182,6 +182,19 @@ def test_nothing_is_scored_twice_without_a_mended_simulator():
     assert build.training(unknown, simulators=given).worlds.own is None
 
 
+def test_a_fitted_file_is_a_mended_simulator(tmp_path):
+    def of(text):
+        (tmp_path / "a.toml").write_text("[fields]\ngravity = 0.5\n" + text)
+        runs = grid([0], [gaps.parse(f"@{tmp_path / 'a.toml'}")], {})
+        return dataclasses.replace(experiment("sac"), runs=runs)
+
+    assert not of("").mended
+    fitted = of('[provenance]\nmade_by = "identify"\n')
+    assert fitted.mended and reports.run_facts(fitted, {})["chosen"] == "best"
+    both = dataclasses.replace(fitted, runs=fitted.runs + experiment("sac").runs)
+    assert not both.mended and reports.run_facts(both, {})["chosen"] == "policy"
+
+
 @pytest.mark.fault
 def test_a_policy_without_finite_actions_is_worth_nothing():
     runs = grid([0, 1], [gaps.parse("gravity:2")], {})
