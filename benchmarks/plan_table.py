@@ -2,9 +2,11 @@
 
 python -m benchmarks.plan_table small/ablation --logs=LOGS --updates 10000 50000
 
-Means over seeds and their 95 % intervals (Student's). Rows are named by their gap, what
-is swept, and the flags that most other lines do not have; rows without a cell are left
-out.
+Means over seeds and their 95 % intervals (Student's), of the last policies; or with
+--policy=best of those that did best in their mended simulators until then, and with
+--policy=best_seed of the one of the seeds that did best there. Rows are named by their
+gap, what is swept, and the flags that most other lines do not have; rows without a cell
+are left out.
 """
 
 import argparse
@@ -32,10 +34,9 @@ def main() -> None:
     parser.add_argument("--updates", type=int, nargs="+", required=True)
     parser.add_argument(
         "--policy",
-        choices=("last", "best", "best_seed"),
-        default="last",
-        help="the last; that which did best in its mended simulator until then; or of "
-        "the seeds' best ones that which did best there",
+        choices=("policy", "best", "best_seed"),
+        default="policy",
+        help="the last; each seed's best; or the best seed's best",
     )
     choice = parser.parse_args()
     groups = plans.read(plans.find(choice.plan), choice.logs)
@@ -47,7 +48,7 @@ def table(
     groups: Sequence[Group],
     cells: dict[str, ledger.Cell],
     updates: Sequence[int],
-    policy: str = "last",
+    policy: str = "policy",
 ) -> str:
     """A line for each label of each group.
 
@@ -55,8 +56,8 @@ def table(
         groups: of a plan.
         cells: by their identity.
         updates: after which curves are read.
-        policy: `last`, `best` or `best_seed`; rows whose cells were not scored in a
-            mended simulator have no best.
+        policy: `policy` (the last), `best` or `best_seed`; rows whose cells were not
+            scored in a mended simulator have no best.
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
@@ -71,7 +72,10 @@ def table(
             if not found:
                 continue
             values = [_value(found, round(n * ratio)) for n in updates]
-            lines.append(_row([" ".join([label, *own]), *values, str(len(found))]))
+            seeds = str(len(found))
+            if policy == "best_seed":
+                seeds += f" of {len(every)}"
+            lines.append(_row([" ".join([label, *own]), *values, seeds]))
     return "\n".join(lines)
 
 
@@ -89,14 +93,15 @@ def _found(
 
 def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
     """The curves of the seeds, or the one of their best at each length."""
-    if policy == "last":
+    if policy == "policy":
         return [cell["curve"] for cell in cells]
     scored = [cell for cell in cells if cell.get("simulated")]
     bests = [_best(cell) for cell in scored]
     if policy == "best" or not scored:
         return bests
-    highest = np.maximum.accumulate([cell["simulated"] for cell in scored], axis=1)
-    chosen = highest.argmax(axis=0)
+    simulated = zip(*(cell["simulated"] for cell in scored), strict=False)
+    highest = np.fmax.accumulate(np.nan_to_num(list(simulated), nan=-np.inf))
+    chosen = highest.argmax(axis=1)
     return [[bests[seed][place] for place, seed in enumerate(chosen)]]
 
 

@@ -152,12 +152,13 @@ def worlds(
             [x.residual for x in simulators] if corrects(experiment) else (),
             experiment.randomise,
         )
+    mended = np.array([simulator.mended for simulator in simulators])
     if not experiment.knows_real:
-        return Worlds(sim, real=_own(experiment, simulators, threads))
-    real = _real(experiment, threads)
-    if not experiment.scores_twice:
-        return Worlds(sim, real)
-    return Worlds(sim, real, _own(experiment, simulators, threads))
+        return Worlds(sim, _own(experiment, simulators, threads), None, mended)
+    # Hosts whose own runs were not mended score alike, so that their reports fit.
+    twice = any(simulator.mended for simulator in grid or simulators)
+    own = _own(experiment, simulators, threads) if twice else None
+    return Worlds(sim, _real(experiment, threads), own, mended)
 
 
 def _real(experiment: Experiment, threads: int) -> Environments:
@@ -173,7 +174,7 @@ def _real(experiment: Experiment, threads: int) -> Environments:
 def _own(
     experiment: Experiment, simulators: Sequence[Simulator], threads: int
 ) -> Environments:
-    """`episodes` environments of each run, of what it learns in."""
+    """`episodes` environments of each run, of its own simulator."""
     own = [x for x in simulators for _ in range(experiment.episodes)]
     return sim_worlds.environments(
         experiment.model,

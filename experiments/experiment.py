@@ -271,20 +271,6 @@ class Experiment(Source, Method, Schedule, Correcting):
 
     runs: tuple[Run, ...]
 
-    @property
-    def scores_twice(self) -> bool:
-        """Whether evaluations are in the mended simulators, too, beside the real one.
-
-        What is best there is known without a single episode of the real system.
-        """
-        return self.knows_real and self.mended
-
-    @property
-    def mended(self) -> bool:
-        """Whether all simulators were mended: by `--simulator` or a fitted file."""
-        asked = self.simulator != "as_is"
-        return asked or all(gaps.fitted(run.gap) for run in self.runs)
-
     def evaluates(self, epoch: int) -> bool:
         """Whether `epoch`, 0 before any training, ends with an evaluation."""
         return epoch % self.evaluate_every == 0 or epoch == self.epochs

@@ -42,6 +42,8 @@ from h2o_jax.sim import worlds
 from h2o_jax.sim.environments import Environments
 
 Line = dict[str, Any]
+_SEED = 40_000
+"""Of the first episode: none that an evaluation may have chosen the policy by."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def judge(
             act = policies.load(folder, i, name)
             yield {
                 "policy": f"{one.label}, seed {one.seed}, "
-                f"{policies.meant(folder, name)}",
+                f"{policies.meant(folder, i, name)}",
                 **_numbers(experiment, simulators[i], log, act, how, threads),
             }
 
@@ -230,7 +232,7 @@ def _earned(
     world: Environments, experiment: Experiment, act: judging.Act, how: Judging
 ) -> float:
     """Mean discounted return in a world."""
-    given = how.simulated_episodes, experiment.evaluation_seed, how.discount
+    given = how.simulated_episodes, _SEED, how.discount
     return float(judging.discounted(world, act, *given).mean())
 
 

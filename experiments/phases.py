@@ -21,7 +21,7 @@ Metrics = dict[str, np.ndarray]
 
 
 class Scores(NamedTuple):
-    """Deterministic episodes in the real system."""
+    """Deterministic episodes: in the real system, or in the simulators without one."""
 
     returns: np.ndarray
     """`[R, E]` of every run and episode; nan of a policy with actions that are not
@@ -29,8 +29,8 @@ class Scores(NamedTuple):
     lengths: np.ndarray
     """`[R, E]` their control steps."""
     simulated: np.ndarray | None = None
-    """`[R, E]` returns in each run's own simulator; None where policies were not scored
-    there beside the real system."""
+    """`[R, E]` returns in each run's own simulator beside those in the real system: nan
+    where it was not mended, None where no run's was."""
 
 
 class Phases(NamedTuple):
@@ -43,7 +43,7 @@ class Phases(NamedTuple):
     settle: Callable[[State], None]
     """Waits for simulators that run ahead, so that the state is complete again."""
     evaluate: Callable[[State], Scores]
-    """Scores every run's policy in the real system and keeps each run's best."""
+    """Scores every run's policy and keeps each run's best; see `State.best`."""
 
 
 def phases_of(training: Training, check: Check = lambda: None) -> Phases:
@@ -86,8 +86,12 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
 
     scores = episodes(worlds.real)
     if worlds.own is not None:
-        scores = scores._replace(simulated=episodes(worlds.own).returns)
-    _keep_best(state, policy, scores)
+        mended = worlds.mended[:, None]
+        simulated = np.where(mended, episodes(worlds.own).returns, np.nan)
+        lost = mended & np.isnan(simulated).any(axis=1, keepdims=True)
+        returns = np.where(lost, np.nan, scores.returns)
+        scores = scores._replace(returns=returns, simulated=simulated)
+    _keep_best(state, policy, scores, worlds.mended)
     return scores
 
 
@@ -111,9 +115,11 @@ def _scores(
     return Scores(returns, evaluation.lengths)
 
 
-def _keep_best(state: State, policy: Actor, scores: Scores) -> None:
+def _keep_best(state: State, policy: Actor, scores: Scores, mended: np.ndarray) -> None:
     """Keeps each run's policy if it is the best so far; see `State.best`."""
-    returns = scores.returns if scores.simulated is None else scores.simulated
+    returns = scores.returns
+    if scores.simulated is not None:
+        returns = np.where(mended[:, None], scores.simulated, returns)
     mean = returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import checkpoints, run_folder, saving
-from experiments.run_folder import CHOSEN, POLICY
+from experiments.run_folder import BEST, CHOSEN, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -29,8 +29,8 @@ def load(
     Args:
         folder: a run folder of `experiments.run`.
         run: index of the run, in the order of versions.json's `runs`.
-        which: `policy` (the last), `best` (at its best evaluation), or `chosen`; see
-            `meant`.
+        which: `policy` (the last), `best` (at its best evaluation, see
+            `training.State`), or `chosen` (see `meant`).
         units: of the actions: `scaled` to [-1, 1], or the `robot`'s, such as N m: its
             limits are those of the log or of the model's actuators, see `limits`.
 
@@ -50,10 +50,10 @@ def load(
     return lambda obs: middle + half * act(np.asarray(obs)[None])[0]
 
 
-def meant(folder: pathlib.Path, which: str) -> str:
-    """`policy` or `best`, whichever is meant.
+def meant(folder: pathlib.Path, run: int, which: str) -> str:
+    """`policy` or `best`, whichever is meant of one run.
 
-    `chosen` is the best where the runs' simulators were mended, as it was found there,
+    `chosen` is the best where the run's simulator was mended, as it was found there,
     and the last where only the real system, or a wrong simulator, could have found it.
 
     Raises:
@@ -61,7 +61,22 @@ def meant(folder: pathlib.Path, which: str) -> str:
     """
     if which != CHOSEN:
         return which
-    return str(run_folder.versions(folder).get("chosen", POLICY))
+    return str(run_folder.versions(folder)["runs"][run].get("chosen", POLICY))
+
+
+def epoch(folder: pathlib.Path, run: int, which: str) -> int:
+    """The epoch at which one run's policy was what it is."""
+    if meant(folder, run, which) == POLICY:
+        return int(saving.read(folder, POLICY).info["epoch"])
+    about = run_folder.versions(folder)["runs"][run]
+    names = about["label"], about["seed"]
+    every = run_folder.metrics(folder)
+    own = [x for x in every if (x["label"], x["seed"]) == names]
+    for name in ("simulated_return", "return"):
+        scored = [x for x in own if name in x]
+        if scored:
+            return int(max(scored, key=lambda x: x[name])["epoch"])
+    return 0
 
 
 def robot(folder: str | pathlib.Path) -> dict[str, Any]:
@@ -101,11 +116,6 @@ def network(
     actor = jax.tree.map(lambda x: np.asarray(x)[run], _actors(folder, which))
     scales = actor.scales
     return scales.obs_mean, scales.obs_std, numpy_policy.mode_layers(actor)
-
-
-def epoch(folder: pathlib.Path, which: str) -> int:
-    """The epoch at which the policies of a folder were saved."""
-    return int(saving.read(folder, meant(folder, which)).info["epoch"])
 
 
 def _check_run(folder: pathlib.Path, run: int) -> None:
@@ -225,10 +235,26 @@ def load_replay(folder: str | pathlib.Path, run: int = 0) -> jax.Array | None:
 
 
 def _actors(folder: pathlib.Path, which: str) -> Actor:
+    """The actors of all runs, `[R, ...]`, of each the one that is meant."""
+    runs = range(len(run_folder.versions(folder)["runs"]))
+    best = np.array([meant(folder, run, which) == BEST for run in runs])
+    if best.all():
+        return _saved(folder, BEST)
+    last = _saved(folder, POLICY)
+    if not best.any():
+        return last
+
+    def pick(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.where(best.reshape(-1, *[1] * (np.ndim(one) - 1)), one, other)
+
+    picked: Actor = jax.tree.map(pick, _saved(folder, BEST), last)
+    return picked
+
+
+def _saved(folder: pathlib.Path, which: str) -> Actor:
     """The actors of all runs, `[R, ...]`, once they are of the networks of the run."""
     facts = run_folder.versions(folder)
     runs = len(facts["runs"])
-    which = meant(folder, which)
     arrays = saving.read(folder, which).arrays
     for name, array in arrays.items():
         if len(array) != runs or not np.isfinite(array).all():

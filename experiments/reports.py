@@ -12,6 +12,7 @@ from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.run_folder import Line
 from experiments.runs import Run
+from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 
@@ -37,16 +38,20 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
 
 
 def run_facts(
-    experiment: Experiment, facts: Facts, mended: Mended = MappingProxyType({})
+    experiment: Experiment,
+    facts: Facts,
+    simulators: Sequence[Simulator],
+    mended: Mended = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The entries of versions.json beside the software."""
     runs = [
         {
             "label": run.label,
             "seed": run.seed,
+            "chosen": run_folder.BEST if simulator.mended else run_folder.POLICY,
             **({"simulator": dict(mended[run])} if run in mended else {}),
         }
-        for run in experiment.runs
+        for run, simulator in zip(experiment.runs, simulators, strict=True)
     ]
     return {
         "policy": {
@@ -59,7 +64,6 @@ def run_facts(
             "real": gaps.to_text(experiment.real),
         },
         "runs": runs,
-        "chosen": run_folder.BEST if experiment.mended else run_folder.POLICY,
         "data": facts,
     }
 
@@ -95,8 +99,9 @@ def _line(experiment: Experiment, report: Report, i: int) -> Line:
         line[name] = float(returns.mean())
         line[f"{name}_std"] = float(returns.std())
         line["length"] = float(lengths.mean())
-        if report.scores.simulated is not None:
-            line["simulated_return"] = float(report.scores.simulated[i].mean())
+        simulated = report.scores.simulated
+        if simulated is not None and np.isfinite(simulated[i]).all():
+            line["simulated_return"] = float(simulated[i].mean())
         real = gaps.to_text(experiment.real)
         if real in experiment.model.references:
             score = experiment.model.normalised(line[name], real)
@@ -160,6 +165,17 @@ def curve(own: list[Line], name: str = "return") -> list[float]:
     return [line[name] for line in own if name in line]
 
 
+def best_so_far(own: list[Line]) -> list[float]:
+    """Real return at each evaluation of the policy that a mended simulator chose.
+
+    Empty where none was: every evaluation must have been in both.
+    """
+    real, simulated = curve(own), curve(own, "simulated_return")
+    return (
+        statistics.best_so_far(real, simulated) if len(real) == len(simulated) else []
+    )
+
+
 def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     """Final return and mean of the last ten evaluations of one run's lines.
 
@@ -189,25 +205,24 @@ def conclusion(
     summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
     count = evaluations(experiment)
-    heads = {
-        "final": "final return" if experiment.knows_real else "simulated return",
-        "last_ten": f"last {count} evaluation{'s' * (count > 1)}",
-    }
-    if experiment.scores_twice:
-        heads["best"] = "best in simulator"
-        for run, summary in summaries.items():
-            curves = curve(lines[run]), curve(lines[run], "simulated_return")
-            summary["best"] = statistics.best_so_far(*curves)[-1]
-    rows = ["\n" + _row("setting", wide, heads.values())]
+    heads = [
+        "final return" if experiment.knows_real else "simulated return",
+        f"last {count} evaluation{'s' * (count > 1)}",
+    ]
+    bests = {run: x for run in runs if (x := best_so_far(lines[run]))}
+    if bests:
+        heads.append("best in simulator")
+    rows = ["\n" + _row("setting", wide, heads)]
     for label in dict.fromkeys(run.label for run in summaries):
-        own = [x for run, x in summaries.items() if run.label == label]
-        spreads = (statistics.spread([x[k] for x in own], width=9) for k in heads)
+        own = [run for run in summaries if run.label == label]
+        found = [[summaries[run][k] for run in own] for k in ("final", "last_ten")]
+        found += [[bests[run][-1] for run in own if run in bests]]
+        spreads = (statistics.spread(x, width=9) for x in found if x)
         rows.append(_row(label, wide, spreads))
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
-    if experiment.mended:
-        rows += _best_seeds(experiment, {run: lines[run] for run in runs})
+    rows += _best_seeds(folder, experiment, {run: lines[run] for run in runs})
     if not experiment.knows_real:
         rows.append(
             "no real system at hand: what a policy is worth there is estimated by "
@@ -216,16 +231,26 @@ def conclusion(
     return "\n".join(rows)
 
 
-def _best_seeds(experiment: Experiment, lines: Mapping[Run, list[Line]]) -> list[str]:
-    """Which seed of each setting did best, after any length, in its simulator."""
-    highest = {run: max(curve(x, "simulated_return")) for run, x in lines.items()}
+def _best_seeds(
+    folder: pathlib.Path, experiment: Experiment, lines: Mapping[Run, list[Line]]
+) -> list[str]:
+    """Of several seeds of a mended simulator, which one did best there."""
+    about = run_folder.versions(folder)["runs"]
+    highest = {
+        run: float(np.nanmax(curve(own, "simulated_return")))
+        for run, own in lines.items()
+        if about[experiment.runs.index(run)].get("chosen") == run_folder.BEST
+    }
     found = []
-    for label in dict.fromkeys(run.label for run in lines):
-        best = max((x for x in lines if x.label == label), key=lambda x: highest[x])
-        found.append(
-            f"{label}: seed {best.seed} did best in its simulator, "
-            f"{highest[best]:.1f}; export it with --run={experiment.runs.index(best)}"
-        )
+    for label in dict.fromkeys(run.label for run in highest):
+        seeds = [run for run in highest if run.label == label]
+        best = max(seeds, key=lambda run: highest[run])
+        if len(seeds) > 1:
+            found.append(
+                f"{label}: seed {best.seed} did best in its simulator, "
+                f"{highest[best]:.1f}; export it with "
+                f"--run={experiment.runs.index(best)}"
+            )
     return found
 
 

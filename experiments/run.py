@@ -118,9 +118,11 @@ def _run(command: Command) -> StoppedError | None:
         training = build.training(
             mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
         )
-        robot = robot_record.record(whole, dataset, command.reading, simulators)
         mended = routes.mended(whole, simulators)
-        return _train(command, training, where, robot, mended)
+        facts = reports.data_facts(whole, dataset)
+        robot = robot_record.record(whole, dataset, command.reading, simulators)
+        about = reports.run_facts(whole, facts, simulators, mended) | {"robot": robot}
+        return _train(command, training, where, about, mended)
     finally:
         where.close()
 
@@ -197,20 +199,18 @@ def _train(
     command: Command,
     training: Training,
     where: RunFolder,
-    robot: Mapping[str, Any],
+    about: Mapping[str, Any],
     mended: reports.Mended,
 ) -> StoppedError | None:
     """Trains this host's runs; host 0 writes the run folder of all."""
-    whole, folder = command.experiment, where.path
-    facts = reports.data_facts(whole, training.dataset)
-    about = {**reports.run_facts(whole, facts, mended), "robot": robot}
+    whole, folder, facts = command.experiment, where.path, about["data"]
     if command.output.resume:
         resumed.check(folder, about)
         anew = run_folder.has_only_begun(folder)
         if not anew:
             with hosts.one_first():
                 saving.restore(folder, training, hosts.gathering())
-        resumed.check_robot(folder, robot)
+        resumed.check_robot(folder, about["robot"])
         where.keep_until(-1 if anew else training.state.epoch)
     where.begin(command.flags.text(), about)
     tracker = _tracker(command, folder)

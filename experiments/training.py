@@ -10,6 +10,7 @@ from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.program import Program
 from h2o_jax.replay import Replay
+from h2o_jax.sim import gaps
 from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.residual import Residual
@@ -38,6 +39,11 @@ class Simulator(NamedTuple):
     residual: Residual | None = None
     """What corrects it after every control step."""
 
+    @property
+    def mended(self) -> bool:
+        """Whether a log mended it: it has fitted fields or a residual."""
+        return self.residual is not None or gaps.fitted(self.gap)
+
 
 class Worlds(NamedTuple):
     """The environments of all runs."""
@@ -46,8 +52,10 @@ class Worlds(NamedTuple):
     """One per run; None for a method that learns from data alone."""
     real: Environments
     """`episodes` per run; each run's own simulator where no real system is at hand."""
-    own: Environments | None = None
-    """As many in each run's own simulator, mended; None where `real` alone scores."""
+    own: Environments | None
+    """As many in each run's own simulator; None where `real` alone scores."""
+    mended: np.ndarray
+    """`[R]` whether a run's simulator was mended, and chooses its best policy."""
 
 
 class Block(NamedTuple):

@@ -142,14 +142,19 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     }
 
 
-def test_what_did_best_in_the_mended_simulator_is_kept(monkeypatch):
-    setup = dataclasses.replace(
-        experiment("sac"), simulator="identified", evaluate_every=1
-    )
-    training = build.training(
-        setup, simulators=[Simulator(run.gap) for run in setup.runs]
-    )
-    worlds, actors = training.worlds, []
+def mended(tmp_path, **changes):
+    """A training whose first run has a fitted simulator, and the second none."""
+    path = tmp_path / "a.toml"
+    provenance = '[provenance]\nmade_by = "identify"\n'
+    path.write_text(f"[fields]\ngravity = 0.5\n{provenance}")
+    runs = grid([0], gaps.parse_list(f"@{path},gravity:2"), {})
+    chosen = {"runs": runs, "evaluate_every": 1, **changes}
+    return build.training(dataclasses.replace(experiment("sac"), **chosen))
+
+
+def test_what_did_best_in_a_mended_simulator_is_kept(tmp_path, monkeypatch):
+    training = mended(tmp_path)
+    worlds, actors, lines = training.worlds, [], []
     # Of two runs, after each of the epochs 0, 1 and 2.
     means = {
         id(worlds.real): iter([[1.0, 1.0], [2.0, 9.0], [3.0, 0.0]]),
@@ -161,38 +166,39 @@ def test_what_did_best_in_the_mended_simulator_is_kept(monkeypatch):
         return rollout.Evaluation(*4 * [returns])
 
     monkeypatch.setattr(rollout, "evaluate", evaluate)
-    lines = []
     for report in loop.train(training):
         actors.append(simulate.actors(training.state, 2))
-        lines.append(reports.lines(setup, report, {}))
+        lines.append(reports.lines(training.experiment, report, {}))
     first, second = zip(*lines, strict=True)
     assert reports.curve(first, "simulated_return") == [5.0, 7.0, 6.0]
-    assert reports.curve(second, "simulated_return") == [1.0, 2.0, 3.0]
+    assert reports.best_so_far(first) == [1.0, 2.0, 2.0]
+    # The second run is as if it were alone: the real system finds its best.
     assert reports.curve(second) == [1.0, 9.0, 0.0]
-    wanted = jax.tree.map(lambda x, y: np.stack([x[0], y[1]]), *actors[1:])
-    chex.assert_trees_all_equal(training.state.best, wanted)
+    assert reports.curve(second, "simulated_return") == []
+    assert reports.best_so_far(second) == []
+    chex.assert_trees_all_equal(training.state.best, actors[1])
+    assert training.state.best_return.tolist() == [7.0, 9.0]
 
 
-def test_nothing_is_scored_twice_without_a_mended_simulator():
-    assert build.training(experiment("sac")).worlds.own is None
-    unknown = dataclasses.replace(
-        experiment("sac"), simulator="identified", real=systems.UNKNOWN
-    )
-    given = [Simulator(run.gap) for run in unknown.runs]
-    assert build.training(unknown, simulators=given).worlds.own is None
+def test_a_mended_simulator_is_what_scores_and_not_the_real_system(tmp_path):
+    training = mended(tmp_path)
+    report = next(loop.train(training))
+    real, simulated = report.scores.returns, report.scores.simulated
+    assert np.isfinite(simulated[0]).all() and (simulated[0] != real[0]).all()
+    assert np.isnan(simulated[1]).all()
+    # Half the gravity, on Earth: the run's own simulator where no real one is known.
+    unknown = mended(tmp_path, real=systems.UNKNOWN)
+    assert unknown.worlds.own is None
+    scores = next(loop.train(unknown)).scores
+    np.testing.assert_array_equal(scores.returns[0], simulated[0])
 
 
-def test_a_fitted_file_is_a_mended_simulator(tmp_path):
-    def of(text):
-        (tmp_path / "a.toml").write_text("[fields]\ngravity = 0.5\n" + text)
-        runs = grid([0], [gaps.parse(f"@{tmp_path / 'a.toml'}")], {})
-        return dataclasses.replace(experiment("sac"), runs=runs)
-
-    assert not of("").mended
-    fitted = of('[provenance]\nmade_by = "identify"\n')
-    assert fitted.mended and reports.run_facts(fitted, {})["chosen"] == "best"
-    both = dataclasses.replace(fitted, runs=fitted.runs + experiment("sac").runs)
-    assert not both.mended and reports.run_facts(both, {})["chosen"] == "policy"
+def test_a_simulator_that_nothing_was_learned_for_is_not_mended():
+    setup = dataclasses.replace(experiment("sac"), simulator="auto")
+    simulators = [Simulator(run.gap) for run in setup.runs]
+    assert build.training(setup, simulators=simulators).worlds.own is None
+    about = reports.run_facts(setup, {}, simulators)
+    assert [x["chosen"] for x in about["runs"]] == ["policy", "policy"]
 
 
 @pytest.mark.fault

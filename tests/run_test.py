@@ -13,6 +13,7 @@ from experiments import (
     run,
     run_folder,
     saving,
+    sealed,
 )
 from h2o_jax import learning
 from h2o_jax.errors import (
@@ -93,10 +94,34 @@ def test_the_saved_policy_is_the_trained_one(finished):
 
 
 def test_the_last_policy_is_chosen_where_no_mended_simulator_could(finished, tmp_path):
-    assert policies.meant(finished / "whole", "chosen") == "policy"
-    assert policies.meant(finished / "whole", "best") == "best"
-    write_run(tmp_path)  # of an earlier version
-    assert policies.meant(tmp_path, "chosen") == "policy"
+    assert policies.meant(finished / "whole", 0, "chosen") == "policy"
+    assert policies.meant(finished / "whole", 0, "best") == "best"
+    write_run(tmp_path, runs=[{"label": "of an earlier version", "seed": 0}])
+    assert policies.meant(tmp_path, 0, "chosen") == "policy"
+
+
+def test_each_run_has_its_own_chosen_policy(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished / "whole", folder)
+    obs = np.random.default_rng(0).normal(size=(2, 3, 11))
+    last, best = (
+        policies.load_many(folder, [0, 1], x)(obs) for x in ("policy", "best")
+    )
+    assert (last != best).any(axis=(1, 2)).all()
+    facts = run_folder.versions(folder)
+    facts["runs"][1]["chosen"] = "best"
+    content = {k: v for k, v in facts.items() if k != "sha256"}
+    (folder / "versions.json").write_text(json.dumps(sealed.seal(content)))
+    chosen = policies.load_many(folder, [0, 1])(obs)
+    np.testing.assert_array_equal(chosen, [last[0], best[1]])
+    np.testing.assert_array_equal(policies.load(folder, 1)(obs[1]), best[1])
+    assert policies.epoch(folder, 0, "chosen") == 4
+    returns = {
+        x["return"]: x["epoch"]
+        for x in run_folder.metrics(folder)
+        if "return" in x and (x["label"], x["seed"]) == (facts["runs"][1]["label"], 1)
+    }
+    assert policies.epoch(folder, 1, "chosen") == returns[max(returns)]
 
 
 def test_a_saved_policy_loads_and_acts(finished):

@@ -88,8 +88,8 @@ def of_run(
         },
         "run": {
             "seed": own["seed"],
-            "policy": policies.meant(folder, which),
-            "epoch": policies.epoch(folder, which),
+            "policy": policies.meant(folder, run, which),
+            "epoch": policies.epoch(folder, run, which),
             "flags_sha256": hashlib.sha256(flags).hexdigest(),
             "commit": facts["commit"],
         },

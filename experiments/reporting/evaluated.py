@@ -34,7 +34,10 @@ class Setting(NamedTuple):
 
     @property
     def finals(self) -> np.ndarray:
-        """`[S]` mean return of the last evaluations of each seed."""
+        """`[S]` what each seed earned: its chosen policy, or the last on average."""
+        bests = [reports.best_so_far(own) for own in self.seeds]
+        if all(bests):
+            return np.array([best[-1] for best in bests])
         own = [reports.summarise(x, self.return_of)["last_ten"] for x in self.seeds]
         return np.array(own)
 

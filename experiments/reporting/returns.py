@@ -51,7 +51,10 @@ def expected(subjects: Sequence[Subject]) -> Section:
         for lines in map(evaluated.estimates, subjects)
         if lines
     ]
-    text = ["Of each seed the mean of its last evaluations, ten at most."]
+    text = [
+        "Of each seed what its chosen policy earned where a mended simulator chose, "
+        "or the mean of its last evaluations, ten at most."
+    ]
     if judged:
         text.append(
             "Estimates are those of experiments.judge, discounted: fqe from the log "

@@ -27,7 +27,7 @@ _SEED = 20_000
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """One run folder. What concerns a single policy concerns the last of its first run.
+    """One run folder. What concerns a single policy concerns the chosen one of run 0.
 
     What cannot be had raises `Missing`, with the reason.
     """

@@ -120,12 +120,12 @@ def _provenance(
         CheckpointError: one is no run folder.
     """
     runs = {}
-    for name, (folder, _, which) in methods.items():
+    for name, (folder, own, which) in methods.items():
         choices, facts = run_folder.flags(folder), run_folder.versions(folder)
         runs[name] = {
             "commit": facts["commit"],
             "data": facts["data"],
-            "policy": policies.meant(folder, which),
+            "policy": sorted({policies.meant(folder, i, which) for i in own}),
             "flags": {k: v for k, v in choices.items() if k not in _PLACES},
         }
     return {
