@@ -3,7 +3,7 @@
 python -m benchmarks.plan_table small/ablation --logs=LOGS --updates 10000 50000
 
 Means over seeds and their 95 % intervals (Student's), of the last policies; or with
---policy=best of those that did best in their mended simulators until then, and with
+--policy=best of those that did best in their right simulators until then, and with
 --policy=best_seed of the one of the seeds that did best there. Rows are named by their
 gap, what is swept, and the flags that most other lines do not have; rows without a cell
 are left out.
@@ -57,7 +57,7 @@ def table(
         cells: by their identity.
         updates: after which curves are read.
         policy: `policy` (the last), `best` or `best_seed`; rows whose cells were not
-            scored in a mended simulator have no best.
+            scored in a right simulator have no best.
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
@@ -106,7 +106,7 @@ def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
 
 
 def _best(cell: ledger.Cell) -> Curve:
-    """The real return of what did best in its mended simulator until then."""
+    """The real return of what did best in its right simulator until then."""
     steps, returns = zip(*cell["curve"], strict=True)
     best = statistics.best_so_far(returns, cell["simulated"])
     return list(zip(steps, best, strict=True))

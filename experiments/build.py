@@ -152,13 +152,13 @@ def worlds(
             [x.residual for x in simulators] if corrects(experiment) else (),
             experiment.randomise,
         )
-    mended = np.array([simulator.mended for simulator in simulators])
+    right = np.array([simulator.right for simulator in simulators])
     if not experiment.knows_real:
-        return Worlds(sim, _own(experiment, simulators, threads), None, mended)
-    # Hosts whose own runs were not mended score alike, so that their reports fit.
-    twice = any(simulator.mended for simulator in grid or simulators)
+        return Worlds(sim, _own(experiment, simulators, threads), None, right)
+    # All hosts score alike, so that their reports fit together.
+    twice = any(simulator.right for simulator in grid or simulators)
     own = _own(experiment, simulators, threads) if twice else None
-    return Worlds(sim, _real(experiment, threads), own, mended)
+    return Worlds(sim, _real(experiment, threads), own, right)
 
 
 def _real(experiment: Experiment, threads: int) -> Environments:

@@ -48,7 +48,7 @@ class Exporting:
     which: Literal["chosen", "policy", "best"] = setting(
         "chosen",
         "The last policy, that of the best evaluation, or the chosen: the best where a "
-        "mended simulator tells which that is, and the last otherwise.",
+        "right simulator tells which that is, and the last otherwise.",
     )
 
 

@@ -54,7 +54,7 @@ class Judged:
     which: Literal["chosen", "policy", "best", "both"] = setting(
         "chosen",
         "The last policies, those of the best evaluations, both, or the chosen: the "
-        "best where a mended simulator tells which that is, and the last otherwise.",
+        "best where a right simulator tells which that is, and the last otherwise.",
     )
 
 

@@ -30,7 +30,7 @@ class Scores(NamedTuple):
     """`[R, E]` their control steps."""
     simulated: np.ndarray | None = None
     """`[R, E]` returns in each run's own simulator beside those in the real system: nan
-    where it was not mended, None where no run's was."""
+    where that is not right, None where no run's is."""
 
 
 class Phases(NamedTuple):
@@ -86,12 +86,12 @@ def _evaluate(training: Training, check: Check, state: State) -> Scores:
 
     scores = episodes(worlds.real)
     if worlds.own is not None:
-        mended = worlds.mended[:, None]
-        simulated = np.where(mended, episodes(worlds.own).returns, np.nan)
-        lost = mended & np.isnan(simulated).any(axis=1, keepdims=True)
+        right = worlds.right[:, None]
+        simulated = np.where(right, episodes(worlds.own).returns, np.nan)
+        lost = right & np.isnan(simulated).any(axis=1, keepdims=True)
         returns = np.where(lost, np.nan, scores.returns)
         scores = scores._replace(returns=returns, simulated=simulated)
-    _keep_best(state, policy, scores, worlds.mended)
+    _keep_best(state, policy, scores, worlds.right)
     return scores
 
 
@@ -115,11 +115,11 @@ def _scores(
     return Scores(returns, evaluation.lengths)
 
 
-def _keep_best(state: State, policy: Actor, scores: Scores, mended: np.ndarray) -> None:
+def _keep_best(state: State, policy: Actor, scores: Scores, right: np.ndarray) -> None:
     """Keeps each run's policy if it is the best so far; see `State.best`."""
     returns = scores.returns
     if scores.simulated is not None:
-        returns = np.where(mended[:, None], scores.simulated, returns)
+        returns = np.where(right[:, None], scores.simulated, returns)
     mean = returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)

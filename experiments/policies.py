@@ -53,7 +53,7 @@ def load(
 def meant(folder: pathlib.Path, run: int, which: str) -> str:
     """`policy` or `best`, whichever is meant of one run.
 
-    `chosen` is the best where the run's simulator was mended, as it was found there,
+    `chosen` is the best where the run's simulator was right, as it was found there,
     and the last where only the real system, or a wrong simulator, could have found it.
 
     Raises:

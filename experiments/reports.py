@@ -48,7 +48,7 @@ def run_facts(
         {
             "label": run.label,
             "seed": run.seed,
-            "chosen": run_folder.BEST if simulator.mended else run_folder.POLICY,
+            "chosen": run_folder.BEST if simulator.right else run_folder.POLICY,
             **({"simulator": dict(mended[run])} if run in mended else {}),
         }
         for run, simulator in zip(experiment.runs, simulators, strict=True)
@@ -166,7 +166,7 @@ def curve(own: list[Line], name: str = "return") -> list[float]:
 
 
 def best_so_far(own: list[Line]) -> list[float]:
-    """Real return at each evaluation of the policy that a mended simulator chose.
+    """Real return at each evaluation of the policy that a right simulator chose.
 
     Empty where none was: every evaluation must have been in both.
     """
@@ -234,7 +234,7 @@ def conclusion(
 def _best_seeds(
     folder: pathlib.Path, experiment: Experiment, lines: Mapping[Run, list[Line]]
 ) -> list[str]:
-    """Of several seeds of a mended simulator, which one did best there."""
+    """Of several seeds with a right simulator, which one did best there."""
     about = run_folder.versions(folder)["runs"]
     highest = {
         run: float(np.nanmax(curve(own, "simulated_return")))

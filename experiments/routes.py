@@ -60,10 +60,10 @@ def mended(experiment: Experiment, simulators: Sequence[Simulator]) -> Mended:
         return {}
     return {
         run: {
-            "identified": NOT_USED if gap == run.gap else gaps.to_text(gap),
-            "residual": NOT_USED if residual is None else residual.digest,
+            "identified": NOT_USED if x.gap == run.gap else gaps.to_text(x.gap),
+            "residual": NOT_USED if x.residual is None else x.residual.digest,
         }
-        for run, (gap, residual) in zip(experiment.runs, simulators, strict=True)
+        for run, x in zip(experiment.runs, simulators, strict=True)
     }
 
 
@@ -75,7 +75,7 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
         gap = _identified(needs, gap)
     if route in ("residual", "both"):
         return _corrected(needs, gap)
-    return Simulator(gap)
+    return Simulator(gap, right=_audited(needs, gap).route == "as it is")
 
 
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
@@ -90,7 +90,7 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
     if verdict.route in ("identify", "residual"):
         return _corrected(needs, gap)
     print(f"simulator {gaps.to_text(gap)}: nothing is learned for it", flush=True)
-    return Simulator(gap)
+    return Simulator(gap, right=verdict.route == "as it is")
 
 
 def _audited(needs: Mending, gap: Gaps) -> Verdict:

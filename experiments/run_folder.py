@@ -32,7 +32,7 @@ CHECKPOINT = "checkpoint"
 STATE, POLICY, BEST = "state", "policy", "best"
 """Items of a checkpoint: what goes on, and the actors of all runs, last and best."""
 CHOSEN = "chosen"
-"""The best where a mended simulator tells which that is, the last otherwise."""
+"""The best where a right simulator tells which that is, the last otherwise."""
 _SEAL = "# seal "
 """Begins the first line of flags.flags; the digest of the rest follows."""
 Line = dict[str, Any]

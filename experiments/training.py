@@ -10,7 +10,6 @@ from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.program import Program
 from h2o_jax.replay import Replay
-from h2o_jax.sim import gaps
 from h2o_jax.sim.environments import Environments
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.residual import Residual
@@ -38,11 +37,8 @@ class Simulator(NamedTuple):
     """How the model differs from the stock one."""
     residual: Residual | None = None
     """What corrects it after every control step."""
-
-    @property
-    def mended(self) -> bool:
-        """Whether a log mended it: it has fitted fields or a residual."""
-        return self.residual is not None or gaps.fitted(self.gap)
+    right: bool = False
+    """Whether the audit found nothing left to mend, so that it may choose policies."""
 
 
 class Worlds(NamedTuple):
@@ -54,8 +50,8 @@ class Worlds(NamedTuple):
     """`episodes` per run; each run's own simulator where no real system is at hand."""
     own: Environments | None
     """As many in each run's own simulator; None where `real` alone scores."""
-    mended: np.ndarray
-    """`[R]` whether a run's simulator was mended, and chooses its best policy."""
+    right: np.ndarray
+    """`[R]` whether a run's simulator is right, and chooses its best policy."""
 
 
 class Block(NamedTuple):
@@ -75,7 +71,7 @@ class State:
     learner: LearnerState
     replay: Replay | None
     best: Actor
-    """Each run's actor at its best evaluation: in its mended simulator if it has one,
+    """Each run's actor at its best evaluation: in its own simulator if that is right,
     in the real system otherwise."""
     best_return: np.ndarray
     """`[R]` that evaluation's mean return."""

@@ -142,18 +142,18 @@ def test_a_run_that_diverges_is_lost_and_takes_no_other_along(name):
     }
 
 
-def mended(tmp_path, **changes):
-    """A training whose first run has a fitted simulator, and the second none."""
-    path = tmp_path / "a.toml"
-    provenance = '[provenance]\nmade_by = "identify"\n'
-    path.write_text(f"[fields]\ngravity = 0.5\n{provenance}")
-    runs = grid([0], gaps.parse_list(f"@{path},gravity:2"), {})
+def half_right(**changes):
+    """A training whose first run has a right simulator, and the second a wrong one."""
+    runs = grid([0], gaps.parse_list("gravity:0.5,gravity:2"), {})
     chosen = {"runs": runs, "evaluate_every": 1, **changes}
-    return build.training(dataclasses.replace(experiment("sac"), **chosen))
+    simulators = [Simulator(runs[0].gap, right=True), Simulator(runs[1].gap)]
+    return build.training(
+        dataclasses.replace(experiment("sac"), **chosen), simulators=simulators
+    )
 
 
-def test_what_did_best_in_a_mended_simulator_is_kept(tmp_path, monkeypatch):
-    training = mended(tmp_path)
+def test_what_did_best_in_a_right_simulator_is_kept(monkeypatch):
+    training = half_right()
     worlds, actors, lines = training.worlds, [], []
     # Of two runs, after each of the epochs 0, 1 and 2.
     means = {
@@ -180,25 +180,25 @@ def test_what_did_best_in_a_mended_simulator_is_kept(tmp_path, monkeypatch):
     assert training.state.best_return.tolist() == [7.0, 9.0]
 
 
-def test_a_mended_simulator_is_what_scores_and_not_the_real_system(tmp_path):
-    training = mended(tmp_path)
+def test_a_right_simulator_scores_beside_the_real_system():
+    training = half_right()
     report = next(loop.train(training))
     real, simulated = report.scores.returns, report.scores.simulated
     assert np.isfinite(simulated[0]).all() and (simulated[0] != real[0]).all()
     assert np.isnan(simulated[1]).all()
-    # Half the gravity, on Earth: the run's own simulator where no real one is known.
-    unknown = mended(tmp_path, real=systems.UNKNOWN)
+    # Without a real system at hand, the simulator's are all the scores that there are.
+    unknown = half_right(real=systems.UNKNOWN)
     assert unknown.worlds.own is None
     scores = next(loop.train(unknown)).scores
     np.testing.assert_array_equal(scores.returns[0], simulated[0])
+    about = reports.run_facts(
+        training.experiment, {}, [Simulator((), right=True), Simulator(())]
+    )
+    assert [x["chosen"] for x in about["runs"]] == ["best", "policy"]
 
 
-def test_a_simulator_that_nothing_was_learned_for_is_not_mended():
-    setup = dataclasses.replace(experiment("sac"), simulator="auto")
-    simulators = [Simulator(run.gap) for run in setup.runs]
-    assert build.training(setup, simulators=simulators).worlds.own is None
-    about = reports.run_facts(setup, {}, simulators)
-    assert [x["chosen"] for x in about["runs"]] == ["policy", "policy"]
+def test_simulators_that_are_not_right_score_nothing():
+    assert build.training(experiment("sac")).worlds.own is None
 
 
 @pytest.mark.fault

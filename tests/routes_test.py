@@ -68,7 +68,7 @@ def test_an_identified_simulator_has_the_logs_gravity_and_is_kept(
     prepare, tmp_path, capsys
 ):
     first, second = prepare("identified", "gravity:2")
-    assert first == second and first.residual is None
+    assert first == second and first.residual is None and first.right
     # Twice the gravity, scaled by a half, is that of the log's system.
     assert gravity(first) == pytest.approx(0.5, rel=0.02)
     (file,) = (tmp_path / "cache").glob("hopper-identified-*.toml")
@@ -202,7 +202,7 @@ def test_the_audit_leaves_a_right_simulator_alone_and_mends_a_wrong_one(
     right, *_, wrong = prepare("auto", "none", "gravity:2")
     printed = capsys.readouterr().out
     assert "audit     none: as it is" in printed
-    assert right == Simulator(gaps.parse("none"))
+    assert right == Simulator(gaps.parse("none"), right=True)
     assert "audit     gravity:2: identify" in printed
     assert gravity(wrong) == pytest.approx(0.5, rel=0.02)
 
@@ -228,16 +228,19 @@ def test_the_queue_is_as_long_as_any_mended_simulators():
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "fits", "corrects"),
+    ("verdicts", "fits", "corrects", "right"),
     [
-        (["identify", "residual"], 1, 1),
-        (["identify", "as it is"], 1, 0),
-        (["residual"], 0, 1),
-        (["log only"], 0, 0),
-        (["weight"], 0, 0),
+        (["identify", "residual"], 1, 1, False),
+        (["identify", "as it is"], 1, 0, True),
+        (["as it is"], 0, 0, True),
+        (["residual"], 0, 1, False),
+        (["log only"], 0, 0, False),
+        (["none"], 0, 0, False),
     ],
 )
-def test_auto_does_what_the_audit_says(verdicts, fits, corrects, prepare, monkeypatch):
+def test_auto_does_what_the_audit_says(
+    verdicts, fits, corrects, right, prepare, monkeypatch
+):
     left, asked = iter(verdicts), []
 
     def audited(needs, gap):
@@ -258,4 +261,5 @@ def test_auto_does_what_the_audit_says(verdicts, fits, corrects, prepare, monkey
     simulator = prepare("auto", "gravity:2")[0]
     assert asked == ["fit"] * fits + ["residual"] * corrects
     assert (simulator.residual is not None) == bool(corrects)
+    assert simulator.right == right
     assert next(left, None) is None

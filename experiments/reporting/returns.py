@@ -52,7 +52,7 @@ def expected(subjects: Sequence[Subject]) -> Section:
         if lines
     ]
     text = [
-        "Of each seed what its chosen policy earned where a mended simulator chose, "
+        "Of each seed what its chosen policy earned where a right simulator chose, "
         "or the mean of its last evaluations, ten at most."
     ]
     if judged:

@@ -51,7 +51,7 @@ def sentence(fitted: np.ndarray, drawn: np.ndarray) -> str:
 
 def _returns(subject: Subject, randomise: bool) -> np.ndarray:
     """`[DRAWS]` returns of whole episodes."""
-    experiment, (gap, residual) = subject.experiment, subject.simulator
+    experiment, (gap, residual, _) = subject.experiment, subject.simulator
     corrected = [residual] if build.corrects(experiment) else []
     world = worlds.make(
         experiment.model,

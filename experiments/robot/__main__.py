@@ -37,7 +37,7 @@ class Show:
     which: Literal["chosen", "policy", "best"] = setting(
         "chosen",
         "The last policies, those of the best evaluations, or the chosen: the best "
-        "where a mended simulator tells which these are, and the last otherwise.",
+        "where a right simulator tells which these are, and the last otherwise.",
     )
     real: str = setting("none", "The robots to balance, as gaps; a list.")
     out: str = setting(".", "Folder of the files.", tags=[FOLDER])
