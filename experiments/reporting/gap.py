@@ -54,7 +54,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
 
 def _residual(subject: Subject) -> list[Table]:
     """One-step errors with and without the residual, on rows that it never saw."""
-    experiment, (own, residual) = subject.experiment, subject.simulator
+    experiment, (own, residual, _) = subject.experiment, subject.simulator
     if not build.corrects(experiment) or residual is None:
         return []
     log, seed = subject.dataset.transition, experiment.residual_seed
