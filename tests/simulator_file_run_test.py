@@ -47,7 +47,8 @@ def test_a_randomised_run_resumes_bit_for_bit(file, tmp_path, monkeypatch):
         np.testing.assert_array_equal(array, found[name], err_msg=name)
 
     label = gaps.to_text(gaps.parse(f"@{file}"))
-    assert run_folder.versions(whole)["runs"] == [{"label": label, "seed": 0}]
+    (about,) = run_folder.versions(whole)["runs"]
+    assert about == {"label": label, "seed": 0, "chosen": "policy"}
     (cell,) = results.rglob("*.json")
     assert cell.relative_to(results).parts[:2] == ("hopper", label)
     assert json.loads(cell.read_text())["setting"]["randomise"] is True
