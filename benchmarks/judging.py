@@ -63,14 +63,14 @@ def judged(
     folder: pathlib.Path, how: Judging, mended: Sequence[Route], threads: int
 ) -> list[Line]:
     """The estimates of each of a folder's policies."""
-    _, *lines = judge.judge(folder, [run_folder.POLICY], how, threads)
+    _, *lines = judge.judge(folder, [run_folder.LAST], how, threads)
     experiment, dataset, _ = judge.reopen(folder, threads)
     cache = collecting.cache_folder(judge.described(folder)[1].of(Collecting))
     for route in mended:
         other = dataclasses.replace(experiment, simulator=route)
         simulators = routes.prepare(other, dataset, cache, threads)
         for i, (line, simulator) in enumerate(zip(lines, simulators, strict=True)):
-            act = policies.load(folder, i, run_folder.POLICY)
+            act = policies.load(folder, i, run_folder.LAST)
             line[route] = judge.simulated(other, simulator, act, how, threads)
     return lines
 

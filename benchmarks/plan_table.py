@@ -34,8 +34,8 @@ def main() -> None:
     parser.add_argument("--updates", type=int, nargs="+", required=True)
     parser.add_argument(
         "--policy",
-        choices=("policy", "best", "best_seed"),
-        default="policy",
+        choices=("last", "best", "best_seed"),
+        default="last",
         help="the last; each seed's best; or the best seed's best",
     )
     choice = parser.parse_args()
@@ -48,7 +48,7 @@ def table(
     groups: Sequence[Group],
     cells: dict[str, ledger.Cell],
     updates: Sequence[int],
-    policy: str = "policy",
+    policy: str = "last",
 ) -> str:
     """A line for each label of each group.
 
@@ -56,7 +56,7 @@ def table(
         groups: of a plan.
         cells: by their identity.
         updates: after which curves are read.
-        policy: `policy` (the last), `best` or `best_seed`; rows whose cells were not
+        policy: `last`, `best` or `best_seed`; rows whose cells were not
             scored in a right simulator have no best.
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
@@ -93,7 +93,7 @@ def _found(
 
 def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
     """The curves of the seeds, or the one of their best at each length."""
-    if policy == "policy":
+    if policy == "last":
         return [cell["curve"] for cell in cells]
     scored = [cell for cell in cells if cell.get("simulated")]
     bests = [_best(cell) for cell in scored]

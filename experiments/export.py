@@ -45,7 +45,7 @@ class Exporting:
     run: int = setting(
         0, "Which run of the folder, as in its versions.json.", at_least(0)
     )
-    which: Literal["chosen", "policy", "best"] = setting(
+    which: Literal["chosen", "last", "best"] = setting(
         "chosen",
         "The last policy, that of the best evaluation, or the chosen: the best where a "
         "right simulator tells which that is, and the last otherwise.",
@@ -85,7 +85,11 @@ def main(flags: Flags) -> None:
         if path.suffix == ".npz":
             written.append(scratch / SCRIPT)
             shutil.copyfile(policy.__file__, written[-1])
+    run = about["run"]
     print(policy.describe(about))
+    print(
+        f"policy   the {run['policy']} of seed {run['seed']}, of epoch {run['epoch']}"
+    )
     print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
     print(f"latency  {latency(function, act)}")
     print(f"wrote    {', '.join(str(path.with_name(x.name)) for x in written)}")

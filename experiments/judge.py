@@ -51,7 +51,7 @@ class Judged:
     """What is judged."""
 
     run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
-    which: Literal["chosen", "policy", "best", "both"] = setting(
+    which: Literal["chosen", "last", "best", "both"] = setting(
         "chosen",
         "The last policies, those of the best evaluations, both, or the chosen: the "
         "best where a right simulator tells which that is, and the last otherwise.",
@@ -107,7 +107,7 @@ def main(flags: Flags) -> None:
 
 def kinds(which: str) -> tuple[str, ...]:
     """The names of the policies that are asked for."""
-    both = run_folder.POLICY, run_folder.BEST
+    both = run_folder.LAST, run_folder.BEST
     return both if which == "both" else (which,)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import checkpoints, run_folder, saving
-from experiments.run_folder import BEST, CHOSEN, POLICY
+from experiments.run_folder import BEST, CHOSEN, LAST, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
@@ -29,7 +29,7 @@ def load(
     Args:
         folder: a run folder of `experiments.run`.
         run: index of the run, in the order of versions.json's `runs`.
-        which: `policy` (the last), `best` (at its best evaluation, see
+        which: `last`, `best` (at its best evaluation, see
             `training.State`), or `chosen` (see `meant`).
         units: of the actions: `scaled` to [-1, 1], or the `robot`'s, such as N m: its
             limits are those of the log or of the model's actuators, see `limits`.
@@ -51,22 +51,25 @@ def load(
 
 
 def meant(folder: pathlib.Path, run: int, which: str) -> str:
-    """`policy` or `best`, whichever is meant of one run.
+    """`last` or `best`, whichever is meant of one run.
 
     `chosen` is the best where the run's simulator was right, as it was found there,
     and the last where only the real system, or a wrong simulator, could have found it.
 
     Raises:
         CheckpointError: no run folder.
+        ValueError: it is none of the three.
     """
+    if which not in (LAST, BEST, CHOSEN):
+        raise ValueError(f"which={which!r}; give {LAST!r}, {BEST!r} or {CHOSEN!r}")
     if which != CHOSEN:
         return which
-    return str(run_folder.versions(folder)["runs"][run].get("chosen", POLICY))
+    return str(run_folder.versions(folder)["runs"][run].get("chosen", LAST))
 
 
 def epoch(folder: pathlib.Path, run: int, which: str) -> int:
     """The epoch at which one run's policy was what it is."""
-    if meant(folder, run, which) == POLICY:
+    if meant(folder, run, which) == LAST:
         return int(saving.read(folder, POLICY).info["epoch"])
     about = run_folder.versions(folder)["runs"][run]
     names = about["label"], about["seed"]

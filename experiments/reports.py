@@ -48,7 +48,7 @@ def run_facts(
         {
             "label": run.label,
             "seed": run.seed,
-            "chosen": run_folder.BEST if simulator.right else run_folder.POLICY,
+            "chosen": run_folder.BEST if simulator.right else run_folder.LAST,
             **({"simulator": dict(mended[run])} if run in mended else {}),
         }
         for run, simulator in zip(experiment.runs, simulators, strict=True)
@@ -165,12 +165,12 @@ def curve(own: list[Line], name: str = "return") -> list[float]:
     return [line[name] for line in own if name in line]
 
 
-def best_so_far(own: list[Line]) -> list[float]:
-    """Real return at each evaluation of the policy that a right simulator chose.
+def best_so_far(own: list[Line], name: str = "return") -> list[float]:
+    """Return at each evaluation of the policy that the simulator chose until then.
 
-    Empty where none was: every evaluation must have been in both.
+    Empty where it chose none: every evaluation must have been there, too.
     """
-    real, simulated = curve(own), curve(own, "simulated_return")
+    real, simulated = curve(own, name), curve(own, "simulated_return")
     return (
         statistics.best_so_far(real, simulated) if len(real) == len(simulated) else []
     )
@@ -209,20 +209,26 @@ def conclusion(
         "final return" if experiment.knows_real else "simulated return",
         f"last {count} evaluation{'s' * (count > 1)}",
     ]
-    bests = {run: x for run in runs if (x := best_so_far(lines[run]))}
+    about = run_folder.versions(folder)["runs"]
+    right = [
+        run
+        for run in runs
+        if about[experiment.runs.index(run)].get("chosen") == run_folder.BEST
+    ]
+    bests = {run: best_so_far(lines[run], name)[-1] for run in right}
     if bests:
         heads.append("best in simulator")
     rows = ["\n" + _row("setting", wide, heads)]
     for label in dict.fromkeys(run.label for run in summaries):
         own = [run for run in summaries if run.label == label]
         found = [[summaries[run][k] for run in own] for k in ("final", "last_ten")]
-        found += [[bests[run][-1] for run in own if run in bests]]
+        found += [[bests[run] for run in own if run in bests]]
         spreads = (statistics.spread(x, width=9) for x in found if x)
         rows.append(_row(label, wide, spreads))
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
-    rows += _best_seeds(folder, experiment, {run: lines[run] for run in runs})
+    rows += _best_seeds(folder, experiment, {run: lines[run] for run in right})
     if not experiment.knows_real:
         rows.append(
             "no real system at hand: what a policy is worth there is estimated by "
@@ -234,13 +240,8 @@ def conclusion(
 def _best_seeds(
     folder: pathlib.Path, experiment: Experiment, lines: Mapping[Run, list[Line]]
 ) -> list[str]:
-    """Of several seeds with a right simulator, which one did best there."""
-    about = run_folder.versions(folder)["runs"]
-    highest = {
-        run: float(np.nanmax(curve(own, "simulated_return")))
-        for run, own in lines.items()
-        if about[experiment.runs.index(run)].get("chosen") == run_folder.BEST
-    }
+    """Of several seeds, all with a right simulator, which one did best there."""
+    highest = {run: max(curve(own, "simulated_return")) for run, own in lines.items()}
     found = []
     for label in dict.fromkeys(run.label for run in highest):
         seeds = [run for run in highest if run.label == label]
@@ -248,7 +249,7 @@ def _best_seeds(
         if len(seeds) > 1:
             found.append(
                 f"{label}: seed {best.seed} did best in its simulator, "
-                f"{highest[best]:.1f}; export it with "
+                f"{highest[best]:.1f}: python -m experiments.export {folder} "
                 f"--run={experiment.runs.index(best)}"
             )
     return found

@@ -31,8 +31,9 @@ CURVE, LOCK, JUDGED = "curve.png", "run.lock", "judged.json"
 CHECKPOINT = "checkpoint"
 STATE, POLICY, BEST = "state", "policy", "best"
 """Items of a checkpoint: what goes on, and the actors of all runs, last and best."""
-CHOSEN = "chosen"
-"""The best where a right simulator tells which that is, the last otherwise."""
+LAST, CHOSEN = "last", "chosen"
+"""What people call the item `policy`; and the best where a right simulator tells which
+that is, the last otherwise."""
 _SEAL = "# seal "
 """Begins the first line of flags.flags; the digest of the rest follows."""
 Line = dict[str, Any]

@@ -97,7 +97,7 @@ def test_what_the_contract_says(trained, monkeypatch, tmp_path):
     for i, signal in enumerate(known["observations"]):
         assert signal["high"] == pytest.approx(max(log[i]["high"], rows[:, i].max()))
         assert signal["low"] == pytest.approx(min(log[i]["low"], rows[:, i].min()))
-    mean, std, _ = policies.network(trained, 0, "policy")
+    mean, std, _ = policies.network(trained, 0, "last")
     np.testing.assert_allclose([x["mean"] for x in known["observations"]], mean)
     np.testing.assert_allclose([x["std"] for x in known["observations"]], std)
 
@@ -292,9 +292,9 @@ def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
         signal["low"] = signal["high"] = None
     facts = sealed.seal(facts)
     (folder / run_folder.VERSIONS).write_text(json.dumps(facts))
-    function = contract.function_of(folder, 0, "policy")
+    function = contract.function_of(folder, 0, "last")
     assert np.isinf(function.low).all() and np.isinf(function.high).all()
-    known = contract.of_run(folder, 0, "policy", function)
+    known = contract.of_run(folder, 0, "last", function)
     assert known["observations"][0]["low"] is None
     assert export.parity(function, function.act) == 0
     assert policy.describe(known)

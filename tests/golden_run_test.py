@@ -45,7 +45,7 @@ def acts(folder):
     """What the policies of a folder do, the exported one last."""
     found = [
         policies.load(folder, run=i, which=name)(OBS).tolist()
-        for name in ("policy", "best")
+        for name in ("last", "best")
         for i in (0, 1)
     ]
     return [*found, Policy(folder / "policy.npz")(OBS).tolist()]

@@ -194,7 +194,7 @@ def test_a_right_simulator_scores_beside_the_real_system():
     about = reports.run_facts(
         training.experiment, {}, [Simulator((), right=True), Simulator(())]
     )
-    assert [x["chosen"] for x in about["runs"]] == ["best", "policy"]
+    assert [x["chosen"] for x in about["runs"]] == ["best", "last"]
 
 
 def test_simulators_that_are_not_right_score_nothing():

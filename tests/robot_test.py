@@ -127,7 +127,7 @@ def test_sac_sees_observations_normalised_by_the_log(runs):
     for name, wanted in (("mean", mean), ("std", std)):
         found = learner[f"['learner'].scales.obs_{name}"]
         np.testing.assert_allclose(found, [wanted], rtol=1e-4, atol=1e-6)
-    actors = policies._actors(folder, "policy")
+    actors = policies._actors(folder, "last")
     unit = ObsScales(np.zeros((1, len(mean)), "f4"), np.ones((1, len(std)), "f4"))
     unscaled = numpy_policy.make(actors._replace(scales=unit))
     some = observed[None, :50]

@@ -7,7 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from experiments import build, cached, mending, policies, routes, run, run_folder
+from experiments import (
+    build,
+    cached,
+    export,
+    mending,
+    policies,
+    routes,
+    run,
+    run_folder,
+)
 from experiments.experiment import Experiment
 from experiments.runs import grid
 from experiments.training import Simulator
@@ -183,6 +192,12 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
     printed = capsys.readouterr().out
     assert "last 1 evaluation    best in simulator" in printed
     assert policies.meant(folder, 0, "chosen") == "best"
+    policy = tmp_path / "policy.npz"
+    call(export.main, monkeypatch, f"--folder={folder}", f"--to={policy}")
+    assert "policy   the best of seed 0, of epoch " in capsys.readouterr().out
+    contract = json.loads(policy.with_name("policy.npz.json").read_text())
+    assert contract["run"]["policy"] == "best"
+    assert contract["simulator"].items() > kept["simulator"].items()
     (file,) = tmp_path.glob("hopper-identified-*.toml")
     text = file.read_text()
     for edited in (text.replace("value = 0.", "value = 1."), None):

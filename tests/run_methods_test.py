@@ -103,7 +103,7 @@ def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch
     values = policies.load_critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
     assert values.shape == (2,) and np.isfinite(values).all()
     # A deterministic policy explores a little, whatever it learned.
-    act = numpy_policy.make(policies._actors(folder, "policy"))
+    act = numpy_policy.make(policies._actors(folder, "last"))
     normals = np.random.default_rng(0).standard_normal((1, 500, 3), np.float32)
     spread = act(np.zeros((1, 500, 11), np.float32), normals)[0].std(axis=0)
     np.testing.assert_allclose(spread, 0.1, rtol=0.2)

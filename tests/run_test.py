@@ -94,19 +94,19 @@ def test_the_saved_policy_is_the_trained_one(finished):
 
 
 def test_the_last_policy_is_chosen_where_no_mended_simulator_could(finished, tmp_path):
-    assert policies.meant(finished / "whole", 0, "chosen") == "policy"
+    assert policies.meant(finished / "whole", 0, "chosen") == "last"
     assert policies.meant(finished / "whole", 0, "best") == "best"
+    with pytest.raises(ValueError, match="which='policy'; give 'last', 'best' or"):
+        policies.load(finished / "whole", which="policy")
     write_run(tmp_path, runs=[{"label": "of an earlier version", "seed": 0}])
-    assert policies.meant(tmp_path, 0, "chosen") == "policy"
+    assert policies.meant(tmp_path, 0, "chosen") == "last"
 
 
 def test_each_run_has_its_own_chosen_policy(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished / "whole", folder)
     obs = np.random.default_rng(0).normal(size=(2, 3, 11))
-    last, best = (
-        policies.load_many(folder, [0, 1], x)(obs) for x in ("policy", "best")
-    )
+    last, best = (policies.load_many(folder, [0, 1], x)(obs) for x in ("last", "best"))
     assert (last != best).any(axis=(1, 2)).all()
     facts = run_folder.versions(folder)
     facts["runs"][1]["chosen"] = "best"

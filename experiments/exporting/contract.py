@@ -85,6 +85,7 @@ def of_run(
         "simulator": {
             "gap": own["label"],
             "sha256": robot["simulators"].get(own["label"]),
+            **own.get("simulator", {}),
         },
         "run": {
             "seed": own["seed"],

@@ -34,7 +34,7 @@ class Show:
     runs: tuple[str, ...] = setting(
         (), "Run folders, as FOLDER or NAME=FOLDER; a NAME has no / and no =."
     )
-    which: Literal["chosen", "policy", "best"] = setting(
+    which: Literal["chosen", "last", "best"] = setting(
         "chosen",
         "The last policies, those of the best evaluations, or the chosen: the best "
         "where a right simulator tells which these are, and the last otherwise.",
