@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from experiments import groups, places
+from experiments import groups, places, run_folder
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
@@ -45,11 +45,7 @@ class Exporting:
     run: int = setting(
         0, "Which run of the folder, as in its versions.json.", at_least(0)
     )
-    which: Literal["chosen", "last", "best"] = setting(
-        "chosen",
-        "The last policy, that of the best evaluation, or the chosen: the best where a "
-        "right simulator tells which that is, and the last otherwise.",
-    )
+    which: Literal["chosen", "last", "best"] = setting("chosen", run_folder.WHICH)
 
 
 SETTINGS = (Exporting,)

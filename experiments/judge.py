@@ -52,9 +52,7 @@ class Judged:
 
     run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
     which: Literal["chosen", "last", "best", "both"] = setting(
-        "chosen",
-        "The last policies, those of the best evaluations, both, or the chosen: the "
-        "best where a right simulator tells which that is, and the last otherwise.",
+        "chosen", f"{run_folder.WHICH} Both: the last and the best."
     )
 
 

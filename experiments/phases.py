@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from experiments import simulate
@@ -123,11 +122,7 @@ def _keep_best(state: State, policy: Actor, scores: Scores, right: np.ndarray) -
     mean = returns.mean(axis=1)
     better = mean > state.best_return
     state.best_return = np.where(better, mean, state.best_return)
-
-    def keep(new: Any, old: np.ndarray) -> np.ndarray:
-        return np.where(better.reshape(-1, *[1] * (np.ndim(new) - 1)), new, old)
-
-    state.best = jax.tree.map(keep, policy, state.best)
+    state.best = simulate.either(better, policy, state.best)
 
 
 class Clock:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, run_folder, saving
+from experiments import checkpoints, run_folder, saving, simulate
 from experiments.run_folder import BEST, CHOSEN, LAST, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
@@ -246,12 +246,7 @@ def _actors(folder: pathlib.Path, which: str) -> Actor:
     last = _saved(folder, POLICY)
     if not best.any():
         return last
-
-    def pick(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.where(best.reshape(-1, *[1] * (np.ndim(one) - 1)), one, other)
-
-    picked: Actor = jax.tree.map(pick, _saved(folder, BEST), last)
-    return picked
+    return simulate.either(best, _saved(folder, BEST), last)
 
 
 def _saved(folder: pathlib.Path, which: str) -> Actor:

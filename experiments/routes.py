@@ -75,7 +75,7 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
         gap = _identified(needs, gap)
     if route in ("residual", "both"):
         return _corrected(needs, gap)
-    return Simulator(gap, right=_audited(needs, gap).route == "as it is")
+    return Simulator(gap, right=_audited(needs, gap).right)
 
 
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
@@ -90,7 +90,7 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
     if verdict.route in ("identify", "residual"):
         return _corrected(needs, gap)
     print(f"simulator {gaps.to_text(gap)}: nothing is learned for it", flush=True)
-    return Simulator(gap, right=verdict.route == "as it is")
+    return Simulator(gap, right=verdict.right)
 
 
 def _audited(needs: Mending, gap: Gaps) -> Verdict:

@@ -32,8 +32,12 @@ CHECKPOINT = "checkpoint"
 STATE, POLICY, BEST = "state", "policy", "best"
 """Items of a checkpoint: what goes on, and the actors of all runs, last and best."""
 LAST, CHOSEN = "last", "chosen"
-"""What people call the item `policy`; and the best where a right simulator tells which
-that is, the last otherwise."""
+"""What people call the item `policy`; and what they take, unless they name one."""
+WHICH = (
+    "The last policy, the best of all evaluations, or the chosen: the best where a "
+    "right simulator tells which that is, and the last otherwise."
+)
+"""What a flag of that name says."""
 _SEAL = "# seal "
 """Begins the first line of flags.flags; the digest of the rest follows."""
 Line = dict[str, Any]

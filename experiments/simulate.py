@@ -197,6 +197,16 @@ def place(program: Program, collected: Block) -> Experience:
     return Experience(rows, collected.metrics)
 
 
+def either(first: np.ndarray, one: Actor, other: Actor) -> Actor:
+    """Each run's actor of two: that of `one` where `first [R]` holds."""
+
+    def pick(x: Any, y: Any) -> np.ndarray:
+        return np.where(first.reshape(-1, *[1] * (np.ndim(x) - 1)), x, y)
+
+    picked: Actor = jax.tree.map(pick, one, other)
+    return picked
+
+
 def actors(state: State, runs: int) -> Actor:
     """Actors `[R, ...]` of the runs without the padding, as NumPy arrays."""
     return jax.tree.map(lambda x: np.asarray(x)[:runs], state.learner.actor)

@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import signal
 
 import numpy as np
@@ -9,20 +8,17 @@ import pytest
 from experiments import (
     checkpoints,
     compare,
-    policies,
     run,
     run_folder,
     saving,
-    sealed,
 )
 from h2o_jax import learning
 from h2o_jax.errors import (
-    CheckpointError,
     ConfigError,
     StoppedError,
 )
 from h2o_jax.sim import rollout
-from tests.commands import TINY, call, write_log, write_run
+from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 H2O = (*TINY, "--discriminate_rows=0:16", "--gap=gravity:2", "--seed=0..2")
@@ -80,83 +76,6 @@ def test_a_result_file_per_cell(finished):
     own = [x for x in run_folder.metrics(finished / "whole") if x["seed"] == 1]
     assert cell["final"] == own[-1]["return"]
     assert cell["last_ten"] == pytest.approx(np.mean([x["return"] for x in own[1:]]))
-
-
-def test_the_saved_policy_is_the_trained_one(finished):
-    state = checkpoints.read(finished / "whole" / "checkpoint").arrays
-    policy = checkpoints.read(finished / "whole" / "checkpoint", "policy").arrays
-    layer = "['params']['MLP_0']['Dense_0']['kernel']"
-    # Three runs: the one that only fills the second device is not stored.
-    assert len(policy[f".policy{layer}"]) == 3
-    np.testing.assert_array_equal(
-        policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"]
-    )
-
-
-def test_the_last_policy_is_chosen_where_no_mended_simulator_could(finished, tmp_path):
-    assert policies.meant(finished / "whole", 0, "chosen") == "last"
-    assert policies.meant(finished / "whole", 0, "best") == "best"
-    with pytest.raises(ValueError, match="which='policy'; give 'last', 'best' or"):
-        policies.load(finished / "whole", which="policy")
-    write_run(tmp_path, runs=[{"label": "of an earlier version", "seed": 0}])
-    assert policies.meant(tmp_path, 0, "chosen") == "last"
-
-
-def test_each_run_has_its_own_chosen_policy(finished, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(finished / "whole", folder)
-    obs = np.random.default_rng(0).normal(size=(2, 3, 11))
-    last, best = (policies.load_many(folder, [0, 1], x)(obs) for x in ("last", "best"))
-    assert (last != best).any(axis=(1, 2)).all()
-    facts = run_folder.versions(folder)
-    facts["runs"][1]["chosen"] = "best"
-    content = {k: v for k, v in facts.items() if k != "sha256"}
-    (folder / "versions.json").write_text(json.dumps(sealed.seal(content)))
-    chosen = policies.load_many(folder, [0, 1])(obs)
-    np.testing.assert_array_equal(chosen, [last[0], best[1]])
-    np.testing.assert_array_equal(policies.load(folder, 1)(obs[1]), best[1])
-    assert policies.epoch(folder, 0, "chosen") == 4
-    returns = {
-        x["return"]: x["epoch"]
-        for x in run_folder.metrics(folder)
-        if "return" in x and (x["label"], x["seed"]) == (facts["runs"][1]["label"], 1)
-    }
-    assert policies.epoch(folder, 1, "chosen") == returns[max(returns)]
-
-
-def test_a_saved_policy_loads_and_acts(finished):
-    act = policies.load(finished / "whole", run=2)
-    actions = act(np.zeros((4, 11)))
-    assert actions.shape == (4, 3)
-    assert np.all(np.abs(actions) <= 1)
-    assert not np.array_equal(
-        actions, policies.load(finished / "whole")(np.zeros((4, 11)))
-    )
-    with pytest.raises(CheckpointError, match="run 3 of 3"):
-        policies.load(finished / "whole", run=3)
-
-
-@pytest.mark.fault
-def test_a_policy_of_another_run_shape_or_no_number_is_refused(finished, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(finished / "whole", folder)
-    arrays, info = checkpoints.read(folder / "checkpoint", "policy")
-
-    def refused(wrong, about, match):
-        checkpoints.save(folder / "checkpoint", {"policy": wrong}, about)
-        with pytest.raises(CheckpointError, match=match):
-            policies.load(folder)
-
-    refused(arrays, {**info, "run": "0"}, "another run's; remove it")
-    name, array = next(iter(arrays.items()))
-    refused({**arrays, name: array[:, :1]}, info, "no policy of this run")
-    refused({**arrays, name: array[:1]}, info, "of other runs")
-    wider = {k: np.repeat(v, 2, -1) if "Dense_2" in k else v for k, v in arrays.items()}
-    refused(wider, info, "no policy of this run")
-    refused({**arrays, name: np.full_like(array, np.nan)}, info, "not finite")
-    checkpoints.save(folder / "checkpoint", {"policy": arrays}, info)
-    with pytest.raises(CheckpointError, match=r"no 'best'; give one of \['policy'\]"):
-        policies.load(folder, which="best")
 
 
 @pytest.mark.fault

@@ -34,11 +34,7 @@ class Show:
     runs: tuple[str, ...] = setting(
         (), "Run folders, as FOLDER or NAME=FOLDER; a NAME has no / and no =."
     )
-    which: Literal["chosen", "last", "best"] = setting(
-        "chosen",
-        "The last policies, those of the best evaluations, or the chosen: the best "
-        "where a right simulator tells which these are, and the last otherwise.",
-    )
+    which: Literal["chosen", "last", "best"] = setting("chosen", run_folder.WHICH)
     real: str = setting("none", "The robots to balance, as gaps; a list.")
     out: str = setting(".", "Folder of the files.", tags=[FOLDER])
     episodes: int = setting(5, "Episodes per policy and robot.", at_least(1))

@@ -136,6 +136,11 @@ class Verdict(NamedTuple):
     route: Route
     why: str
 
+    @property
+    def right(self) -> bool:
+        """Whether nothing is left to mend."""
+        return self.route == "as it is"
+
 
 def judge(evidence: Evidence) -> Verdict:
     """The first rule that holds, and its route."""
