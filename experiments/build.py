@@ -28,6 +28,8 @@ from h2o_jax.types import Algorithm
 
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
+_CHOOSING = ("as_is", "identified")
+"""Values of `simulator` for methods that step none, which it can only choose for."""
 
 
 def training(
@@ -93,10 +95,11 @@ def algorithm(experiment: Experiment) -> Algorithm:
     for name in ("overlap", "randomise"):
         if getattr(experiment, name) and "sim" not in method.domains:
             raise ConfigError(f"--{name}: {experiment.algorithm} steps no simulator")
-    if experiment.simulator != "as_is" and "sim" not in method.domains:
+    if experiment.simulator not in _CHOOSING and "sim" not in method.domains:
         raise ConfigError(
             f"--simulator={experiment.simulator}: {experiment.algorithm} steps no "
-            "simulator; drop the flag"
+            "simulator; drop the flag, or give identified, for one that chooses its "
+            "policies"
         )
     return method
 

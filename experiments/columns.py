@@ -155,8 +155,8 @@ def lengths(cells: Iterable[Cell]) -> list[int]:
 def columns(cells: Sequence[Cell], steps: int) -> list[Column]:
     """The columns of cells of one size, at one length.
 
-    A cell that reads no simulator serves every gap of its log, and one that reads no
-    log every log of its gap. A longer run has the value of its curve there.
+    A cell that no simulator takes part in serves every gap of its log, and one that
+    reads no log every log of its gap. A longer run has the value of its curve there.
     """
     usable = [x for x in cells if x["steps"] >= steps and at(x, steps) is not None]
     usable = _tell_apart(usable)
@@ -189,7 +189,8 @@ def _places(cell: Cell, others: Sequence[Cell]) -> list[tuple[str, str]]:
     """Log and gap of every row that a cell belongs to."""
     near = [x for x in others if x["task"] == cell["task"]]
     logs = {log(x) for x in near if log(x)}
-    if "sim" not in domains(cell["algorithm"]):
+    alone = "sim" not in domains(cell["algorithm"])
+    if alone and value(cell, "simulator") == "as_is":
         gaps = {x["gap"] for x in near if "sim" in domains(x["algorithm"])}
         return [(log(cell), gap) for gap in sorted(gaps | {cell["gap"]} - {"none"})]
     if not log(cell) and logs:

@@ -98,10 +98,10 @@ def _ablates(column: Column) -> bool:
 
 def _route(method: str) -> tuple[str, str]:
     """The method without its route, and the route."""
+    found, plain = _ROUTE.search(method), _ROUTE.sub("", method)
     if "sim" not in domains(method.partition(" ")[0]):
-        return method, _NO_SIMULATOR
-    found = _ROUTE.search(method)
-    return _ROUTE.sub("", method), found[1] if found else "as_is"
+        return plain, _NO_SIMULATOR
+    return plain, found[1] if found else "as_is"
 
 
 def published_value(table: str, column: Column) -> Spread | None:

@@ -211,6 +211,27 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
     call(run.main, monkeypatch, *again)
 
 
+@pytest.mark.usefixtures("fast_compile")
+def test_what_the_log_alone_taught_may_be_chosen_by_a_right_simulator(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
+    log = write_log(tmp_path / "log.hdf5", rows=900)
+    given = (f"--dataset={log}", f"--cache_dir={tmp_path}", "--algorithm=bc")
+    for route in ("as_is", "identified"):
+        folder = f"--run_dir={tmp_path / route}"
+        chosen = ("--gap=gravity:2", f"--simulator={route}")
+        call(run.main, monkeypatch, *TINY, *given, *chosen, folder, "--epochs=2")
+    alone, judged = (run_folder.metrics(tmp_path / x) for x in ("as_is", "identified"))
+    # The simulator only scores: what is learned is the same.
+    same = [(x["return"], x["policy/loss"]) for x in alone]
+    assert [(x["return"], x["policy/loss"]) for x in judged] == same
+    assert all(np.isfinite(x["simulated_return"]) for x in judged)
+    assert not any("sim/return" in x for x in judged)
+    assert policies.meant(tmp_path / "identified", 0, "chosen") == "best"
+    assert policies.meant(tmp_path / "as_is", 0, "chosen") == "last"
+
+
 def test_the_audit_leaves_a_right_simulator_alone_and_mends_a_wrong_one(
     prepare, capsys
 ):

@@ -96,7 +96,9 @@ def route(subject: Subject) -> str:
     experiment = subject.experiment
     labels = ", ".join(dict.fromkeys(run.label for run in experiment.runs))
     if "sim" not in build.algorithm(experiment).domains:
-        return "Route: the log only; no simulator took part in learning."
+        if experiment.simulator == "as_is":
+            return "Route: the log only; no simulator took part in learning."
+        return "Route: the log only; a simulator identified from it chooses if right."
     mended = {
         "as_is": "as it is",
         "identified": "with fields identified from the log",
