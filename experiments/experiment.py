@@ -205,8 +205,8 @@ class Correcting:
         "as_is",
         "Simulator that a run learns in: as --gap has it; with parameters identified "
         "from the log; with what it misses learned from the log and added after every "
-        "step (residual); both; or as the audit of the log advises (auto). For a method "
-        "that learns from the log alone an identified one chooses policies.",
+        "step (residual); both; or as the audit of the log advises (auto). An "
+        "identified one may choose policies that the log alone taught, too.",
     )
     residual_rows: int = setting(
         140_000, "Most rows of the log that a residual learns from.", at_least(500)
