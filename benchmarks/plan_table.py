@@ -96,7 +96,7 @@ def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
     if policy == "last":
         return [cell["curve"] for cell in cells]
     scored = [cell for cell in cells if cell.get("simulated")]
-    bests = [_best(cell) for cell in scored]
+    bests = [best_curve(cell) for cell in scored]
     if policy == "best" or not scored:
         return bests
     simulated = zip(*(cell["simulated"] for cell in scored), strict=False)
@@ -105,7 +105,7 @@ def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
     return [[bests[seed][place] for place, seed in enumerate(chosen)]]
 
 
-def _best(cell: ledger.Cell) -> Curve:
+def best_curve(cell: ledger.Cell) -> Curve:
     """The real return of what did best in its right simulator until then."""
     steps, returns = zip(*cell["curve"], strict=True)
     best = statistics.best_so_far(returns, cell["simulated"])

@@ -1,0 +1,46 @@
+"""The figure of what a right simulator's choice is worth, from cells.
+
+python -m benchmarks.choosing --logs=LOGS --out=docs/choosing.png
+
+The cells are those of the plan `small/best` on Walker2d with twice the gravity: what the
+last policies earn in the real system, and those that did best in the run's own simulator
+until then.
+"""
+
+import argparse
+import pathlib
+
+from benchmarks import plan_table
+from experiments import curves, ledger, plans, plots
+
+_SHOWN = {"h2o_plus": "both, H2O+", "rebrac": "the log alone, ReBRAC"}
+_TITLE = "Walker2d, twice the gravity, simulator identified, 64-64"
+
+
+def main() -> None:
+    """Draws the last policies of each method beside the chosen ones."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--logs", default="")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    choice = parser.parse_args()
+    stored = ledger.by_identity(choice.results)
+    lines = []
+    for group in plans.read(plans.find("small/best"), choice.logs):
+        one, defaults = group.experiment, group.flags.value("defaults")
+        about = (one.model.name, one.simulator, defaults)
+        if about != ("walker2d", "identified", "recommended"):
+            continue
+        cells = [stored[x.identity] for x in group.wanted() if x.identity in stored]
+        best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
+        if one.algorithm in _SHOWN:
+            name = _SHOWN[one.algorithm]
+            lines += curves.lines(best, f"{name}: chosen")
+            lines += curves.lines(cells, f"{name}: last")
+    if not lines:
+        parser.error(f"{choice.results}: has no cell of the plan; see experiments.grid")
+    plots.curve(choice.out, lines, _TITLE, {})
+
+
+if __name__ == "__main__":
+    main()
