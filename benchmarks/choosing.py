@@ -2,9 +2,9 @@
 
 python -m benchmarks.choosing --logs=LOGS --out=docs/choosing.png
 
-The cells are those of the plan `small/best` on Walker2d with twice the gravity: what the
-last policies earn in the real system, and those that did best in the run's own simulator
-until then.
+The cells are those of the plan `small/best` on Walker2d with twice the gravity: what
+the last policies earn in the real system, and those that did best in the run's own
+simulator until then.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A plan's cells as a table, and as README's figure."""
+"""A plan's cells as a table, and as figures."""
 
 import functools
 import pathlib
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import headline, plan_table
+from benchmarks import choosing, headline, plan_table
 from experiments import ledger, plans
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -70,11 +70,38 @@ def test_lines_without_a_cell_are_left_out(groups):
     assert len(plan_table.table(groups, {}, [1000]).splitlines()) == 2
 
 
-def test_the_headline_is_drawn_from_the_stored_cells(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("figure", [headline, choosing])
+def test_a_figure_without_a_cell_is_refused(figure, tmp_path, monkeypatch, capsys):
     out = tmp_path / "a.png"
-    monkeypatch.setattr(sys, "argv", ["headline", f"--out={out}"])
+    monkeypatch.setattr(sys, "argv", ["a figure", f"--out={out}"])
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(plans, "read", lambda *_: [])
     with pytest.raises(SystemExit):
-        headline.main()
+        figure.main()
     assert "has no cell of the plan" in capsys.readouterr().err and not out.exists()
+
+
+def test_chosen_policies_are_drawn_beside_the_last(tmp_path, monkeypatch):
+    lines = "--task=walker2d --dataset=absent.hdf5 --seed=0..1 --epochs=2 --algorithm="
+    wanted = "h2o_plus --simulator=identified", "rebrac --simulator=identified"
+    (tmp_path / "best.plan").write_text(
+        "".join(f"{lines}{x}\n" for x in (*wanted, "h2o_plus --simulator=residual"))
+    )
+    groups = plans.read(tmp_path / "best.plan")
+    curve, simulated = [[0, 1.0], [1000, 5.0], [2000, 3.0]], [1.0, 9.0, 4.0]
+    cells = {
+        x.identity: {"seed": seed, "curve": curve, "simulated": simulated}
+        for group in groups
+        for seed, x in enumerate(group.wanted())
+    }
+    drawn = []
+    monkeypatch.setattr(plans, "read", lambda *_: groups)
+    monkeypatch.setattr(ledger, "by_identity", lambda _: cells)
+    monkeypatch.setattr(
+        choosing.plots, "curve", lambda _, lines, *__: drawn.extend(lines)
+    )
+    monkeypatch.setattr(sys, "argv", ["choosing", f"--out={tmp_path / 'a.png'}"])
+    choosing.main()
+    last = {x["label"]: x["return"] for x in drawn}
+    assert list(last.values()) == [5, 3, 5, 3]
+    assert [x.partition(": ")[2] for x in last] == ["chosen", "last"] * 2
