@@ -19,7 +19,7 @@ import numpy as np
 from experiments import ledger, plans, statistics
 from experiments.plans import Group
 
-_SAID = ("--threads", "--seed", "--dataset", "--evaluate_every", "--epochs", "--gap")
+_SAID = ("--threads", "--seed", "--evaluate_every", "--epochs", "--gap")
 """Flags that name no setting, or what a row says anyhow."""
 Curve = list[tuple[int, float]]
 """Simulator steps, and the return after them."""
@@ -64,7 +64,8 @@ def table(
     lines = [_row(head), _row(["---"] * len(head))]
     for group in groups:
         rare = [x for x in group.flags.given() if count[x] <= len(groups) / 2]
-        own = [f"`{x}`" for x in rare if not x.startswith(_SAID) and "," not in x]
+        said = [x for x in rare if not x.startswith(_SAID) and "," not in x]
+        own = [f"`{_without_folder(x)}`" for x in said]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
         for label, every in _found(group, cells):
@@ -77,6 +78,12 @@ def table(
                 seeds += f" of {len(every)}"
             lines.append(_row([" ".join([label, *own]), *values, seeds]))
     return "\n".join(lines)
+
+
+def _without_folder(flag: str) -> str:
+    """A log by its name alone; other flags as they are."""
+    name, _, value = flag.partition("=")
+    return f"{name}={pathlib.Path(value).name}" if name == "--dataset" else flag
 
 
 def _found(

@@ -66,6 +66,17 @@ def test_rows_of_best_policies_are_those_that_have_any(groups):
     assert row == "| gravity:2 `--steps=4000` | 7 | 4 | - | 1 of 2 |"
 
 
+def test_a_row_names_a_log_that_most_lines_do_not_have(tmp_path):
+    logs = "a.hdf5", "a.hdf5", "a.hdf5", "folder/b.hdf5"
+    line = "--task=hopper --algorithm=bc --seed=0 --epochs=2 --dataset="
+    (tmp_path / "a.plan").write_text("".join(f"{line}{x}\n" for x in logs))
+    groups = plans.read(tmp_path / "a.plan")
+    cells = {x.identity: {"curve": [[1000, 1.0]]} for g in groups for x in g.wanted()}
+    *usual, other = plan_table.table(groups, cells, [1000]).splitlines()[2:]
+    assert set(usual) == {"| gravity:2 | 1 | 1 |"}
+    assert other == "| gravity:2 `--dataset=b.hdf5` | 1 | 1 |"
+
+
 def test_lines_without_a_cell_are_left_out(groups):
     assert len(plan_table.table(groups, {}, [1000]).splitlines()) == 2
 
