@@ -13,7 +13,11 @@ import pathlib
 from benchmarks import plan_table
 from experiments import curves, ledger, plans, plots
 
-_SHOWN = {"h2o_plus": "both, H2O+", "rebrac": "the log alone, ReBRAC"}
+_SHOWN = {
+    ("h2o_plus", "recommended"): "both, H2O+",
+    ("rebrac", "balancing"): "the log alone, ReBRAC",
+}
+"""Method and defaults, of two the better for it -> its name."""
 _TITLE = "Walker2d, twice the gravity, simulator identified, 64-64"
 
 
@@ -27,14 +31,11 @@ def main() -> None:
     stored = ledger.by_identity(choice.results)
     lines = []
     for group in plans.read(plans.find("small/best"), choice.logs):
-        one, defaults = group.experiment, group.flags.value("defaults")
-        about = (one.model.name, one.simulator, defaults)
-        if about != ("walker2d", "identified", "recommended"):
-            continue
-        cells = [stored[x.identity] for x in group.wanted() if x.identity in stored]
-        best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
-        if one.algorithm in _SHOWN:
-            name = _SHOWN[one.algorithm]
+        one = group.experiment
+        name = _SHOWN.get((one.algorithm, group.flags.value("defaults")))
+        if name and (one.model.name, one.simulator) == ("walker2d", "identified"):
+            cells = [stored[x.identity] for x in group.wanted() if x.identity in stored]
+            best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
             lines += curves.lines(best, f"{name}: chosen")
             lines += curves.lines(cells, f"{name}: last")
     if not lines:

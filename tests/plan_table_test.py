@@ -94,7 +94,8 @@ def test_a_figure_without_a_cell_is_refused(figure, tmp_path, monkeypatch, capsy
 
 def test_chosen_policies_are_drawn_beside_the_last(tmp_path, monkeypatch):
     lines = "--task=walker2d --dataset=absent.hdf5 --seed=0..1 --epochs=2 --algorithm="
-    wanted = "h2o_plus --simulator=identified", "rebrac --simulator=identified"
+    fitted = "--simulator=identified"
+    wanted = f"h2o_plus {fitted}", f"rebrac {fitted} --defaults=balancing"
     (tmp_path / "best.plan").write_text(
         "".join(f"{lines}{x}\n" for x in (*wanted, "h2o_plus --simulator=residual"))
     )
