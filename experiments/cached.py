@@ -3,6 +3,7 @@
 Every file lies under a name that all it depends on decides.
 """
 
+import dataclasses
 import hashlib
 import pathlib
 import time
@@ -105,7 +106,7 @@ def fitted(
 def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
     """Fits a simulator and keeps it, whether or not it helps."""
     places.try_folder("cache_dir", mending.cache)
-    task, dataset, how = mending.task, mending.dataset, Fitting()
+    task, dataset, how = mending.task, mending.dataset, _fitting(mending)
     began = time.perf_counter()
     found = identify.identify(
         task, gap, dataset.transition, how, mending.inertia, mending.threads
@@ -114,6 +115,12 @@ def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
     with places.writing("cache_dir", mending.cache):
         file = provenance.content(found, gap, dataset, seconds)
         simulator_file.write(str(path), file)
+
+
+def _fitting(mending: Mending) -> Fitting:
+    """How a simulator is fitted: the default way, but for fields that are named."""
+    fields = mending.settings.fields
+    return dataclasses.replace(Fitting(), fields=fields) if fields else Fitting()
 
 
 def _doubts(told: Mapping[str, Any]) -> str:
@@ -129,6 +136,7 @@ def fitted_place(mending: Mending, gap: Gaps) -> pathlib.Path:
     task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
     # How a log is read changes its rows, too.
     log = dataset.sha256, residuals.digest(dataset.transition)
-    key = (task.name, text, mending.inertia, *log, Fitting(), h2o_jax.__version__)
+    how = _fitting(mending)
+    key = (task.name, text, mending.inertia, *log, how, h2o_jax.__version__)
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     return mending.cache / f"{task.name}-identified-{digest}.toml"

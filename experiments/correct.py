@@ -45,7 +45,7 @@ class Out:
 
 
 SETTINGS = (Source, Reading, Collecting, Grid, Correcting, Out, Machine)
-HIDDEN = (*groups.JOBS, "simulator", "shard", "only")
+HIDDEN = (*groups.JOBS, "simulator", "fields", "shard", "only")
 """Flags of a run, whose flagfile serves to correct its simulator, too."""
 
 

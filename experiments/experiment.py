@@ -208,6 +208,11 @@ class Correcting:
         "step (residual); both; or as the audit of the log advises (auto). An "
         "identified one may choose policies that the log alone taught, too.",
     )
+    fields: tuple[str, ...] = setting(
+        (),
+        "What is fitted in an identified simulator, the least certain first, as in "
+        "experiments.identify; empty: its default fields.",
+    )
     residual_rows: int = setting(
         140_000, "Most rows of the log that a residual learns from.", at_least(500)
     )

@@ -163,7 +163,8 @@ def _stand_in(found: Identified) -> list[str]:
         return []
     return [
         f"gravity {gravity.value:.3g}: unless the simulator's was wrong, it stands in "
-        "for what no field is, such as a centre of mass; masses then do, too"
+        "for what was not fitted; masses then do, too. Give --fields without gravity "
+        "and with centre_of_mass, say"
     ]
 
 

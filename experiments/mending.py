@@ -17,7 +17,7 @@ class Mending(NamedTuple):
     dataset: Dataset
     """Log of the real system."""
     settings: Correcting = Correcting()
-    """Its `residual_*`; an `Experiment` has them."""
+    """Its `fields` and `residual_*`; an `Experiment` has them."""
     inertia: Inertia = "modern"
     """See `models.compile_model`."""
     cache: pathlib.Path = pathlib.Path()

@@ -24,6 +24,8 @@ _SIMULATED = ("replay_rows", "overlap", "randomise", "random_steps")
 """Settings about simulated rows alone."""
 _LEARNED = ("residual", "both", "auto")
 """Values of `simulator` with which a residual may be learned."""
+_FITTED = ("identified", "both", "auto")
+"""Values of `simulator` with which fields may be fitted."""
 
 
 def unused(setting: Mapping[str, Any]) -> frozenset[str]:
@@ -37,6 +39,8 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     names = of_method(setting["algorithm"], **own(setting))
     if setting.get("simulator") not in _LEARNED:
         names |= {name for name in setting if name.startswith("residual_")}
+    if setting.get("simulator") not in _FITTED:
+        names |= {"fields"}
     return names
 
 

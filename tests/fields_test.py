@@ -55,6 +55,18 @@ def test_one_element_is_scaled_alone_and_what_follows_from_it_follows():
     np.testing.assert_allclose(model.actuator_gear[:, 0], [60, 45, 30, 60, 30, 15])
 
 
+def test_a_centre_of_mass_and_an_inertia_are_scaled_alone():
+    values = [("centre_of_mass:torso", 0.5), ("body_inertia:bfoot", 3.0)]
+    before, after = plain(CHEETAH), fields.scaled(plain(CHEETAH), values)
+    torso, foot = (before.body(name).id for name in ("torso", "bfoot"))
+    # Half as far from the joints, and nothing else is lighter or elsewhere.
+    np.testing.assert_allclose(after.body_ipos[torso], before.body_ipos[torso] / 2)
+    np.testing.assert_array_equal(after.body_ipos[2:], before.body_ipos[2:])
+    np.testing.assert_allclose(after.body_inertia[foot], 3 * before.body_inertia[foot])
+    np.testing.assert_array_equal(after.body_mass, before.body_mass)
+    assert np.abs(before.body_ipos[torso]).max() > 0.01
+
+
 def test_an_actuator_without_a_name_has_its_joints():
     model = fields.scaled(plain(WALKER), [("actuator_gear:foot_left_joint", 2.0)])
     ratio = model.actuator_gear[:, 0] / plain(WALKER).actuator_gear[:, 0]

@@ -77,6 +77,17 @@ def test_gravity_and_friction_come_back(log):
     assert not result.disagreeing and result.sensor_noise == 0
 
 
+def test_a_centre_of_mass_comes_back(log, tmp_path):
+    path = tmp_path / "drawing.toml"
+    path.write_text('gap = "none"\n[fields]\n"centre_of_mass:torso" = 0.5\n')
+    result = found(
+        f"@{path}", log, fields=("centre_of_mass:torso", "gravity"), starts=1
+    )
+    assert values(result)["centre_of_mass:torso"] == pytest.approx(1.0, rel=1e-2)
+    assert values(result)["gravity"] == pytest.approx(1.0, rel=1e-2)
+    assert result.judged.after[1] < 0.01 < result.judged.before[1]
+
+
 def test_fields_that_only_change_units_are_named_and_one_is_held(log):
     names = ("body_mass", "joint_damping", "joint_stiffness", "joint_armature")
     predict = fitting.Predictor(CHEETAH, (), "modern", 1)

@@ -160,6 +160,16 @@ def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
         assert "; gravity at a bound, which taints all" in printed
 
 
+def test_the_fields_that_are_named_are_fitted(prepare, capsys):
+    how = {"fields": ("body_mass",)}
+    first, second = prepare("identified", "gravity:2", **how)[:2]
+    assert [x.name for x in gaps.from_file(first.gap)] == ["body_mass"]
+    assert first == second
+    usual, _ = prepare("identified", "gravity:2")
+    assert [x.name for x in gaps.from_file(usual.gap)] == ["gravity"]
+    assert capsys.readouterr().out.count("fitting its fields") == 2
+
+
 def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
     rows = log.transition
     halved = dataclasses.replace(log, transition=rows._replace(a_tm1=rows.a_tm1 / 2))

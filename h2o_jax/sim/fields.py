@@ -83,6 +83,13 @@ ALL = (
         ("body_mass", "body_inertia"),
         "body",
     ),
+    Field(
+        "centre_of_mass",
+        "distance of the centre of mass from the body's frame, of a body",
+        ("body_ipos",),
+        "body",
+    ),
+    Field("body_inertia", "inertia alone, of a body", ("body_inertia",), "body"),
     Field("joint_damping", "damping, of a joint", ("dof_damping",), "joint"),
     Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
     Field("joint_armature", "rotor inertia, of a joint", ("dof_armature",), "joint"),
