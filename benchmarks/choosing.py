@@ -14,8 +14,8 @@ from benchmarks import plan_table
 from experiments import curves, ledger, plans, plots
 
 _SHOWN = {
-    ("h2o_plus", "recommended"): "both, H2O+",
-    ("rebrac", "balancing"): "the log alone, ReBRAC",
+    ("h2o_plus", "recommended"): "H2O+ (locomotion)",
+    ("rebrac", "balancing"): "ReBRAC (balancing)",
 }
 """Method and defaults, of two the better for it -> its name."""
 _TITLE = "Walker2d, twice the gravity, simulator identified, 64-64"
@@ -34,7 +34,8 @@ def main() -> None:
         one = group.experiment
         name = _SHOWN.get((one.algorithm, group.flags.value("defaults")))
         if name and (one.model.name, one.simulator) == ("walker2d", "identified"):
-            cells = [stored[x.identity] for x in group.wanted() if x.identity in stored]
+            found = [stored[x.identity] for x in group.wanted() if x.identity in stored]
+            cells = [cell for cell in found if cell.get("simulated")]
             best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
             lines += curves.lines(best, f"{name}: chosen")
             lines += curves.lines(cells, f"{name}: last")

@@ -64,7 +64,8 @@ def table(
     lines = [_row(head), _row(["---"] * len(head))]
     for group in groups:
         rare = [x for x in group.flags.given() if count[x] <= len(groups) / 2]
-        said = [x for x in rare if not x.startswith(_SAID) and "," not in x]
+        swept = [x for x in rare if "," in x and not x.startswith("--fields")]
+        said = [x for x in rare if not x.startswith(_SAID) and x not in swept]
         own = [f"`{_without_folder(x)}`" for x in said]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates

@@ -21,7 +21,7 @@ from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.program import Program, make_program
-from h2o_jax.sim import gaps
+from h2o_jax.sim import fields, gaps
 from h2o_jax.sim import worlds as sim_worlds
 from h2o_jax.sim.environments import Environments
 from h2o_jax.types import Algorithm
@@ -95,6 +95,8 @@ def algorithm(experiment: Experiment) -> Algorithm:
     for name in ("overlap", "randomise"):
         if getattr(experiment, name) and "sim" not in method.domains:
             raise ConfigError(f"--{name}: {experiment.algorithm} steps no simulator")
+    for name in experiment.fields:
+        fields.find(name)  # refused now, not once a log is collected
     if experiment.simulator not in _CHOOSING and "sim" not in method.domains:
         raise ConfigError(
             f"--simulator={experiment.simulator}: {experiment.algorithm} steps no "

@@ -119,8 +119,9 @@ def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
 
 def _fitting(mending: Mending) -> Fitting:
     """How a simulator is fitted: the default way, but for fields that are named."""
-    fields = mending.settings.fields
-    return dataclasses.replace(Fitting(), fields=fields) if fields else Fitting()
+    usual = Fitting()
+    fields = mending.settings.fields or usual.fields
+    return dataclasses.replace(usual, fields=fields)
 
 
 def _doubts(told: Mapping[str, Any]) -> str:

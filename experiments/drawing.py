@@ -66,7 +66,7 @@ def chosen(found: Sequence[Column]) -> dict[str, list[Column]]:
         ],
         TABLE2: mixed if len({x.method for x in mixed}) > 1 else [],
         TABLE3: scaled if len({x.gap for x in scaled}) > 1 else [],
-        ROUTES: [x for x in found if x.log] if routed else [],
+        ROUTES: [x for x in found if x.log and not _judged(x)] if routed else [],
         ROBOT: [x for x in found if x.task.startswith("wheel_legged")],
     }
     unmodified = {k: [x for x in v if _real(x) == "none"] for k, v in tables.items()}
@@ -96,12 +96,18 @@ def _ablates(column: Column) -> bool:
     return ours or _ROUTE.search(column.method) is not None
 
 
+def _judged(column: Column) -> bool:
+    """Whether a simulator only chose policies: the last ones are the log alone's."""
+    alone = "sim" not in domains(_algorithm(column))
+    return alone and _ROUTE.search(column.method) is not None
+
+
 def _route(method: str) -> tuple[str, str]:
     """The method without its route, and the route."""
-    found, plain = _ROUTE.search(method), _ROUTE.sub("", method)
     if "sim" not in domains(method.partition(" ")[0]):
-        return plain, _NO_SIMULATOR
-    return plain, found[1] if found else "as_is"
+        return method, _NO_SIMULATOR
+    found = _ROUTE.search(method)
+    return _ROUTE.sub("", method), found[1] if found else "as_is"
 
 
 def published_value(table: str, column: Column) -> Spread | None:

@@ -161,11 +161,13 @@ def _stand_in(found: Identified) -> list[str]:
     gravity = {x.name: x for x in found.values}.get("gravity")
     if gravity is None or gravity.low <= 1 <= gravity.high:
         return []
-    return [
+    line = (
         f"gravity {gravity.value:.3g}: unless the simulator's was wrong, it stands in "
-        "for what was not fitted; masses then do, too. Give --fields without gravity "
-        "and with centre_of_mass, say"
-    ]
+        "for what was not fitted, and masses do, too"
+    )
+    if not any(x.name.startswith("centre_of_mass") for x in found.values):
+        line += "; try --fields with centre_of_mass instead of gravity"
+    return [line]
 
 
 def _noise(found: Identified) -> list[str]:

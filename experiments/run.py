@@ -144,11 +144,11 @@ def _unread(command: Command) -> list[str]:
     experiment, flags = command.experiment, command.flags
     if command.output.resume:  # all flags of the run are given then
         return []
-    own = unused.own(vars(experiment))
-    names = map(flag_name, sorted(unused.of_method(experiment.algorithm, **own)))
+    names = map(flag_name, sorted(unused.unused(vars(experiment))))
     given = [f"--{x}" for x in names if flags.is_named(x)]
     if not given:
         return []
+    own = {**unused.own(vars(experiment)), "simulator": experiment.simulator}
     method = " ".join([experiment.algorithm, *(f"--{x}={own[x]}" for x in own)])
     return [f"warning   {method} never reads {', '.join(given)}"]
 

@@ -47,8 +47,9 @@ million steps with networks of 256-256 on D4RL's log of that name. A log of that
 with another hash than D4RL's is another log; the CSV file has the hash.
 
 Each table has one size and one length. †: read from the curve of a longer run, which
-contains the shorter one. A method that reads no simulator serves every gap of its log,
-one that reads no log every log of its gap.
+contains the shorter one. A method that reads no simulator serves every gap of its log
+(unless it was made with --simulator=identified), one that reads no log every log of its
+gap.
 
 Under each table: the interquartile mean (IQM) of the normalised scores over its rows,
 and the probability that a run of H2O+ beats one of the method's, mean over the rows

@@ -31,7 +31,7 @@ def reported(corrected: bool) -> tuple[str, ...]:
 
 
 class Simulator(NamedTuple):
-    """What a run learns in."""
+    """What a run learns in, or has its policy chosen by."""
 
     gap: Gaps
     """How the model differs from the stock one."""

@@ -56,15 +56,21 @@ def test_one_element_is_scaled_alone_and_what_follows_from_it_follows():
 
 
 def test_a_centre_of_mass_and_an_inertia_are_scaled_alone():
-    values = [("centre_of_mass:torso", 0.5), ("body_inertia:bfoot", 3.0)]
+    names = "centre_of_mass:torso", "body_inertia:bfoot", "centre_of_mass:ffoot"
+    values = list(zip(names, (0.5, 3.0, 0.5), strict=True))
     before, after = plain(CHEETAH), fields.scaled(plain(CHEETAH), values)
     torso, foot = (before.body(name).id for name in ("torso", "bfoot"))
     # Half as far from the joints, and nothing else is lighter or elsewhere.
     np.testing.assert_allclose(after.body_ipos[torso], before.body_ipos[torso] / 2)
-    np.testing.assert_array_equal(after.body_ipos[2:], before.body_ipos[2:])
+    np.testing.assert_array_equal(after.body_ipos[2:-1], before.body_ipos[2:-1])
     np.testing.assert_allclose(after.body_inertia[foot], 3 * before.body_inertia[foot])
     np.testing.assert_array_equal(after.body_mass, before.body_mass)
-    assert np.abs(before.body_ipos[torso]).max() > 0.01
+    assert np.abs(before.body_ipos[[torso, -1]]).max(axis=1).min() > 0.01
+    # What touches and is seen stays where it is.
+    both = [mujoco.MjData(model) for model in (before, after)]
+    for model, state in zip((before, after), both, strict=True):
+        mujoco.mj_forward(model, state)
+    np.testing.assert_allclose(both[1].geom_xpos, both[0].geom_xpos, atol=1e-12)
 
 
 def test_an_actuator_without_a_name_has_its_joints():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import types
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import (
+    fields,
     fitting,
     gaps,
     identify,
@@ -24,6 +26,7 @@ from h2o_jax.sim import (
     windows,
     worlds,
 )
+from h2o_jax.sim.fields import Value
 from h2o_jax.sim.robot import scripted_operator
 from tests.commands import call
 from tests.worlds import CHEETAH, WALKER
@@ -75,6 +78,24 @@ def test_gravity_and_friction_come_back(log):
     assert result.judged.after[10] < 0.1 * result.judged.before[10]
     assert result.fit.converged and not result.at_bound and not result.left_alone
     assert not result.disagreeing and result.sensor_noise == 0
+
+
+def test_gravity_that_stands_in_for_something_is_said():
+    found = types.SimpleNamespace(values=[Value("gravity", 0.64, 0.57, 0.72)])
+    (line,) = command._stand_in(found)
+    assert "stands in for what was not fitted" in line and "centre_of_mass" in line
+    found.values.append(Value.exactly("centre_of_mass:base", 0.7))
+    assert "centre_of_mass" not in command._stand_in(found)[0]
+    found.values[0] = Value("gravity", 0.98, 0.9, 1.1)
+    assert command._stand_in(found) == []
+
+
+def test_no_fields_are_the_default_ones(log):
+    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    usual, none = identify.Fitting(), dataclasses.replace(FEW, fields=())
+    assert identify._of_model(none, model).fields == tuple(
+        name for name in usual.fields if fields.has(model, name)
+    )
 
 
 def test_a_centre_of_mass_comes_back(log, tmp_path):

@@ -222,12 +222,13 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.usefixtures("fast_compile")
+@pytest.mark.parametrize("algorithm", ["bc", "rebrac"])
 def test_what_the_log_alone_taught_may_be_chosen_by_a_right_simulator(
-    tmp_path, monkeypatch
+    algorithm, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
     log = write_log(tmp_path / "log.hdf5", rows=900)
-    given = (f"--dataset={log}", f"--cache_dir={tmp_path}", "--algorithm=bc")
+    given = (f"--dataset={log}", f"--cache_dir={tmp_path}", f"--algorithm={algorithm}")
     for route in ("as_is", "identified"):
         folder = f"--run_dir={tmp_path / route}"
         chosen = ("--gap=gravity:2", f"--simulator={route}")

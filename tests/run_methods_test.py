@@ -44,7 +44,9 @@ def test_sac_needs_no_data(tmp_path, monkeypatch, capsys):
     )
     said = capsys.readouterr().out
     assert "warning   --random_steps=10000 are all " in said
-    unread = "sac never reads --critic_cloning, --discriminator_hidden\n"
+    unread = (
+        "sac --simulator=as_is never reads --critic_cloning, --discriminator_hidden\n"
+    )
     assert f"warning   {unread}" in said
     assert said.startswith("settings  published, where no flag is given")
     assert run_folder.metrics(folder)[-1]["label"] == "none"
@@ -55,9 +57,8 @@ def test_what_an_anchor_reads_is_not_warned_of():
     flags = parsed("--task=hopper", *anchored, "--critic_cloning=1")
     given = parsing.experiment(flags), flags.of(Machine), flags.of(Output)
     command = run.Command(*given, Reading(), Collecting(), flags)
-    assert run._unread(command) == [
-        "warning   h2o_plus --anchor=advantage never reads --critic_cloning"
-    ]
+    method = "h2o_plus --anchor=advantage --simulator=as_is"
+    assert run._unread(command) == [f"warning   {method} never reads --critic_cloning"]
 
 
 @pytest.mark.parametrize("terminal", [(), (39,)])

@@ -224,6 +224,7 @@ def test_routes_stand_side_by_side(tmp_path, monkeypatch):
         *cells("sac", [[0, 1, 17]], residual),
         *cells("sac", [[0, 1, 19]], "--simulator=identified", "--randomise"),
         *cells("iql", [[0, 1, 23]], gap="none"),
+        *cells("iql", [[0, 1, 29]], "--simulator=identified"),  # which only chose
     ]
     text, _ = drawn(tmp_path, monkeypatch, own)
     head, *entries = rows(text, "## Routes")

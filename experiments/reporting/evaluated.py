@@ -59,7 +59,8 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
             own = [x for run, x in by_run.items() if run.label == label]
             own = [x for x in own if any(measured in line for line in x)]
             if own:
-                full = f"{name} (gap {label})" if "sim" in domains else name
+                simulates = "sim" in domains or experiment.simulator != "as_is"
+                full = f"{name} (gap {label})" if simulates else name
                 found.append(Setting(subject.folder.name, full, measured, own))
     if not found:
         raise Missing("nothing was evaluated yet")

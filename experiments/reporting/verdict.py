@@ -98,7 +98,10 @@ def route(subject: Subject) -> str:
     if "sim" not in build.algorithm(experiment).domains:
         if experiment.simulator == "as_is":
             return "Route: the log only; no simulator took part in learning."
-        return "Route: the log only; a simulator identified from it chooses if right."
+        return (
+            "Route: the log only; a simulator fitted to it chooses the policy where "
+            "the audit finds it right."
+        )
     mended = {
         "as_is": "as it is",
         "identified": "with fields identified from the log",

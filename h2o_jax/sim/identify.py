@@ -52,7 +52,8 @@ class Fitting:
             "latency",
         ),
         "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
-        "body, joint, geom or actuator; the default ones as far as the model has them. "
+        "body, joint, geom or actuator; the default ones, or none named, as far as the "
+        "model has them. "
         "Fields: " + ", ".join(fields.FIELDS) + ".",
     )
     bounds: tuple[float, float] = setting(
@@ -111,8 +112,9 @@ def identify(
 
 def _of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
     """The default fields as far as a model has them; others it must have."""
-    usual = how.fields == Fitting().fields
-    chosen = [x for x in how.fields if not usual or fields.has(model, x)]
+    usual = Fitting().fields
+    asked = how.fields or usual
+    chosen = [x for x in asked if asked != usual or fields.has(model, x)]
     fields.check_model(model, chosen)
     return dataclasses.replace(how, fields=tuple(chosen))
 
@@ -129,7 +131,7 @@ def _check(how: Fitting) -> None:
         raise ConfigError(
             f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {most:g}"
         )
-    if not how.fields or len(set(how.fields)) < len(how.fields):
+    if len(set(how.fields)) < len(how.fields):
         raise ConfigError(f"--fields={','.join(how.fields)}: give each field once")
 
 
