@@ -7,7 +7,6 @@ the last policies earn in the real system, and those that did best in the run's 
 simulator until then.
 """
 
-import argparse
 import pathlib
 
 from benchmarks import plan_table
@@ -23,9 +22,7 @@ _TITLE = "Walker2d, twice the gravity, simulator identified, 64-64"
 
 def main() -> None:
     """Draws the last policies of each method beside the chosen ones."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--logs", default="")
-    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser = plan_table.parser_of(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
     stored = ledger.by_identity(choice.results)
@@ -33,8 +30,9 @@ def main() -> None:
     for group in plans.read(plans.find("small/best"), choice.logs):
         one = group.experiment
         name = _SHOWN.get((one.algorithm, group.flags.value("defaults")))
-        if name and (one.model.name, one.simulator) == ("walker2d", "identified"):
-            found = [stored[x.identity] for x in group.wanted() if x.identity in stored]
+        if not name or (one.model.name, one.simulator) != ("walker2d", "identified"):
+            continue
+        for _, found in plan_table.by_label(group, stored):
             cells = [cell for cell in found if cell.get("simulated")]
             best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
             lines += curves.lines(best, f"{name}: chosen")

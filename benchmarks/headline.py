@@ -5,12 +5,12 @@ python -m benchmarks.headline --logs=LOGS --out=docs/headline.png
 The cells are those of the plan `headline`, with the recommended step sizes.
 """
 
-import argparse
 import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmarks import plan_table
 from experiments import curves, ledger, plans, plots, statistics
 from experiments.ledger import Cell
 from experiments.plans import Group
@@ -29,9 +29,7 @@ _NAMES = {
 
 def main() -> None:
     """Prints the rows and draws their curves."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--logs", default="")
-    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser = plan_table.parser_of(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
     groups = plans.read(plans.find("headline"), choice.logs)

@@ -27,10 +27,8 @@ Curve = list[tuple[int, float]]
 
 def main() -> None:
     """Prints the table as Markdown."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("plan")
-    parser.add_argument("--logs", default="")
-    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
     parser.add_argument("--updates", type=int, nargs="+", required=True)
     parser.add_argument(
         "--policy",
@@ -42,6 +40,14 @@ def main() -> None:
     groups = plans.read(plans.find(choice.plan), choice.logs)
     cells = ledger.by_identity(choice.results)
     print(table(groups, cells, choice.updates, choice.policy))
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """A parser of where a plan's logs and cells are."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--logs", default="")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    return parser
 
 
 def table(
@@ -69,7 +75,7 @@ def table(
         own = [f"`{_without_folder(x)}`" for x in said]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
-        for label, every in _found(group, cells):
+        for label, every in by_label(group, cells):
             found = _curves(every, policy)
             if not found:
                 continue
@@ -87,16 +93,16 @@ def _without_folder(flag: str) -> str:
     return f"{name}={pathlib.Path(value).name}" if name == "--dataset" else flag
 
 
-def _found(
+def by_label(
     group: Group, cells: dict[str, ledger.Cell]
 ) -> Iterator[tuple[str, list[ledger.Cell]]]:
     """Label -> its cells, seed by seed."""
-    by_label = defaultdict(list)
+    found = defaultdict(list)
     for wanted in group.wanted():
         if wanted.identity in cells:
             label = group.experiment.runs[wanted.place].label
-            by_label[label].append(cells[wanted.identity])
-    yield from by_label.items()
+            found[label].append(cells[wanted.identity])
+    yield from found.items()
 
 
 def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:

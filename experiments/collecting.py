@@ -15,7 +15,8 @@ from typing import Literal
 import h2o_jax
 from experiments import collector, places, robots
 from experiments.collector import Recipe
-from experiments.experiment import Correcting, Experiment
+from experiments.correcting import Correcting
+from experiments.experiment import Experiment
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
 from experiments.runs import Run

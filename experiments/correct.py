@@ -24,9 +24,10 @@ from experiments import (
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
+from experiments.correcting import Correcting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Correcting, Grid, Source
+from experiments.experiment import Grid, Source
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting

@@ -10,6 +10,7 @@ from typing import Any, Literal, NewType
 import jax
 import jax.numpy as jnp
 
+from experiments.correcting import Correcting
 from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
@@ -194,39 +195,6 @@ class Schedule:
     )
     evaluation_seed: int = setting(
         10_000, "Seed of the first evaluation episode.", at_least(0)
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Correcting:
-    """Mending the simulator with the log."""
-
-    simulator: Literal["as_is", "identified", "residual", "both", "auto"] = setting(
-        "as_is",
-        "Simulator that a run learns in: as --gap has it; with parameters identified "
-        "from the log; with what it misses learned from the log and added after every "
-        "step (residual); both; or as the audit of the log advises (auto). An "
-        "identified one may choose policies that the log alone taught, too.",
-    )
-    fields: tuple[str, ...] = setting(
-        (),
-        "What is fitted in an identified simulator, the least certain first, as in "
-        "experiments.identify; empty: its default fields.",
-    )
-    residual_rows: int = setting(
-        140_000, "Most rows of the log that a residual learns from.", at_least(500)
-    )
-    residual_updates: int = setting(
-        8000,
-        "Most updates of each of a residual's networks; a small log gets fewer.",
-        at_least(1),
-    )
-    residual_hidden: tuple[int, ...] = setting(
-        (200, 200), "Widths of a residual's networks.", at_least(1)
-    )
-    residual_members: int = setting(4, "Networks of a residual.", at_least(2))
-    residual_seed: int = setting(
-        0, "Of a residual: rows, held-out episodes, networks.", at_least(0)
     )
 
 

@@ -1,9 +1,10 @@
 """The groups of settings of a run, for the commands that its flagfile serves, too."""
 
 from experiments.collecting import Collecting
+from experiments.correcting import Correcting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Correcting, Grid, Method, Schedule, Source
+from experiments.experiment import Grid, Method, Schedule, Source
 from experiments.jobs import Launch
 from experiments.run_folder import Output
 from h2o_jax.types import Hyper

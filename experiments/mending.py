@@ -3,7 +3,8 @@
 import pathlib
 from typing import NamedTuple
 
-from experiments.experiment import Correcting, Experiment
+from experiments.correcting import Correcting
+from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.tasks.task import Task

@@ -8,7 +8,8 @@ import pytest
 
 from experiments import build, checkpoints, correct, run, run_folder
 from experiments.cli import parsing
-from experiments.experiment import Correcting, defaults
+from experiments.correcting import Correcting
+from experiments.experiment import defaults
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import residual
 from tests.commands import TINY, call, experiment_of, parsed, write_log

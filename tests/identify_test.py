@@ -1,17 +1,13 @@
 """A wrong simulator is fitted to a log of a right one, and says what it cannot tell."""
 
 import dataclasses
-import sys
-import types
 
 import jax
 import numpy as np
 import pytest
 
 from experiments import identify as command
-from experiments.cli.flags import Flags
-from h2o_jax.data import datasets
-from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
     fields,
     fitting,
@@ -19,33 +15,17 @@ from h2o_jax.sim import (
     identify,
     log_noise,
     replay_log,
-    rollout,
-    simulator_file,
     tasks,
     telling,
     windows,
-    worlds,
 )
-from h2o_jax.sim.fields import Value
 from h2o_jax.sim.robot import scripted_operator
-from tests.commands import call
-from tests.worlds import CHEETAH, WALKER
+from tests.worlds import CHEETAH, WALKER, recorded
 
 ROBOT = tasks.get("wheel_legged_stand")
 FEW = identify.Fitting(
     fields=("gravity", "friction"), windows=200, long_windows=100, starts=2
 )
-
-
-def recorded(text, rows=900, task=CHEETAH):
-    """A log of smooth random actions."""
-    world = worlds.make(task, [gaps.parse(text)], [3], threads=1)
-    noise = np.random.default_rng(3).standard_normal((rows, 1, 6))
-    actions = np.zeros_like(noise)
-    for i in range(1, rows):
-        actions[i] = np.clip(0.8 * actions[i - 1] + 0.4 * noise[i], -1, 1)
-    collected = rollout.collect(world, lambda obs, t: actions[t], rows)
-    return jax.tree.map(lambda x: np.asarray(x)[0], collected.transitions)
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +60,13 @@ def test_gravity_and_friction_come_back(log):
     assert not result.disagreeing and result.sensor_noise == 0
 
 
-def test_gravity_that_stands_in_for_something_is_said():
-    found = types.SimpleNamespace(values=[Value("gravity", 0.64, 0.57, 0.72)])
-    (line,) = command._stand_in(found)
-    assert "stands in for what was not fitted" in line and "centre_of_mass" in line
-    found.values.append(Value.exactly("centre_of_mass:base", 0.7))
-    assert "centre_of_mass" not in command._stand_in(found)[0]
-    found.values[0] = Value("gravity", 0.98, 0.9, 1.1)
-    assert command._stand_in(found) == []
+def test_default_fields_are_those_that_the_model_has():
+    model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
+    chosen = identify._of_model(identify.Fitting(), model).fields
+    assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
+    named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))
+    with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
+        identify._of_model(named, model)
 
 
 def test_no_fields_are_the_default_ones(log):
@@ -231,77 +210,3 @@ def test_clipped_rows_and_ends_of_episodes_are_never_used():
         assert (rows.age[picked.first] >= 2).all()
         sequence = replay_log.sequences(log)
         assert (sequence[covered] == sequence[picked.first][:, None]).all()
-
-
-# --- the command ----------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def file(log, tmp_path_factory):
-    path = tmp_path_factory.mktemp("log") / "log.hdf5"
-    datasets.write_d4rl(path, log, np.zeros(len(log.r_t), bool))
-    return path
-
-
-TINY = ("--windows=200", "--long_windows=0", "--starts=1", "--threads=1")
-
-
-def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "found.toml"
-    arguments = ("--gap=gravity:2", "--fields=gravity", f"--out={out}")
-    call(command.main, monkeypatch, f"--dataset={file}", *arguments, *TINY)
-    said = capsys.readouterr().out
-    assert "held-out error" in said and f"--gap=@{out}" in said
-    content = simulator_file.read(str(out))
-    assert content.gap == "gravity:2" and content.provenance["rows"] == 900
-    assert content.provenance["converged"] is True
-    world = worlds.make(CHEETAH, [gaps.parse(f"@{out}", "halfcheetah")], [0])
-    assert world._physics.models[0].opt.gravity[2] == pytest.approx(-9.81, rel=1e-3)
-
-
-@pytest.mark.fault
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--fields=gravty"], "'gravty' is unknown; choose from gravity"),
-        (["--fields=body_mass:tail"], "no body of that name; choose from"),
-        (["--fields=gravity,gravity"], "give each field once"),
-        (["--bounds=2:5"], "--bounds=2:5: give 0 < LOW < 1 < HIGH"),
-        (["--gap=@none.toml"], r"none\.toml: no such file"),
-        (["--out=a.json"], r"--out=a\.json: give a path that ends in \.toml"),
-        (["--out=a,b.toml"], "without commas"),
-        (["--dataset="], "--dataset: no log"),
-    ],
-)
-def test_bad_input_is_one_line_and_writes_nothing(
-    arguments, message, file, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    given = (f"--dataset={file}", "--out=x.toml", *TINY, *arguments)
-    with pytest.raises(ConfigError, match=message) as error:
-        call(command.main, monkeypatch, *given)
-    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
-
-
-@pytest.mark.fault
-def test_a_short_log_is_refused(log, tmp_path, monkeypatch):
-    path = tmp_path / "log.hdf5"
-    short = jax.tree.map(lambda x: x[:200], log)
-    datasets.write_d4rl(path, short, np.zeros(200, bool))
-    with pytest.raises(DatasetError, match=r"200 rows, of which .* give a longer log"):
-        call(command.main, monkeypatch, f"--dataset={path}", *TINY)
-
-
-def test_the_flags_are_those_of_its_records():
-    flags = Flags(*sys.modules[command.main.__module__].SETTINGS)
-    flags.parse(["prog"])
-    assert flags.of(identify.Fitting) == identify.Fitting()
-
-
-def test_default_fields_are_those_that_the_model_has():
-    model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
-    chosen = identify._of_model(identify.Fitting(), model).fields
-    assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
-    named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))
-    with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
-        identify._of_model(named, model)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import cached, residuals
-from experiments.experiment import Correcting
+from experiments.correcting import Correcting
 from experiments.mending import Mending
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import gaps, lessons, replay_log, tasks, worlds

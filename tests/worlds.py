@@ -2,9 +2,10 @@
 
 import functools
 
+import jax
 import numpy as np
 
-from h2o_jax.sim import models, tasks
+from h2o_jax.sim import gaps, models, rollout, tasks, worlds
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.world import World
 
@@ -54,3 +55,14 @@ def assert_same(first, second):
     assert len(first) == len(second)
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def recorded(text, rows=900, task=CHEETAH):
+    """A log of smooth random actions."""
+    world = worlds.make(task, [gaps.parse(text)], [3], threads=1)
+    noise = np.random.default_rng(3).standard_normal((rows, 1, 6))
+    actions = np.zeros_like(noise)
+    for i in range(1, rows):
+        actions[i] = np.clip(0.8 * actions[i - 1] + 0.4 * noise[i], -1, 1)
+    collected = rollout.collect(world, lambda obs, t: actions[t], rows)
+    return jax.tree.map(lambda x: np.asarray(x)[0], collected.transitions)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from experiments.cli import values
 from experiments.cli.flags import Flags
+from experiments.correcting import Correcting
 from experiments.experiment import (
-    Correcting,
     Experiment,
     Grid,
     Method,
