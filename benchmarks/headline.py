@@ -1,12 +1,14 @@
-"""README's figure at published sizes: both sources beside each alone, from cells.
+"""README's table and figure at published sizes: both sources beside each alone.
 
 python -m benchmarks.headline --logs=LOGS --out=docs/headline.png
 
-The cells are those of the plan `headline`, with the recommended step sizes.
+The cells are those of the plan `headline`, with the recommended step of the policy. What
+was learned from the log alone is the same at every gap.
 """
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,59 +17,81 @@ from experiments import curves, ledger, plans, plots, statistics
 from experiments.ledger import Cell
 from experiments.plans import Group
 
-_GRAVITY = "gravity:2"
 _NAMES = {
-    ("h2o_plus", _GRAVITY, "identified", "recommended"): "both, simulator identified",
-    ("h2o_plus", _GRAVITY, "residual", "recommended"): "both, simulator corrected",
-    ("h2o_plus", _GRAVITY, "as_is", "recommended"): "both, simulator as it is",
-    ("iql", "none", "as_is", "recommended"): "the log alone (IQL)",
-    ("h2o_plus", _GRAVITY, "as_is", "published"): "both, as published",
-    ("sac", _GRAVITY, "as_is", "published"): "the simulator alone (SAC)",
+    ("h2o_plus", "identified", "recommended"): "both, simulator mended",
+    ("h2o_plus", "auto", "recommended"): "both, simulator mended",
+    ("h2o_plus", "as_is", "recommended"): "both, simulator as it is",
+    ("edac", "as_is", "recommended"): "the log alone (EDAC)",
+    ("rebrac", "as_is", "recommended"): "the log alone (ReBRAC)",
+    ("iql", "as_is", "recommended"): "the log alone (IQL)",
+    ("h2o_plus", "as_is", "published"): "both, as published",
+    ("sac", "as_is", "published"): "the simulator alone (SAC)",
 }
-"""Method, gap, simulator and defaults of a line -> its name, in the order of curves."""
+"""Method, simulator and defaults of a line -> its name, in the order of rows."""
+_RIGHT = "none"
+"""The gap of a right simulator, and of lines without one."""
+_POLICY_LR = 1e-3
+
+Rows = Mapping[str, Sequence[Cell]]
 
 
 def main() -> None:
-    """Prints the rows and draws their curves."""
+    """Prints the table and draws a panel for each gap."""
     parser = plan_table.parser_of(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
     groups = plans.read(plans.find("headline"), choice.logs)
-    found = dict(_found(groups, ledger.by_identity(choice.results)))
+    found = by_gap(groups, ledger.by_identity(choice.results))
     if not found:
         parser.error(f"{choice.results}: has no cell of the plan; see experiments.grid")
-    rows = [(name, found[name]) for name in _NAMES.values() if name in found]
-    for name, cells in rows:
-        value, low, high = statistics.mean(
-            np.array([cell["curve"][-1][1] for cell in cells])
-        )
-        print(f"{name:28s}{value:6.0f} [{low:.0f}, {high:.0f}], {len(cells)} seeds")
-    lines = [line for name, cells in rows for line in curves.lines(cells, name)]
-    (best,) = {cell["data"]["best"] for _, x in rows for cell in x if cell["data"]}
-    title = "HalfCheetah, a simulator with twice the gravity, 2 x 256"
-    plots.curve(choice.out, lines, title, {"the log's best episode": best})
-
-
-def _found(
-    groups: Sequence[Group], cells: dict[str, Cell]
-) -> Iterator[tuple[str, list[Cell]]]:
-    """Name -> cells of the lines that have one, at the recommended policy step."""
-    for group in groups:
-        one, flags = group.experiment, group.flags
-        about = (
-            one.algorithm,
-            flags.value("gap"),
-            one.simulator,
-            flags.value("defaults"),
-        )
-        chosen = [
-            cells[x.identity]
-            for x in group.wanted()
-            if x.identity in cells
-            and dict(one.runs[x.place].swept).get("policy_lr", 1e-3) == 1e-3
+    print(table(found))
+    panels = {
+        f"HalfCheetah, {gap}": [
+            line for name, cells in rows.items() for line in curves.lines(cells, name)
         ]
-        if about in _NAMES and chosen:
-            yield _NAMES[about], chosen
+        for gap, rows in found.items()
+    }
+    plots.panels(choice.out, panels)
+
+
+def by_gap(groups: Sequence[Group], cells: Mapping[str, Cell]) -> dict[str, Rows]:
+    """Gap -> name of a row -> its cells, those of the log alone at every gap."""
+    found: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for group in groups:
+        one, defaults = group.experiment, group.flags.value("defaults")
+        name = _NAMES.get((one.algorithm, one.simulator, defaults))
+        if name is None:
+            continue
+        for wanted in group.wanted():
+            run, cell = one.runs[wanted.place], cells.get(wanted.identity)
+            step = dict(run.swept).get("policy_lr", _POLICY_LR)
+            if cell is not None and step == _POLICY_LR:
+                found[run.label.partition(" ")[0]][name].append(cell)
+    alone = {k: v for k, v in found.pop(_RIGHT, {}).items() if "log alone" in k}
+    order = dict.fromkeys(_NAMES.values())
+    return {
+        gap: {x: both[x] for x in order if x in both}
+        for gap, rows in found.items()
+        if (both := {**alone, **rows})
+    }
+
+
+def table(found: Mapping[str, Rows]) -> str:
+    """Returns at the end, mean and 95 % interval: a row for each name."""
+    lines = [["learns from", *found], ["---"] * (1 + len(found))]
+    for name in dict.fromkeys(_NAMES.values()):
+        row = [_value(rows.get(name, ())) for rows in found.values()]
+        if set(row) != {"-"}:
+            lines.append([name, *row])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _value(cells: Sequence[Cell]) -> str:
+    if not cells:
+        return "-"
+    mean, low, _ = statistics.mean(np.array([x["curve"][-1][1] for x in cells]))
+    seeds = "" if len(cells) == 5 else f" ({len(cells)} seeds)"
+    return f"{mean:.0f} ± {mean - low:.0f}{seeds}"
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ def _panels(section: Section, names: dict[str, str]) -> dict[str, list[dict[str,
     return {
         f"{log}\n{gap}": [
             line
-            for x in section.columns
+            for x in sorted(section.columns, key=lambda x: _order(x.method))
             if (x.log, x.gap) == (log, gap)
             for line in curves.lines(x.cells, names[x.method], section.steps)
         ]

@@ -86,12 +86,14 @@ def panels(
 ) -> None:
     """Mean real return over simulator steps, side by side, one legend for all.
 
+    Shaded from the least to the best seed. Labels are shown in their order in the lines.
+
     Args:
         path: PNG to write.
         drawn: title of each panel -> lines as of metrics.jsonl.
     """
-    labels = sorted({line["label"] for lines in drawn.values() for line in lines})
-    wide = min(3, len(drawn))
+    labels = list(dict.fromkeys(x["label"] for lines in drawn.values() for x in lines))
+    wide = 2 if len(drawn) == 4 else min(3, len(drawn))
     high = -(-len(drawn) // wide)
     entry = 0.5 + _LETTER * max(map(len, labels))
     inches = max(4.6, 3.4 * wide, entry)
@@ -102,9 +104,13 @@ def panels(
     shown = np.ravel(grid)
     handles: dict[str, Any] = {}
     for axes, (title, lines) in zip(shown, drawn.items(), strict=False):
-        for label in sorted({line["label"] for line in lines}):
-            steps, returns = by_seed([x for x in lines if x["label"] == label])
-            i = labels.index(label)
+        for i, label in enumerate(labels):
+            rows = [x for x in lines if x["label"] == label]
+            if not rows:
+                continue
+            steps, returns = by_seed(rows)
+            ends = returns.min(axis=0), returns.max(axis=0)
+            axes.fill_between(steps, *ends, color=COLOURS[i % len(COLOURS)], alpha=0.12)
             (handles[label],) = axes.plot(
                 steps, returns.mean(axis=0), **_style(i, len(labels), len(steps))
             )

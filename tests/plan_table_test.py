@@ -117,3 +117,33 @@ def test_chosen_policies_are_drawn_beside_the_last(tmp_path, monkeypatch):
     last = {x["label"]: x["return"] for x in drawn}
     assert list(last.values()) == [5, 3, 5, 3]
     assert [x.partition(": ")[2] for x in last] == ["chosen", "last"] * 2
+
+
+def test_the_log_alone_stands_beside_both_sources_at_every_gap(tmp_path):
+    both = "--task=hopper --seed=0..1 --dataset=absent.hdf5 --algorithm="
+    lines = (
+        f"{both}h2o_plus --gap=gravity,friction --simulator=auto --policy_lr=3e-4,1e-3",
+        f"{both}iql --gap=none",
+        "--defaults=published --task=hopper --seed=0..1 --algorithm=sac --gap=none",
+        "--defaults=published --task=hopper --seed=0..1 --algorithm=sac --gap=gravity",
+    )
+    (tmp_path / "a.plan").write_text("\n".join(lines))
+    groups = plans.read(tmp_path / "a.plan")
+    cells = {
+        x.identity: {"seed": 0, "curve": [[0, 0.0], [2000, 10.0 * i + x.place]]}
+        for i, group in enumerate(groups)
+        for x in group.wanted()
+    }
+    found = headline.by_gap(groups, cells)
+    names = {gap: list(rows) for gap, rows in found.items()}
+    mended, log, alone = (
+        "both, simulator mended",
+        "the log alone (IQL)",
+        "the simulator alone (SAC)",
+    )
+    # SAC in the right simulator is no row.
+    assert names == {"gravity:2": [mended, log, alone], "friction:0.3": [mended, log]}
+    head, _, *rows = headline.table(found).splitlines()
+    assert head == "| learns from | gravity:2 | friction:0.3 |"
+    assert [x.split(" ± ")[0] for x in rows[0].split(" | ")] == [f"| {mended}", "2", "6"]
+    assert rows[1].count("10 ± 6 (2 seeds)") == 2 and rows[2].endswith("| - |")
