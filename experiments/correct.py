@@ -46,7 +46,7 @@ class Out:
 
 
 SETTINGS = (Source, Reading, Collecting, Grid, Correcting, Out, Machine)
-HIDDEN = (*groups.JOBS, "simulator", "fields", "shard", "only")
+HIDDEN = (*groups.JOBS, "simulator", "fields", "pessimism", "shard", "only")
 """Flags of a run, whose flagfile serves to correct its simulator, too."""
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from h2o_jax.settings import at_least, setting
+from h2o_jax.settings import NOT_NEGATIVE, at_least, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,4 +36,10 @@ class Correcting:
     residual_members: int = setting(4, "Networks of a residual.", at_least(2))
     residual_seed: int = setting(
         0, "Of a residual: rows, held-out episodes, networks.", at_least(0)
+    )
+    pessimism: float = setting(
+        0.0,
+        "What a corrected step costs, in std of the log's rewards, where a residual's "
+        "networks disagree as much as on the least certain hundredth of the log.",
+        NOT_NEGATIVE,
     )

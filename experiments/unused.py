@@ -39,6 +39,7 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     names = of_method(setting["algorithm"], **own(setting))
     if setting.get("simulator") not in _LEARNED:
         names |= {name for name in setting if name.startswith("residual_")}
+        names |= {"pessimism"}
     if setting.get("simulator") not in _FITTED:
         names |= {"fields"}
     return names

@@ -159,6 +159,7 @@ def test_a_mended_experiment_needs_its_simulators():
 def test_settings_have_flags_and_defaults():
     names = parsed().names(Correcting)
     assert names[:2] == ["simulator", "fields"]
-    assert all(x.startswith("residual_") for x in names[2:])
+    assert all(x.startswith("residual_") for x in names[2:-1])
+    assert names[-1] == "pessimism"
     assert defaults()["simulator"] == "as_is" and defaults()["fields"] == ()
     assert parsing.experiment(parsed()).simulator == "as_is"

@@ -78,6 +78,21 @@ def test_a_correction_fades_as_the_members_disagree():
         change = learned.correct(*rows(CHEETAH, 2))
         np.testing.assert_allclose(change.trust, trust, atol=1e-6)
         np.testing.assert_allclose(change.s_t, 0.1 * trust, atol=1e-6)
+        np.testing.assert_allclose(change.r_t, change.s_t[:, 0], atol=1e-6)
+        # Three times the std of rewards, 0.5, for each unit of doubt.
+        unsure = dataclasses.replace(learned, pessimism=3.0, change=np.full(18, 0.5))
+        # Disagreement is in units of `change`, and so is the limit here.
+        unsure = dataclasses.replace(unsure, limit=2.0)
+        cost = change.r_t - unsure.correct(*rows(CHEETAH, 2)).r_t
+        np.testing.assert_allclose(cost, 1.5 * min(d, 2.0), atol=1e-5)
+
+
+def test_pessimism_is_no_part_of_what_a_residual_is(tmp_path):
+    learned, path = random(CHEETAH), tmp_path / "a.npz"
+    unsure = dataclasses.replace(learned, pessimism=1.0)
+    assert unsure.digest == learned.digest
+    residual.save(path, unsure)
+    assert residual.load(path).pessimism == 0
 
 
 def test_outputs_are_bounded_and_stay_in_the_range_of_the_log():

@@ -7,7 +7,7 @@ differently, in `s'` and in the reward. Learning one is `experiments.residuals`.
 It keeps to what it knows: numbers that it did not improve in held-out episodes stay as
 the simulator has them; where its members disagree more than on nearly all of the rows
 that it learned from, the correction fades away; and none takes a number out of the
-log's range.
+log's range. With `pessimism` a policy does so, too: disagreement costs reward.
 """
 
 import dataclasses
@@ -81,8 +81,11 @@ class Residual:
     """`[O]` least observations of the log."""
     high: Array
     """`[O]` largest ones."""
+    pessimism: float = 0.0
+    """What a step costs where members disagree up to the limit, in std of the log's
+    rewards. It belongs to a use of the residual, and is no part of its file or digest."""
     digest: str = dataclasses.field(init=False)
-    """SHA-256 of everything above, in hex."""
+    """SHA-256 of everything above but `pessimism`, in hex."""
     _layers: list[tuple[Array, Array]] = dataclasses.field(init=False, repr=False)
     """Weights `[K, 1, in, out]` and biases `[K, 1, 1, out]` of each layer."""
     _scale: Array = dataclasses.field(init=False, repr=False)
@@ -116,25 +119,36 @@ class Residual:
         return bool(self.used.any())
 
     def correct(self, s_tm1: Array, a_tm1: Array, s_t: Array) -> Correction:
-        """The correction of one simulated control step of `k` environments.
+        r"""The correction of one simulated control step of `k` environments.
 
-        Each row's is a function of that row alone, to the bit.
+        Each row's is a function of that row alone, to the bit. The reward is lowered by
+        what the members' disagreement u costs, in units of its limit:
+
+        .. math:: \tilde r = r + \Delta r - \kappa \, \sigma_r \min(u, 2)
+
+        with the `pessimism` kappa and the std sigma_r of the log's rewards, so that a
+        policy keeps to where the residual knows the real system.
 
         Args:
             s_tm1: `[k, O]` what the policy saw.
             a_tm1: `[k, A]` its actions, in [-1, 1].
             s_t: `[k, O]` what the simulator made of it.
+
+        References:
+            Yu et al., MOPO: Model-based Offline Policy Optimization, NeurIPS 2020
+            (arXiv 2005.13239), the reward penalised for uncertainty.
         """
         answers, disagreement = self.answers(s_tm1, a_tm1, s_t)
-        trust = (FADE - disagreement / self.limit) / (FADE - 1.0)
-        trust = np.minimum(np.maximum(trust, 0.0), 1.0)
+        doubt = np.minimum(disagreement / self.limit, FADE)
+        trust = np.minimum((FADE - doubt) / (FADE - 1.0), 1.0)
         answers *= trust[:, None]
         wanted = s_t + answers[:, :-1]
         # What lies outside already may come back in, and goes no further out.
         bounded = np.minimum(
             np.maximum(wanted, np.minimum(self.low, s_t)), np.maximum(self.high, s_t)
         )
-        return Correction(bounded - s_t, answers[:, -1], trust)
+        cost = self.pessimism * self.change[-1] * doubt
+        return Correction(bounded - s_t, answers[:, -1] - cost, trust)
 
     def answers(self, s_tm1: Array, a_tm1: Array, s_t: Array) -> tuple[Array, Array]:
         """The networks' mean answer `[k, O + 1]` and their disagreement `[k]`.
