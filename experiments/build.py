@@ -1,5 +1,6 @@
 """From an experiment to its parts: method, simulators, program, first state."""
 
+import dataclasses
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,7 @@ from h2o_jax.program import Program, make_program
 from h2o_jax.sim import fields, gaps
 from h2o_jax.sim import worlds as sim_worlds
 from h2o_jax.sim.environments import Environments
+from h2o_jax.sim.residual import Residual
 from h2o_jax.types import Algorithm
 
 _PUBLISHED_BATCH = 128
@@ -154,7 +156,7 @@ def worlds(
             inertia,
             threads,
             [simulator.gap for simulator in grid],
-            [x.residual for x in simulators] if corrects(experiment) else (),
+            _doubted(experiment, simulators) if corrects(experiment) else (),
             experiment.randomise,
         )
     right = np.array([simulator.right for simulator in simulators])
@@ -189,6 +191,20 @@ def _own(
         threads,
         residuals=[x.residual for x in own] if corrects(experiment) else (),
     )
+
+
+def _doubted(
+    experiment: Experiment, simulators: Sequence[Simulator]
+) -> list[Residual | None]:
+    """What corrects each run's simulator, at a cost where it is unsure.
+
+    Only learning pays it: evaluations report the task's own return.
+    """
+    cost = experiment.pessimism
+    return [
+        x.residual and dataclasses.replace(x.residual, pessimism=cost)
+        for x in simulators
+    ]
 
 
 def _check_drawable(experiment: Experiment) -> None:

@@ -4,7 +4,6 @@ The only place that turns `--simulator` into simulators; all that follows takes 
 they come.
 """
 
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
@@ -127,10 +126,7 @@ def _corrected(needs: Mending, gap: Gaps) -> Simulator:
     waiting = functools.partial(say, "learning what it misses of the log: minutes")
     learned, line = cached.corrected(needs, gap, waiting)
     say(line)
-    if not learned.useful:
-        return Simulator(gap)
-    pessimism = needs.settings.pessimism
-    return Simulator(gap, dataclasses.replace(learned, pessimism=pessimism))
+    return Simulator(gap, learned if learned.useful else None)
 
 
 def _say(what: str, gap: Gaps, line: str) -> None:

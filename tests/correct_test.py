@@ -10,8 +10,10 @@ from experiments import build, checkpoints, correct, run, run_folder
 from experiments.cli import parsing
 from experiments.correcting import Correcting
 from experiments.experiment import defaults
+from experiments.training import Simulator
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import residual
+from tests import corrections
 from tests.commands import TINY, call, experiment_of, parsed, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -154,6 +156,35 @@ def test_a_mended_experiment_needs_its_simulators():
     experiment = experiment_of(*MENDED)
     with pytest.raises(ConfigError, match=r"give what routes\.prepare makes"):
         build.worlds(experiment, build.algorithm(experiment), 1)
+
+
+def test_doubt_costs_where_a_run_learns_and_not_where_it_is_judged():
+    """One step of the same actions, with and without pessimism."""
+
+    def rewards(pessimism):
+        arguments = (*MENDED, "--algorithm=sac", f"--pessimism={pessimism}")
+        experiment = experiment_of(*arguments)
+        unsure = corrections.random(experiment.model, limit=1e-6)
+        simulators = [Simulator(x.gap, unsure, right=True) for x in experiment.runs]
+        method = build.algorithm(experiment)
+        worlds = build.worlds(experiment, method, 1, simulators=simulators)
+        steps = [x.step(np.zeros((x.n, 3))) for x in (worlds.sim, worlds.own)]
+        return [x.reward for x in steps]
+
+    (sim, own), (lower, same) = rewards(0), rewards(3)
+    # Far beyond the limit doubt counts twice, and rewards have a std of 1 here.
+    np.testing.assert_allclose(sim - lower, 6.0, rtol=1e-5)
+    np.testing.assert_array_equal(own, same)
+
+
+def test_a_runs_flagfile_with_pessimism_serves_to_correct(
+    place, given, tmp_path, monkeypatch
+):
+    (tmp_path / "run.flags").write_text("--task=hopper\n--pessimism=1\n")
+    out = tmp_path / "residual.npz"
+    arguments = (*given, *SMALL, "--gap=gravity:2", f"--out={out}")
+    call(correct.main, monkeypatch, f"--flagfile={tmp_path / 'run.flags'}", *arguments)
+    assert residual.load(out).pessimism == 0
 
 
 def test_settings_have_flags_and_defaults():

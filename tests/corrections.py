@@ -30,7 +30,7 @@ def constant(task, answer, members=2, used=None, **fields):
     return Residual(**(parts | fields))
 
 
-def random(task, seed=0, hidden=16, scale=0.01):
+def random(task, seed=0, hidden=16, scale=0.01, limit=10.0):
     """A residual with random weights."""
     rng = np.random.default_rng(seed)
     inputs, outputs = 2 * task.obs_dim + task.action_dim, task.obs_dim + 1
@@ -43,7 +43,7 @@ def random(task, seed=0, hidden=16, scale=0.01):
         weights=tuple(np.float32(w) for w in layers),
         biases=tuple(np.zeros((3, o), np.float32) for _, o in pairs),
         output_std=np.full(outputs, scale),
-        limit=10.0,
+        limit=limit,
     )
 
 

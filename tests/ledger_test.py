@@ -77,7 +77,8 @@ def test_cells_that_differ_in_what_their_method_never_reads_are_one():
         "iql": {"discriminator_hidden": [8], "lambda_real": 0.5, "cql_weight": 9.0},
         "sac": {"discriminate_rows": [0, 8], "ratio_low": 0.1, "expectile": 0.9},
         "bc": {"discount": 0.5, "critics": 5, "return_range": 1000.0, "overlap": True},
-        "h2o_plus": {"sparse_alpha": 3.0, "residual_rows": 600, "fields": ["gravity"]},
+        "h2o_plus": {"sparse_alpha": 3.0, "fields": ["gravity"]},
+        "h2o": {"residual_rows": 600, "pessimism": 1.0},
     }
     for algorithm, settings in unread.items():
         assert identity(algorithm, **settings) == identity(algorithm)
@@ -91,6 +92,7 @@ def test_cells_that_differ_in_what_their_method_never_reads_are_one():
     )
     for name, value, route in (
         ("residual_rows", 600, "residual"),
+        ("pessimism", 1.0, "residual"),
         ("fields", ["gravity"], "identified"),
     ):
         mended = {"simulator": route}

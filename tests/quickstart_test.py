@@ -31,7 +31,7 @@ def test_an_unknown_packaged_log_lists_the_known(name):
 def test_the_three_ways_differ_in_their_sources_alone():
     ways = {x.experiment.algorithm: x.experiment for x in plans.read(PLAN)}
     assert ways.keys() == FINALS.keys()
-    apart = {"algorithm", "runs", "weighting", "simulator", "dataset"}
+    apart = {"algorithm", "runs", "weighting", "simulator", "pessimism", "dataset"}
     ours, *others = (
         {k: v for k, v in vars(x).items() if k not in apart} for x in ways.values()
     )

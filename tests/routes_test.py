@@ -200,13 +200,6 @@ def test_both_learns_what_identification_left(prepare, monkeypatch):
     assert len(seen) == 1 and gaps.from_file(seen[0])
 
 
-def test_pessimism_is_the_runs_own_and_learns_no_residual_anew(prepare):
-    calm, *_ = prepare("residual", "gravity:2")
-    unsure, *_ = prepare("residual", "gravity:2", pessimism=1.5)
-    assert (calm.residual.pessimism, unsure.residual.pessimism) == (0, 1.5)
-    assert unsure.residual.digest == calm.residual.digest
-
-
 def test_the_queue_is_as_long_as_any_mended_simulators():
     own, late = (Simulator(gaps.parse(x)) for x in ("gravity:2", "latency:4"))
     experiment = experiment_of("identified", "gravity:2")

@@ -7,7 +7,8 @@ differently, in `s'` and in the reward. Learning one is `experiments.residuals`.
 It keeps to what it knows: numbers that it did not improve in held-out episodes stay as
 the simulator has them; where its members disagree more than on nearly all of the rows
 that it learned from, the correction fades away; and none takes a number out of the
-log's range. With `pessimism` a policy does so, too: disagreement costs reward.
+log's range. With a `pessimism` above 0 a policy is kept there as well: disagreement
+lowers the reward.
 """
 
 import dataclasses
@@ -72,7 +73,7 @@ class Residual:
     """`[O + 1]`."""
     change: Array
     """`[O + 1]` rms of the log's one-step changes and of its rewards' spread: the unit
-    of disagreement."""
+    of disagreement, and the last one of what doubt costs."""
     used: Array
     """`[O + 1]` 1 where held-out rows came out better, 0 elsewhere."""
     limit: float
@@ -121,13 +122,13 @@ class Residual:
     def correct(self, s_tm1: Array, a_tm1: Array, s_t: Array) -> Correction:
         r"""The correction of one simulated control step of `k` environments.
 
-        Each row's is a function of that row alone, to the bit. The reward is lowered by
-        what the members' disagreement u costs, in units of its limit:
+        Each row's is a function of that row alone, to the bit. The reward becomes
 
         .. math:: \tilde r = r + \Delta r - \kappa \, \sigma_r \min(u, 2)
 
-        with the `pessimism` kappa and the std sigma_r of the log's rewards, so that a
-        policy keeps to where the residual knows the real system.
+        where u is the members' disagreement over `limit`, 2 is `FADE`, kappa is
+        `pessimism`, and sigma_r the std of the log's rewards, so that a policy keeps to
+        where the residual knows the real system.
 
         Args:
             s_tm1: `[k, O]` what the policy saw.
