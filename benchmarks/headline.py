@@ -10,12 +10,11 @@ import pathlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from benchmarks import plan_table
-from experiments import curves, ledger, plans, plots, statistics
+from experiments import curves, ledger, plans, plots
 from experiments.ledger import Cell
 from experiments.plans import Group
+from h2o_jax.sim import gaps
 
 _NAMES = {
     ("h2o_plus", "identified", "recommended"): "both, simulator mended",
@@ -28,9 +27,11 @@ _NAMES = {
     ("sac", "as_is", "published"): "the simulator alone (SAC)",
 }
 """Method, simulator and defaults of a line -> its name, in the order of rows."""
+_LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
 _POLICY_LR = 1e-3
+_SEEDS = 5
 
 Rows = Mapping[str, Sequence[Cell]]
 
@@ -55,8 +56,13 @@ def main() -> None:
 
 
 def by_gap(groups: Sequence[Group], cells: Mapping[str, Cell]) -> dict[str, Rows]:
-    """Gap -> name of a row -> its cells, those of the log alone at every gap."""
+    """Gap -> name of a row -> its cells, those of the log alone at every gap.
+
+    Raises:
+        ValueError: two lines of the plan have one gap and one name.
+    """
     found: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    seen: dict[tuple[str, str], str] = {}
     for group in groups:
         one, defaults = group.experiment, group.flags.value("defaults")
         name = _NAMES.get((one.algorithm, one.simulator, defaults))
@@ -65,9 +71,14 @@ def by_gap(groups: Sequence[Group], cells: Mapping[str, Cell]) -> dict[str, Rows
         for wanted in group.wanted():
             run, cell = one.runs[wanted.place], cells.get(wanted.identity)
             step = dict(run.swept).get("policy_lr", _POLICY_LR)
-            if cell is not None and step == _POLICY_LR:
-                found[run.label.partition(" ")[0]][name].append(cell)
-    alone = {k: v for k, v in found.pop(_RIGHT, {}).items() if "log alone" in k}
+            gap = gaps.to_text(run.gap)
+            right = gap == _RIGHT and name not in _LOG_ALONE
+            if cell is None or right or step != _POLICY_LR:
+                continue
+            if seen.setdefault((gap, name), group.name) != group.name:
+                raise ValueError(f"{group.name}: a second line for {gap}, {name}")
+            found[gap][name].append(cell)
+    alone = found.pop(_RIGHT, {})
     order = dict.fromkeys(_NAMES.values())
     return {
         gap: {x: both[x] for x in order if x in both}
@@ -89,9 +100,9 @@ def table(found: Mapping[str, Rows]) -> str:
 def _value(cells: Sequence[Cell]) -> str:
     if not cells:
         return "-"
-    mean, low, _ = statistics.mean(np.array([x["curve"][-1][1] for x in cells]))
-    seeds = "" if len(cells) == 5 else f" ({len(cells)} seeds)"
-    return f"{mean:.0f} ± {mean - low:.0f}{seeds}"
+    found = [x["curve"] for x in cells]
+    seeds = "" if len(cells) == _SEEDS else f" (seeds: {len(cells)})"
+    return plan_table.value(found, found[0][-1][0]) + seeds
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def table(
             found = _curves(every, policy)
             if not found:
                 continue
-            values = [_value(found, round(n * ratio)) for n in updates]
+            values = [value(found, round(n * ratio)) for n in updates]
             seeds = str(len(found))
             if policy == "best_seed":
                 seeds += f" of {len(every)}"
@@ -126,7 +126,7 @@ def best_curve(cell: ledger.Cell) -> Curve:
     return list(zip(steps, best, strict=True))
 
 
-def _value(curves: Sequence[Curve], steps: int) -> str:
+def value(curves: Sequence[Curve], steps: int) -> str:
     """Mean and interval at a length, where every curve has it."""
     at = [value for curve in curves for n, value in curve if n == steps]
     if len(at) < len(curves):

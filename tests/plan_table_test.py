@@ -145,5 +145,11 @@ def test_the_log_alone_stands_beside_both_sources_at_every_gap(tmp_path):
     assert names == {"gravity:2": [mended, log, alone], "friction:0.3": [mended, log]}
     head, _, *rows = headline.table(found).splitlines()
     assert head == "| learns from | gravity:2 | friction:0.3 |"
-    assert [x.split(" ± ")[0] for x in rows[0].split(" | ")] == [f"| {mended}", "2", "6"]
-    assert rows[1].count("10 ± 6 (2 seeds)") == 2 and rows[2].endswith("| - |")
+    assert [x.split(" ± ")[0] for x in rows[0].split(" | ")] == [
+        f"| {mended}",
+        "2",
+        "6",
+    ]
+    assert rows[1].count("10 ± 6 (seeds: 2)") == 2 and rows[2].endswith("| - |")
+    with pytest.raises(ValueError, match=r"a second line for gravity:2, the simulator"):
+        headline.by_gap([*groups, groups[-1]._replace(name="another")], cells)
