@@ -2,8 +2,8 @@
 
 python -m benchmarks.headline --logs=LOGS --out=docs/headline.png
 
-The cells are those of the plan `headline`, with the recommended step of the policy. What
-was learned from the log alone is the same at every gap.
+The cells are those of the plan `headline`, with the recommended step of the policy.
+What was learned from the log alone is the same at every gap.
 """
 
 import pathlib

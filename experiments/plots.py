@@ -86,8 +86,8 @@ def panels(
 ) -> None:
     """Mean real return over simulator steps, side by side, one legend for all.
 
-    Shaded from the least to the best seed. Labels are shown in their order in the lines;
-    four panels stand two by two.
+    Shaded from the least to the best seed. Labels are shown in their order in the
+    lines; four panels stand two by two.
 
     Args:
         path: PNG to write.

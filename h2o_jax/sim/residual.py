@@ -84,7 +84,7 @@ class Residual:
     """`[O]` largest ones."""
     pessimism: float = 0.0
     """What a step costs where members disagree up to the limit, in std of the log's
-    rewards. It belongs to a use of the residual, and is no part of its file or digest."""
+    rewards. It belongs to a use of the residual: no part of its file or digest."""
     digest: str = dataclasses.field(init=False)
     """SHA-256 of everything above but `pessimism`, in hex."""
     _layers: list[tuple[Array, Array]] = dataclasses.field(init=False, repr=False)
