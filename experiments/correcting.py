@@ -39,7 +39,9 @@ class Correcting:
     )
     pessimism: float = setting(
         0.0,
-        "What a corrected step costs, in std of the log's rewards, where a residual's "
-        "networks disagree as much as on the least certain hundredth of the log.",
+        "Keeps a policy where a residual is sure: what a step costs while learning, in "
+        "std of the log's rewards, where its networks disagree as much as on the least "
+        "certain hundredth of the log; 0: nothing. Raise it if real returns fall while "
+        "sim/return rises.",
         NOT_NEGATIVE,
     )
