@@ -14,7 +14,6 @@ from benchmarks import plan_table
 from experiments import curves, ledger, plans, plots
 from experiments.ledger import Cell
 from experiments.plans import Group
-from h2o_jax.sim import gaps
 
 _NAMES = {
     ("h2o_plus", "identified", "recommended"): "both, simulator mended",
@@ -30,7 +29,8 @@ _NAMES = {
 _LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
-_POLICY_LR = 1e-3
+_STEP = "policy_lr=0.001"
+"""The recommended one, where a line sweeps it."""
 _SEEDS = 5
 
 Rows = Mapping[str, Sequence[Cell]]
@@ -55,35 +55,30 @@ def main() -> None:
     plots.panels(choice.out, panels)
 
 
-def by_gap(groups: Sequence[Group], cells: Mapping[str, Cell]) -> dict[str, Rows]:
+def by_gap(groups: Sequence[Group], cells: dict[str, Cell]) -> dict[str, Rows]:
     """Gap -> name of a row -> its cells, those of the log alone at every gap.
 
     Raises:
         ValueError: two lines of the plan have one gap and one name.
     """
-    found: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    seen: dict[tuple[str, str], str] = {}
+    found: dict[str, dict[str, Sequence[Cell]]] = defaultdict(dict)
     for group in groups:
         one, defaults = group.experiment, group.flags.value("defaults")
         name = _NAMES.get((one.algorithm, one.simulator, defaults))
-        if name is None:
-            continue
-        for wanted in group.wanted():
-            run, cell = one.runs[wanted.place], cells.get(wanted.identity)
-            step = dict(run.swept).get("policy_lr", _POLICY_LR)
-            gap = gaps.to_text(run.gap)
+        for label, own in plan_table.by_label(group, cells):
+            gap, _, swept = label.partition(" ")
             right = gap == _RIGHT and name not in _LOG_ALONE
-            if cell is None or right or step != _POLICY_LR:
+            if name is None or right or swept not in ("", _STEP):
                 continue
-            if seen.setdefault((gap, name), group.name) != group.name:
+            if name in found[gap]:
                 raise ValueError(f"{group.name}: a second line for {gap}, {name}")
-            found[gap][name].append(cell)
+            found[gap][name] = own
     alone = found.pop(_RIGHT, {})
+    every = {gap: {**alone, **rows} for gap, rows in found.items()}
     order = dict.fromkeys(_NAMES.values())
     return {
-        gap: {x: both[x] for x in order if x in both}
-        for gap, rows in found.items()
-        if (both := {**alone, **rows})
+        gap: {name: rows[name] for name in order if name in rows}
+        for gap, rows in every.items()
     }
 
 
@@ -94,7 +89,7 @@ def table(found: Mapping[str, Rows]) -> str:
         row = [_value(rows.get(name, ())) for rows in found.values()]
         if set(row) != {"-"}:
             lines.append([name, *row])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(plan_table.row(line) for line in lines)
 
 
 def _value(cells: Sequence[Cell]) -> str:

@@ -67,7 +67,7 @@ def table(
     """
     count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
-    lines = [_row(head), _row(["---"] * len(head))]
+    lines = [row(head), row(["---"] * len(head))]
     for group in groups:
         rare = [x for x in group.flags.given() if count[x] <= len(groups) / 2]
         swept = [x for x in rare if "," in x and not x.startswith("--fields")]
@@ -83,7 +83,7 @@ def table(
             seeds = str(len(found))
             if policy == "best_seed":
                 seeds += f" of {len(every)}"
-            lines.append(_row([" ".join([label, *own]), *values, seeds]))
+            lines.append(row([" ".join([label, *own]), *values, seeds]))
     return "\n".join(lines)
 
 
@@ -128,14 +128,15 @@ def best_curve(cell: ledger.Cell) -> Curve:
 
 def value(curves: Sequence[Curve], steps: int) -> str:
     """Mean and interval at a length, where every curve has it."""
-    at = [value for curve in curves for n, value in curve if n == steps]
+    at = [found for curve in curves for n, found in curve if n == steps]
     if len(at) < len(curves):
         return "-"
     mean, low, _ = statistics.mean(np.array(at))
-    return f"{mean:.0f} ± {mean - low:.0f}" if len(at) > 1 else f"{mean:.0f}"
+    return f"{round(mean)} ± {round(mean - low)}" if len(at) > 1 else f"{round(mean)}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 

@@ -38,8 +38,7 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     names = of_method(setting["algorithm"], **own(setting))
     if setting.get("simulator") not in _LEARNED:
-        names |= {name for name in setting if name.startswith("residual_")}
-        names |= {"pessimism"}
+        names |= {"pessimism"} | {x for x in setting if x.startswith("residual_")}
     if setting.get("simulator") not in _FITTED:
         names |= {"fields"}
     return names

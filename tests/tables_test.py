@@ -5,9 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from experiments import columns, drawing, ledger, plots, published, tables
+from experiments import columns, drawing, ledger, published, tables
 from h2o_jax.errors import ConfigError
 from tests.commands import call, experiment_of
 
@@ -281,43 +280,3 @@ def test_scores_need_references():
 def test_an_empty_ledger_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"--results_dir=.*: no cells; make some"):
         call(tables.main, monkeypatch, f"--results_dir={tmp_path}")
-
-
-def test_long_names_of_curves_stay_inside_their_figure(tmp_path, monkeypatch):
-    outside = []
-
-    def look(figure, part, **_):
-        figure.canvas.draw()
-        (legend,) = figure.legends
-        box, paper = legend.get_window_extent(), figure.bbox
-        outside.append(box.x0 < paper.x0 or box.x1 > paper.x1 or box.y0 < paper.y0)
-        part.touch()
-
-    monkeypatch.setattr(Figure, "savefig", look)
-    for letters in (5, 40, 90):
-        line = {"label": "x" * letters, "seed": 0, "steps": 0, "return": 1.0}
-        plots.panels(tmp_path / "a.png", {"a panel": [line]})
-    assert outside == [False] * 3
-
-
-def test_panels_keep_the_order_of_labels_and_shade_all_seeds(tmp_path, monkeypatch):
-    seen = []
-
-    def look(figure, part, **_):
-        (legend,) = figure.legends
-        names = [text.get_text() for text in legend.texts]
-        first, *_ = figure.axes
-        shape = first.get_gridspec().get_geometry()
-        ends = [x.get_paths()[0].get_extents() for x in first.collections]
-        seen.append((names, shape, [(x.y0, x.y1) for x in ends]))
-        part.touch()
-
-    monkeypatch.setattr(Figure, "savefig", look)
-    lines = [
-        {"label": label, "seed": seed, "steps": steps, "return": value + seed}
-        for label, value in (("second", 5.0), ("first", 1.0))
-        for seed in (0, 2)
-        for steps in (0, 10)
-    ]
-    plots.panels(tmp_path / "a.png", dict.fromkeys("abcd", lines))
-    assert seen == [(["second", "first"], (2, 2), [(5, 7), (1, 3)])]
