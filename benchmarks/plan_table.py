@@ -11,7 +11,7 @@ are left out.
 
 import argparse
 import pathlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -65,14 +65,12 @@ def table(
         policy: `last`, `best` or `best_seed`; rows whose cells were not
             scored in a right simulator have no best.
     """
-    count = Counter(flag for group in groups for flag in group.flags.given())
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
     lines = [row(head), row(["---"] * len(head))]
-    for group in groups:
-        rare = [x for x in group.flags.given() if count[x] <= len(groups) / 2]
+    for group, rare in zip(groups, plans.rare(groups), strict=True):
         swept = [x for x in rare if "," in x and not x.startswith("--fields")]
         said = [x for x in rare if not x.startswith(_SAID) and x not in swept]
-        own = [f"`{_without_folder(x)}`" for x in said]
+        own = [f"`{x}`" for x in said]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
         for label, every in by_label(group, cells):
@@ -85,12 +83,6 @@ def table(
                 seeds += f" of {len(every)}"
             lines.append(row([" ".join([label, *own]), *values, seeds]))
     return "\n".join(lines)
-
-
-def _without_folder(flag: str) -> str:
-    """A log by its name alone; other flags as they are."""
-    name, _, value = flag.partition("=")
-    return f"{name}={pathlib.Path(value).name}" if name == "--dataset" else flag
 
 
 def by_label(

@@ -10,6 +10,7 @@ current folder. What follows a # is a comment.
 
 import pathlib
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -214,6 +215,18 @@ def arguments(group: Group, records: Sequence[type]) -> list[str]:
     known = {name for record in records for name in group.flags.names(record)}
     others = {x for record in run.SETTINGS for x in group.flags.names(record)} - known
     return group.flags.given(apart={*_OWN, "epochs", *others})
+
+
+def rare(groups: Sequence[Group]) -> list[list[str]]:
+    """For each line the flags that most lines do not have; logs by their name alone."""
+    given = [[_without_folder(x) for x in group.flags.given()] for group in groups]
+    count = Counter(flag for flags in given for flag in flags)
+    return [[x for x in flags if count[x] <= len(groups) / 2] for flags in given]
+
+
+def _without_folder(flag: str) -> str:
+    name, _, value = flag.partition("=")
+    return f"{name}={pathlib.Path(value).name}" if name == "--dataset" else flag
 
 
 def lacking(group: Group, stored: dict[str, int]) -> list[Wanted]:

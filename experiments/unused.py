@@ -20,7 +20,7 @@ _GROUPS = {
     "critic": ("critics", "critic_layer_norm"),
 }
 """Group of parameters -> settings about it alone."""
-_SIMULATED = ("replay_rows", "overlap", "randomise", "random_steps")
+_SIMULATED = ("replay_rows", "overlap", "randomise", "random_steps", "pessimism")
 """Settings about simulated rows alone."""
 _LEARNED = ("residual", "both", "auto")
 """Values of `simulator` with which a residual may be learned."""

@@ -118,9 +118,13 @@ def test_another_residual_is_refused_at_resume(place, whole, given, monkeypatch)
         path.write_bytes(content)
 
 
-def test_a_simulator_only_method_reads_the_log_too(place, given, tmp_path, monkeypatch):
+def test_a_simulator_only_method_reads_the_log_too(
+    place, given, tmp_path, monkeypatch, capsys
+):
     arguments = (*MENDED, *given, "--algorithm=sac", "--learn_rows=0:16", "--epochs=1")
-    call(run.main, monkeypatch, *arguments, f"--run_dir={tmp_path / 'run'}")
+    own = ("--pessimism=0.5", f"--run_dir={tmp_path / 'run'}")
+    call(run.main, monkeypatch, *arguments, *own)
+    assert "steps cost reward (--pessimism=0.5)" in capsys.readouterr().out
     lines = run_folder.metrics(tmp_path / "run")
     assert "sim/trust" in lines[-1]
 

@@ -217,6 +217,7 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     assert 0 < first < 3000
     # The time that --minutes gives is over while it learns on.
     with monkeypatch.context() as patch:
+        patch.setattr(grid, "_POLL", 0.05)
         patch.setattr(grid.Session, "over", lambda self, epoch=0.0: last() > first)
         call(grid.main, patch, *command)
     assert first < last() < 3000 and not ledger.cells(root)

@@ -84,6 +84,8 @@ def test_cells_that_differ_in_what_their_method_never_reads_are_one():
         assert identity(algorithm, **settings) == identity(algorithm)
         for name, value in (("hidden", [9]), ("policy_lr", 1.0)):
             assert identity(algorithm, **{name: value}) != identity(algorithm)
+    auto = {"simulator": "auto"}
+    assert identity("rebrac", pessimism=1.0, **auto) == identity("rebrac", **auto)
     ours = identity("h2o_plus")
     for name, value in (("discriminator_hidden", [8]), ("lambda_real", 0.5)):
         assert identity("h2o_plus", **{name: value}) != ours

@@ -2,10 +2,7 @@
 
 import pytest
 
-from experiments import (
-    grid,
-    plans,
-)
+from experiments import grid, pace, plans
 from h2o_jax.errors import ConfigError
 from tests.commands import call
 
@@ -50,6 +47,20 @@ def test_a_plan_is_flagfiles_overrides_and_comments(tmp_path):
     assert (first.name, first.experiment.hidden) == ("mine.plan:3", (64, 64))
     assert first.experiment.epochs == second.experiment.epochs == 3
     assert second.experiment.dataset == "somewhere/absent.hdf5" and second.missing
+
+
+def test_a_report_tells_lines_apart(tmp_path):
+    path = plan(
+        tmp_path,
+        f"{BC} --dataset=one.hdf5",
+        f"{BC} --dataset=two.hdf5",
+        f"{BC} --dataset=two.hdf5 --critics=5",
+    )
+    groups = plans.read(path, logs="somewhere")
+    assert plans.rare(groups) == [["--dataset=one.hdf5"], [], ["--critics=5"]]
+    _, *rows, _, _ = pace.report(pace.standing(groups, tmp_path, "cpu")).splitlines()
+    own = [row.partition("?  ")[2].partition("no log")[0].strip() for row in rows]
+    assert own == ["--dataset=one.hdf5", "", "--critics=5"]
 
 
 @pytest.mark.fault
