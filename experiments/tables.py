@@ -1,9 +1,9 @@
 """Draws the paper's tables and figures from whatever cells a ledger has.
 
-Reads every cell below --results_dir and writes to --out: tables.md, tables.csv with a
-line for each entry, curves.csv with every evaluation, and the figures. Cells of
-different sizes or lengths stand in tables of their own; the published value stands
-beside each entry.
+Reads the cells below --results_dir, with --plan those of some plans alone, and writes to
+--out: tables.md, tables.csv with a line for each entry, curves.csv with every evaluation,
+and the figures. Cells of different sizes or lengths stand in tables of their own; the
+published value stands beside each entry.
 """
 
 import csv
@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments import columns, curves, drawing, ledger, places
+from experiments import columns, curves, drawing, ledger, places, plans
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.columns import Column
@@ -29,6 +29,10 @@ class Drawing:
     """From where to where."""
 
     results_dir: str = setting("results", "Root of the ledger.")
+    plan: tuple[str, ...] = setting(
+        (), "Plans whose cells alone are drawn, files or names; empty: every cell."
+    )
+    logs: str = setting("", "Folder of the logs that a plan names without one.")
     out: str = setting(
         "docs/results", "Folder of the tables and figures.", tags=[FOLDER]
     )
@@ -66,12 +70,7 @@ Every entry, with its seeds, as [CSV](tables.csv); every evaluation of every cel
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Drawing)
-    folder, out = pathlib.Path(choice.results_dir), pathlib.Path(choice.out)
-    cells = ledger.cells(folder)
-    if not cells:
-        raise ConfigError(
-            f"--results_dir={folder}: no cells; make some with experiments.grid"
-        )
+    cells, out = _cells(choice), pathlib.Path(choice.out)
     with places.writing("out", out):
         out.mkdir(parents=True, exist_ok=True)
         sections = list(_sections(cells))
@@ -85,6 +84,35 @@ def main(flags: Flags) -> None:
         _table(out / "tables.csv", _entries(sections))
         _table(out / "curves.csv", _curves(cells))
     print(f"{len(cells)} cells, {len(sections)} tables\nwrote    {out / 'tables.md'}")
+
+
+def _cells(choice: Drawing) -> Sequence[Cell]:
+    """What is drawn.
+
+    Raises:
+        ConfigError: there is nothing, or a plan cannot be read.
+    """
+    folder = pathlib.Path(choice.results_dir)
+    cells = ledger.cells(folder)
+    if not cells:
+        raise ConfigError(
+            f"--results_dir={folder}: no cells; make some with experiments.grid"
+        )
+    if not choice.plan:
+        return cells
+    groups = [
+        group
+        for name in choice.plan
+        for group in plans.read(plans.find(name), choice.logs)
+    ]
+    wanted = {x.identity for group in groups for x in group.wanted()}
+    own = [x for x in cells if ledger.identity(x["setting"], x["seed"]) in wanted]
+    if not own:
+        raise ConfigError(
+            f"--plan={','.join(choice.plan)}: none of its cells below {folder}; make "
+            "them with experiments.grid, and give the folder of its logs with --logs"
+        )
+    return own
 
 
 def _sections(cells: Sequence[Cell]) -> Iterable[Section]:

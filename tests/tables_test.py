@@ -47,11 +47,11 @@ def write(root, own):
         path.write_text(json.dumps(cell))
 
 
-def drawn(tmp_path, monkeypatch, own):
+def drawn(tmp_path, monkeypatch, own, *flags):
     write(tmp_path / "results", own)
     out = tmp_path / "out"
     places = (f"--results_dir={tmp_path / 'results'}", f"--out={out}")
-    call(tables.main, monkeypatch, *places)
+    call(tables.main, monkeypatch, *places, *flags)
     return (out / "tables.md").read_text(), out
 
 
@@ -280,3 +280,20 @@ def test_scores_need_references():
 def test_an_empty_ledger_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"--results_dir=.*: no cells; make some"):
         call(tables.main, monkeypatch, f"--results_dir={tmp_path}")
+
+
+def test_the_cells_of_plans_alone(tmp_path, monkeypatch):
+    """Of two sizes of networks one is in the plan, and of two gaps one."""
+    own = [
+        *cells("sac", [[0, 1, 17]]),
+        *cells("sac", [[0, 1, 19]], gap="friction:0.3"),
+        *cells("sac", [[0, 1, 23]], "--hidden=8,8"),
+    ]
+    base = f"--defaults=published --algorithm=sac --epochs=2 {' '.join(SMALL)}"
+    for name, gap in (("one", "gravity:2"), ("none", "gravity:3")):
+        (tmp_path / f"{name}.plan").write_text(f"{base} --gap={gap}\n")
+    text, _ = drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'one.plan'}")
+    assert len(rows(text, "## Table I\n")) == 2 and "17 ± 0" in text
+    assert "19 ± 0" not in text and "23 ± 0" not in text
+    with pytest.raises(ConfigError, match=r"--plan=.*none\.plan: none of its cells"):
+        drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'none.plan'}")
