@@ -1,9 +1,9 @@
 """Draws the paper's tables and figures from whatever cells a ledger has.
 
-Reads the cells below --results_dir, with --plan those of some plans alone, and writes to
---out: tables.md, tables.csv with a line for each entry, curves.csv with every evaluation,
-and the figures. Cells of different sizes or lengths stand in tables of their own; the
-published value stands beside each entry.
+Reads the cells below --results_dir, with --plan those of some plans alone, and writes
+to --out: tables.md, tables.csv with a line for each entry, curves.csv with every
+evaluation, and the figures. Cells of different sizes or lengths stand in tables of
+their own; the published value stands beside each entry.
 """
 
 import csv
