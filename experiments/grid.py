@@ -7,7 +7,9 @@ may work on one ledger. PLAN is a file, or the name of a plan that comes with th
 package, such as smoke or small/table1; the dashes and name of --plan may be left out.
 """
 
+import contextlib
 import dataclasses
+import os
 import pathlib
 import subprocess
 import time
@@ -263,6 +265,7 @@ def _train(session: Session, program: Program, stop: interrupts.Stop) -> int:
             pass_fds=program.inherited,
             start_new_session=True,
         )
+    _share_nice(child.pid)
     total = program.content.epochs
     told, news = False, time.monotonic() + _NEWS
     while True:
@@ -278,6 +281,15 @@ def _train(session: Session, program: Program, stop: interrupts.Stop) -> int:
             epoch = program.last.get("epoch", 0)
             left = console.duration(program.epoch_seconds * (total - epoch))
             print(f"epoch     {epoch} of {total}, {left} left", flush=True)
+
+
+def _share_nice(pid: int) -> None:
+    """Makes a run as nice as this command.
+
+    It is a session of its own, and Linux weighs sessions before it weighs processes.
+    """
+    with contextlib.suppress(OSError):  # no Linux, or no sessions that are weighed
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(os.nice(0)))
 
 
 if __name__ == "__main__":

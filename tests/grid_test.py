@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 import time
 
@@ -236,6 +237,22 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     call(grid.main, monkeypatch, f"--plan={path}", f"--results_dir={whole}", places[1])
     curves = ({c["seed"]: c["curve"] for c in ledger.cells(x)} for x in (root, whole))
     assert next(curves) == next(curves)
+
+
+def test_a_run_is_as_nice_as_its_command(monkeypatch):
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    group = pathlib.Path(f"/proc/{child.pid}/autogroup")
+    try:
+        if not group.exists():
+            pytest.skip("no sessions that are weighed here")
+        before = group.read_text()
+        monkeypatch.setattr(os, "nice", lambda more: 7)
+        grid._share_nice(child.pid)
+        assert "nice 0" in before and "nice 7" in group.read_text()
+        grid._share_nice(2**22 + 1)  # no such process, and no error
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_the_time_that_is_given(tmp_path, monkeypatch):
