@@ -74,7 +74,7 @@ def main(flags: Flags) -> None:
     with places.writing("out", out):
         out.mkdir(parents=True, exist_ok=True)
         sections = list(_sections(cells))
-        blocks = [_HEAD]
+        blocks = [_HEAD, *_drawn(choice.plan)]
         for title, describe in drawing.TABLES.items():
             own = [x for x in sections if x.table == title]
             blocks.append(f"## {title}\n\n{describe}\n")
@@ -84,6 +84,12 @@ def main(flags: Flags) -> None:
         _table(out / "tables.csv", _entries(sections))
         _table(out / "curves.csv", _curves(cells))
     print(f"{len(cells)} cells, {len(sections)} tables\nwrote    {out / 'tables.md'}")
+
+
+def _drawn(plan: Sequence[str]) -> Iterable[str]:
+    """Which cells are drawn, where it is not every one."""
+    if plan:
+        yield f"Drawn are the cells of {', '.join(f'`{x}`' for x in plan)}.\n"
 
 
 def _cells(choice: Drawing) -> Sequence[Cell]:

@@ -11,16 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from experiments import (
-    computer,
-    grid,
-    ledger,
-    pace,
-    plans,
-    policies,
-    run_folder,
-    work,
-)
+from experiments import computer, grid, ledger, pace, plans, policies, run_folder, work
 from experiments.experiment import Experiment
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, JobError, StoppedError

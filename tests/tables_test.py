@@ -294,6 +294,7 @@ def test_the_cells_of_plans_alone(tmp_path, monkeypatch):
         (tmp_path / f"{name}.plan").write_text(f"{base} --gap={gap}\n")
     text, _ = drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'one.plan'}")
     assert len(rows(text, "## Table I\n")) == 2 and "17 ± 0" in text
+    assert f"Drawn are the cells of `{tmp_path / 'one.plan'}`." in text
     assert "19 ± 0" not in text and "23 ± 0" not in text
     with pytest.raises(ConfigError, match=r"--plan=.*none\.plan: none of its cells"):
         drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'none.plan'}")
