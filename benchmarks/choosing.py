@@ -32,7 +32,7 @@ def main() -> None:
         name = _SHOWN.get((one.algorithm, group.flags.value("defaults")))
         if not name or (one.model.name, one.simulator) != ("walker2d", "identified"):
             continue
-        for _, found in plan_table.by_label(group, stored):
+        for _, found in plan_table.by_run(group, stored):
             cells = [cell for cell in found if cell.get("simulated")]
             best = [{**cell, "curve": plan_table.best_curve(cell)} for cell in cells]
             lines += curves.lines(best, f"{name}: chosen")

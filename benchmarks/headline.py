@@ -11,13 +11,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks import plan_table
-from experiments import curves, ledger, plans, plots
+from experiments import curves, ledger, plans, plots, unused
 from experiments.ledger import Cell
 from experiments.plans import Group
 
+_PENALTY = "pessimism"
 _NAMES = {
     ("h2o_plus", "identified", "recommended"): "both, simulator mended",
     ("h2o_plus", "auto", "recommended"): "both, simulator mended",
+    (
+        "h2o_plus",
+        "auto",
+        "recommended",
+        _PENALTY,
+    ): "both, mended, uncertainty penalised",
     ("h2o_plus", "as_is", "recommended"): "both, simulator as it is",
     ("edac", "as_is", "recommended"): "the log alone (EDAC)",
     ("rebrac", "as_is", "recommended"): "the log alone (ReBRAC)",
@@ -25,12 +32,13 @@ _NAMES = {
     ("h2o_plus", "as_is", "published"): "both, as published",
     ("sac", "as_is", "published"): "the simulator alone (SAC)",
 }
-"""Method, simulator and defaults of a line -> its name, in the order of rows."""
+"""Method, simulator and defaults of a line, and whether its simulator's
+uncertainty is penalised -> its name, in the order of rows."""
 _LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
-_STEP = "policy_lr=0.001"
-"""The recommended one, where a line sweeps it."""
+_SWEPT = ({}, {"policy_lr": 1e-3})
+"""The recommended step of the policy, where a line sweeps it."""
 _SEEDS = 5
 
 Rows = Mapping[str, Sequence[Cell]]
@@ -63,12 +71,11 @@ def by_gap(groups: Sequence[Group], cells: dict[str, Cell]) -> dict[str, Rows]:
     """
     found: dict[str, dict[str, Sequence[Cell]]] = defaultdict(dict)
     for group in groups:
-        one, defaults = group.experiment, group.flags.value("defaults")
-        name = _NAMES.get((one.algorithm, one.simulator, defaults))
-        for label, own in plan_table.by_label(group, cells):
-            gap, _, swept = label.partition(" ")
+        name = _NAMES.get(_kind(group))
+        for run, own in plan_table.by_run(group, cells):
+            gap = run.label.partition(" ")[0]
             right = gap == _RIGHT and name not in _LOG_ALONE
-            if name is None or right or swept not in ("", _STEP):
+            if name is None or right or dict(run.swept) not in _SWEPT:
                 continue
             if name in found[gap]:
                 raise ValueError(f"{group.name}: a second line for {gap}, {name}")
@@ -80,6 +87,14 @@ def by_gap(groups: Sequence[Group], cells: dict[str, Cell]) -> dict[str, Rows]:
         gap: {name: rows[name] for name in order if name in rows}
         for gap, rows in every.items()
     }
+
+
+def _kind(group: Group) -> tuple[str, ...]:
+    """What names a line; see `_NAMES`."""
+    one, defaults = group.experiment, group.flags.value("defaults")
+    penalised = one.pessimism > 0 and _PENALTY not in unused.unused(vars(one))
+    kind = (one.algorithm, one.simulator, defaults)
+    return (*kind, _PENALTY) if penalised else kind
 
 
 def table(found: Mapping[str, Rows]) -> str:

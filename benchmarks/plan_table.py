@@ -18,8 +18,9 @@ import numpy as np
 
 from experiments import ledger, plans, statistics
 from experiments.plans import Group
+from experiments.runs import Run
 
-_SAID = ("--threads", "--seed", "--evaluate_every", "--epochs", "--gap")
+_SAID = ("threads", "seed", "evaluate_every", "epochs", "gap")
 """Flags that name no setting, or what a row says anyhow."""
 Curve = list[tuple[int, float]]
 """Simulator steps, and the return after them."""
@@ -56,7 +57,7 @@ def table(
     updates: Sequence[int],
     policy: str = "last",
 ) -> str:
-    """A line for each label of each group.
+    """A line for each run of each group.
 
     Args:
         groups: of a plan.
@@ -67,13 +68,12 @@ def table(
     """
     head = ["run", *(f"{n:,} updates" for n in updates), "seeds"]
     lines = [row(head), row(["---"] * len(head))]
-    for group, rare in zip(groups, plans.rare(groups), strict=True):
-        swept = [x for x in rare if "," in x and not x.startswith("--fields")]
-        said = [x for x in rare if not x.startswith(_SAID) and x not in swept]
-        own = [f"`{x}`" for x in said]
+    for group, flags in zip(groups, plans.own_flags(groups, _SAID), strict=True):
+        # A label has what is swept.
+        own = [f"`{x}`" for x in flags if "," not in x or x.startswith("--fields=")]
         # A curve counts simulator steps, of which an update may have several.
         ratio = group.experiment.steps / group.experiment.updates
-        for label, every in by_label(group, cells):
+        for run, every in by_run(group, cells):
             found = _curves(every, policy)
             if not found:
                 continue
@@ -81,20 +81,22 @@ def table(
             seeds = str(len(found))
             if policy == "best_seed":
                 seeds += f" of {len(every)}"
-            lines.append(row([" ".join([label, *own]), *values, seeds]))
+            lines.append(row([" ".join([run.label, *own]), *values, seeds]))
     return "\n".join(lines)
 
 
-def by_label(
+def by_run(
     group: Group, cells: dict[str, ledger.Cell]
-) -> Iterator[tuple[str, list[ledger.Cell]]]:
-    """Label -> its cells, seed by seed."""
+) -> Iterator[tuple[Run, list[ledger.Cell]]]:
+    """Each run of the first seed that has a cell, and its cells seed by seed."""
+    first: dict[str, Run] = {}
     found = defaultdict(list)
     for wanted in group.wanted():
         if wanted.identity in cells:
-            label = group.experiment.runs[wanted.place].label
-            found[label].append(cells[wanted.identity])
-    yield from found.items()
+            run = group.experiment.runs[wanted.place]
+            first.setdefault(run.label, run)
+            found[run.label].append(cells[wanted.identity])
+    yield from ((first[label], own) for label, own in found.items())
 
 
 def _curves(cells: Sequence[ledger.Cell], policy: str) -> list[Curve]:
@@ -121,9 +123,10 @@ def best_curve(cell: ledger.Cell) -> Curve:
 def value(curves: Sequence[Curve], steps: int) -> str:
     """Mean and interval at a length, where every curve has it."""
     at = [found for curve in curves for n, found in curve if n == steps]
-    if len(at) < len(curves):
+    if len(at) < len(curves) or not np.isfinite(at).all():
         return "-"
     mean, low, _ = statistics.mean(np.array(at))
+    # Whole numbers have no "-0".
     return f"{round(mean)} ± {round(mean - low)}" if len(at) > 1 else f"{round(mean)}"
 
 

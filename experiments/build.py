@@ -156,7 +156,7 @@ def worlds(
             inertia,
             threads,
             [simulator.gap for simulator in grid],
-            _doubted(experiment, simulators) if corrects(experiment) else (),
+            _penalised(experiment, simulators) if corrects(experiment) else (),
             experiment.randomise,
         )
     right = np.array([simulator.right for simulator in simulators])
@@ -193,7 +193,7 @@ def _own(
     )
 
 
-def _doubted(
+def _penalised(
     experiment: Experiment, simulators: Sequence[Simulator]
 ) -> list[Residual | None]:
     """What corrects each run's simulator, at a cost where it is unsure.

@@ -93,10 +93,6 @@ def main(flags: Flags) -> None:
     choice = flags.of(Filling)
     if not choice.plan:
         raise ConfigError("--plan=: nothing to make; give a plan, such as smoke")
-    if choice.logs and not pathlib.Path(choice.logs).is_dir():
-        raise ConfigError(
-            f"--logs={choice.logs}: no such folder; give that of the logs"
-        )
     groups = _read(choice)
     ends = time.monotonic() + 60 * choice.minutes if choice.minutes else float("inf")
     machine, root = computer.here(choice.threads), pathlib.Path(choice.results_dir)
@@ -286,10 +282,13 @@ def _train(session: Session, program: Program, stop: interrupts.Stop) -> int:
 def _share_nice(pid: int) -> None:
     """Makes a run as nice as this command.
 
-    It is a session of its own, and Linux weighs sessions before it weighs processes.
+    A run is a session of its own. Linux shares the cores among sessions first, by the
+    niceness of their autogroups (sched(7)), and a new one has none.
     """
-    with contextlib.suppress(OSError):  # no Linux, or no sessions that are weighed
-        pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(os.nice(0)))
+    nice = os.nice(0)
+    if nice > 0:
+        with contextlib.suppress(OSError):  # no autogroups, or written a moment ago
+            pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ _DECIDES = (
     *("task", "algorithm", "hidden", "discriminator_hidden", "critics", "batch"),
     *("learn_rows", "discriminate_rows", "steps", "updates"),
 )
-_TITLED = ("--task", "--gap", "--algorithm", "--simulator")
-"""Flags that a group's title says."""
+_SAID = ("task", "algorithm", "simulator", "threads")
+"""Flags that a group's title says, or that change no result."""
 
 
 def kind(setting: Mapping[str, Any]) -> str:
@@ -97,18 +97,19 @@ def _begun(root: pathlib.Path) -> tuple[dict[str, int], set[str]]:
 
 
 def report(lines: Sequence[Line]) -> str:
-    """What is left and how long it takes; and what tells a group from most others."""
+    """What is left, how long it takes, and the own flags of every group."""
     names = [f"{x.group.name} {x.group.title}" for x in lines]
     wide = max(map(len, names))
-    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}  own flags"]
-    rare = plans.rare([x.group for x in lines])
-    for name, line, flags in zip(names, lines, rare, strict=True):
-        own = [x for x in flags if not x.startswith(_TITLED)]
-        note = "  " + " ".join(own) if own else ""
+    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+    own = plans.own_flags([x.group for x in lines], _SAID)
+    for name, line, flags in zip(names, lines, own, strict=True):
+        # A title has the first gaps of many.
+        notes = [x for x in flags if not x.startswith("--gap=") or ",..." in name]
         if line.group.missing:
-            note += f"  no log: {line.group.experiment.dataset}"
+            notes.append(f"(no log: {line.group.experiment.dataset})")
         elif line.busy:
-            note += f"  {line.busy} being made"
+            notes.append(f"({line.busy} being made)")
+        note = "".join(f"  {x}" for x in notes)
         cells = f"{line.stored}/{line.wanted}"
         left = "?" if line.seconds is None else duration(line.seconds)
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")

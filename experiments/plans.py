@@ -120,8 +120,11 @@ def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:
         add: flags that are added to each line.
 
     Raises:
-        ConfigError: a line is wrong; it names file, line and flag.
+        ConfigError: a line is wrong; it names file, line and flag. Or there is no such
+            folder.
     """
+    if logs and not pathlib.Path(logs).is_dir():
+        raise ConfigError(f"--logs={logs}: no such folder; give that of the logs")
     more = shlex.split(add)
     groups = [_group(path, n, [*words, *more], logs) for n, words in _lines(path)]
     if not groups:
@@ -217,16 +220,22 @@ def arguments(group: Group, records: Sequence[type]) -> list[str]:
     return group.flags.given(apart={*_OWN, "epochs", *others})
 
 
-def rare(groups: Sequence[Group]) -> list[list[str]]:
-    """For each line the flags that most lines do not have; logs by their name alone."""
-    given = [[_without_folder(x) for x in group.flags.given()] for group in groups]
+def own_flags(groups: Sequence[Group], apart: Sequence[str] = ()) -> list[list[str]]:
+    """For each line the flags that at most half of the lines have.
+
+    Args:
+        groups: of a plan; a folder that all logs lie in is left out.
+        apart: names of flags that are left out.
+    """
+    logs = {x.experiment.dataset for x in groups if x.experiment.dataset}
+    folders = {str(pathlib.Path(log).parent) for log in logs}
+    place = f"--dataset={folders.pop()}/" if len(folders) == 1 else "--dataset="
+    given = [
+        [flag.replace(place, "--dataset=") for flag in group.flags.given(apart)]
+        for group in groups
+    ]
     count = Counter(flag for flags in given for flag in flags)
     return [[x for x in flags if count[x] <= len(groups) / 2] for flags in given]
-
-
-def _without_folder(flag: str) -> str:
-    name, _, value = flag.partition("=")
-    return f"{name}={pathlib.Path(value).name}" if name == "--dataset" else flag
 
 
 def lacking(group: Group, stored: dict[str, int]) -> list[Wanted]:

@@ -126,6 +126,10 @@ def _corrected(needs: Mending, gap: Gaps) -> Simulator:
     waiting = functools.partial(say, "learning what it misses of the log: minutes")
     learned, line = cached.corrected(needs, gap, waiting)
     say(line)
+    cost = needs.settings.pessimism
+    if learned.useful and cost:
+        penalty = f"its uncertainty is penalised while learning (--pessimism={cost:g})"
+        say(penalty)
     return Simulator(gap, learned if learned.useful else None)
 
 

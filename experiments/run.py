@@ -174,9 +174,6 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
             f"{steps} steps of the run: its policy never acts in its simulator; give "
             "fewer"
         )
-    if "pessimism" not in unread and experiment.pessimism:
-        cost = f"steps cost reward (--pessimism={experiment.pessimism:g})"
-        lines.append(f"doubt     while learning, {cost} where a residual is unsure")
     if experiment.overlap:
         lines.append("overlap   simulators act by the policy of two epochs before")
     return "\n".join(lines)

@@ -30,7 +30,7 @@ class Drawing:
 
     results_dir: str = setting("results", "Root of the ledger.")
     plan: tuple[str, ...] = setting(
-        (), "Plans whose cells alone are drawn, files or names; empty: every cell."
+        (), "Draw only the cells of these plans, files or names; empty: every cell."
     )
     logs: str = setting("", "Folder of the logs that a plan names without one.")
     out: str = setting(
@@ -62,7 +62,7 @@ seed). The bootstrap's intervals are too narrow: with three seeds in each of fiv
 they hold the truth in 82 to 87 % of cases, over a single row in fewer. Methods with
 different rows are not comparable by their means.
 
-Every entry, with its seeds, as [CSV](tables.csv); every evaluation of every cell as
+Every entry, with its seeds, as [CSV](tables.csv); every evaluation of these cells as
 [CSV](curves.csv).
 """
 
@@ -88,8 +88,9 @@ def main(flags: Flags) -> None:
 
 def _drawn(plan: Sequence[str]) -> Iterable[str]:
     """Which cells are drawn, where it is not every one."""
-    if plan:
-        yield f"Drawn are the cells of {', '.join(f'`{x}`' for x in plan)}.\n"
+    names = [pathlib.Path(x).name if pathlib.Path(x).is_file() else x for x in plan]
+    if names:
+        yield f"Only cells of these plans are drawn: {', '.join(names)}.\n"
 
 
 def _cells(choice: Drawing) -> Sequence[Cell]:
@@ -99,24 +100,30 @@ def _cells(choice: Drawing) -> Sequence[Cell]:
         ConfigError: there is nothing, or a plan cannot be read.
     """
     folder = pathlib.Path(choice.results_dir)
-    cells = ledger.cells(folder)
+    cells = ledger.by_identity(folder)
     if not cells:
         raise ConfigError(
             f"--results_dir={folder}: no cells; make some with experiments.grid"
         )
     if not choice.plan:
-        return cells
+        return ledger.cells(folder)
     groups = [
         group
         for name in choice.plan
         for group in plans.read(plans.find(name), choice.logs)
     ]
+    absent = next((x for x in groups if x.log == ""), None)
+    if absent is not None:  # its cells cannot be told from those of other logs
+        raise ConfigError(
+            f"--plan={absent.name}: no log {absent.experiment.dataset or 'yet'}; "
+            "give the folder of its logs with --logs"
+        )
     wanted = {x.identity for group in groups for x in group.wanted()}
-    own = [x for x in cells if ledger.identity(x["setting"], x["seed"]) in wanted]
+    own = [cell for identity, cell in cells.items() if identity in wanted]
     if not own:
         raise ConfigError(
             f"--plan={','.join(choice.plan)}: none of its cells below {folder}; make "
-            "them with experiments.grid, and give the folder of its logs with --logs"
+            "them with experiments.grid"
         )
     return own
 

@@ -124,7 +124,8 @@ def test_a_simulator_only_method_reads_the_log_too(
     arguments = (*MENDED, *given, "--algorithm=sac", "--learn_rows=0:16", "--epochs=1")
     own = ("--pessimism=0.5", f"--run_dir={tmp_path / 'run'}")
     call(run.main, monkeypatch, *arguments, *own)
-    assert "steps cost reward (--pessimism=0.5)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.count("is penalised while learning (--pessimism=0.5)") == 2
     lines = run_folder.metrics(tmp_path / "run")
     assert "sim/trust" in lines[-1]
 

@@ -216,9 +216,11 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     (program,) = work.begun(root)
     path = plan(tmp_path, long)  # continued as it is, whatever a new one would hold
     keep = f"--keep_dir={tmp_path / 'kept'}"
+    nice = []
+    monkeypatch.setattr(grid, "_share_nice", nice.append)
     call(grid.main, monkeypatch, f"--plan={path}", *places, "--most=1", keep)
     assert sorted(x["seed"] for x in ledger.cells(root)) == [0, 1]
-    assert not work.begun(root)
+    assert not work.begun(root) and len(nice) == 1
     kept = tmp_path / "kept" / program.folder.name
     epochs = [x["epoch"] for x in run_folder.metrics(kept) if x["seed"] == 0]
     assert epochs == list(range(3001))
@@ -234,12 +236,11 @@ def test_a_run_is_as_nice_as_its_command(monkeypatch):
     child = subprocess.Popen(["sleep", "60"], start_new_session=True)
     group = pathlib.Path(f"/proc/{child.pid}/autogroup")
     try:
-        if not group.exists():
-            pytest.skip("no sessions that are weighed here")
-        before = group.read_text()
+        if not group.is_file() or "nice 0" not in group.read_text():
+            pytest.skip("no autogroups here")
         monkeypatch.setattr(os, "nice", lambda more: 7)
         grid._share_nice(child.pid)
-        assert "nice 0" in before and "nice 7" in group.read_text()
+        assert "nice 7" in group.read_text()
         grid._share_nice(2**22 + 1)  # no such process, and no error
     finally:
         child.kill()

@@ -74,7 +74,7 @@ def test_a_row_names_a_log_that_most_lines_do_not_have(tmp_path):
     cells = {x.identity: {"curve": [[1000, 1.0]]} for g in groups for x in g.wanted()}
     *usual, other = plan_table.table(groups, cells, [1000]).splitlines()[2:]
     assert set(usual) == {"| gravity:2 | 1 | 1 |"}
-    assert other == "| gravity:2 `--dataset=b.hdf5` | 1 | 1 |"
+    assert other == "| gravity:2 `--dataset=folder/b.hdf5` | 1 | 1 |"
 
 
 def test_lines_without_a_cell_are_left_out(groups):
@@ -121,8 +121,10 @@ def test_chosen_policies_are_drawn_beside_the_last(tmp_path, monkeypatch):
 
 def test_the_log_alone_stands_beside_both_sources_at_every_gap(tmp_path):
     both = "--task=hopper --seed=0..1 --dataset=absent.hdf5 --algorithm="
+    auto = f"{both}h2o_plus --simulator=auto --policy_lr=3e-4,1e-3"
     lines = (
-        f"{both}h2o_plus --gap=gravity,friction --simulator=auto --policy_lr=3e-4,1e-3",
+        f"{auto} --gap=gravity,friction --pessimism=0",
+        f"{auto} --gap=friction",
         f"{both}iql --gap=none",
         "--defaults=published --task=hopper --seed=0..1 --algorithm=sac --gap=none",
         "--defaults=published --task=hopper --seed=0..1 --algorithm=sac --gap=gravity",
@@ -136,13 +138,17 @@ def test_the_log_alone_stands_beside_both_sources_at_every_gap(tmp_path):
     }
     found = headline.by_gap(groups, cells)
     names = {gap: list(rows) for gap, rows in found.items()}
-    mended, log, alone = (
+    mended, penalised, log, alone = (
         "both, simulator mended",
+        "both, mended, uncertainty penalised",
         "the log alone (IQL)",
         "the simulator alone (SAC)",
     )
     # SAC in the right simulator is no row.
-    assert names == {"gravity:2": [mended, log, alone], "friction:0.3": [mended, log]}
+    assert names == {
+        "gravity:2": [mended, log, alone],
+        "friction:0.3": [mended, penalised, log],
+    }
     head, _, *rows = headline.table(found).splitlines()
     assert head == "| learns from | gravity:2 | friction:0.3 |"
     assert [x.split(" ± ")[0] for x in rows[0].split(" | ")] == [
@@ -150,6 +156,7 @@ def test_the_log_alone_stands_beside_both_sources_at_every_gap(tmp_path):
         "2",
         "6",
     ]
-    assert rows[1].count("10 ± 6 (seeds: 2)") == 2 and rows[2].endswith("| - |")
+    assert [x.split(" ± ")[0] for x in rows[1].split(" | ")][1:] == ["-", "12"]
+    assert rows[2].count("20 ± 6 (seeds: 2)") == 2 and rows[3].endswith("| - |")
     with pytest.raises(ValueError, match=r"a second line for gravity:2, the simulator"):
         headline.by_gap([*groups, groups[-1]._replace(name="another")], cells)

@@ -43,24 +43,38 @@ def test_a_plan_is_flagfiles_overrides_and_comments(tmp_path):
         "--flagfile=table1/halfcheetah_gravity.flags --flagfile=small.flags  # why",
         f"{BC} --dataset=absent.hdf5 --seed=0..1",
     )
-    first, second = plans.read(path, logs="somewhere", add="--epochs=3")
+    first, second = plans.read(path, logs=str(tmp_path), add="--epochs=3")
     assert (first.name, first.experiment.hidden) == ("mine.plan:3", (64, 64))
     assert first.experiment.epochs == second.experiment.epochs == 3
-    assert second.experiment.dataset == "somewhere/absent.hdf5" and second.missing
+    assert second.experiment.dataset == f"{tmp_path}/absent.hdf5" and second.missing
 
 
 def test_a_report_tells_lines_apart(tmp_path):
+    gaps = "--gap=gravity,friction,joint_noise"
     path = plan(
         tmp_path,
         f"{BC} --dataset=one.hdf5",
         f"{BC} --dataset=two.hdf5",
-        f"{BC} --dataset=two.hdf5 --critics=5",
+        f"{BC} --dataset=two.hdf5 --gap_weight=2",
+        f"{BC} --dataset=two.hdf5 {gaps},big_thigh",
     )
-    groups = plans.read(path, logs="somewhere")
-    assert plans.rare(groups) == [["--dataset=one.hdf5"], [], ["--critics=5"]]
+    groups = plans.read(path, logs=str(tmp_path))
     _, *rows, _, _ = pace.report(pace.standing(groups, tmp_path, "cpu")).splitlines()
-    own = [row.partition("?  ")[2].partition("no log")[0].strip() for row in rows]
-    assert own == ["--dataset=one.hdf5", "", "--critics=5"]
+    own = [row.partition("?")[2].partition("(no log")[0].strip() for row in rows]
+    assert own == [
+        "--dataset=one.hdf5",
+        "",
+        "--gap_weight=2",
+        f"{gaps},big_thigh",
+    ]
+
+
+def test_a_folder_is_said_where_logs_have_several(tmp_path):
+    lines = [f"{BC} --dataset={day}/log.hdf5" for day in ("one", "two", "three")]
+    groups = plans.read(plan(tmp_path, *lines))
+    assert plans.own_flags(groups) == [
+        [f"--dataset={day}/log.hdf5"] for day in ("one", "two", "three")
+    ]
 
 
 @pytest.mark.fault

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import columns, drawing, ledger, published, tables
+from experiments import columns, drawing, ledger, tables
 from h2o_jax.errors import ConfigError
 from tests.commands import call, experiment_of
 
@@ -254,21 +254,6 @@ def test_figures_of_the_robot_and_of_backbones(tmp_path, monkeypatch):
     assert "keeps balance over 30 s" in text
 
 
-def test_what_is_published():
-    assert published.table1(REPLAY, "gravity:2", "h2o_plus") == (6861, 268)
-    assert published.table1("walker2d-medium-replay", "flexible_thigh:2", "sac") is None
-    assert published.table1("mine", "gravity:2", "sac") is None
-    assert published.table2(False, 0.1) == (5579, 530)
-    assert published.table2(False, 0.2) is None
-    assert published.table3(REPLAY, "gravity:3", "h2o") == (6171, 1209)
-    assert published.table3(REPLAY, "friction:0.3", "h2o") is None
-    every = published.content()["table1"]
-    assert sum(len(gaps) for gaps in every.values()) == 25
-    for log, gaps in every.items():
-        own = (published.table1(log, x, "cql") for x in published.TABLE1_GAPS)
-        assert len([x for x in own if x]) == len(gaps)
-
-
 def test_scores_need_references():
     (column,) = found(cells("sac", [[0, 1, 12135.0]])).values()
     np.testing.assert_allclose(drawing.scores(column), [100.0])
@@ -283,18 +268,32 @@ def test_an_empty_ledger_is_named(tmp_path, monkeypatch):
 
 
 def test_the_cells_of_plans_alone(tmp_path, monkeypatch):
-    """Of two sizes of networks one is in the plan, and of two gaps one."""
+    """Of two sizes of networks one is in a plan, and of three gaps two."""
     own = [
         *cells("sac", [[0, 1, 17]]),
         *cells("sac", [[0, 1, 19]], gap="friction:0.3"),
+        *cells("sac", [[0, 1, 21]], gap="soft_feet:0"),
         *cells("sac", [[0, 1, 23]], "--hidden=8,8"),
     ]
-    base = f"--defaults=published --algorithm=sac --epochs=2 {' '.join(SMALL)}"
-    for name, gap in (("one", "gravity:2"), ("none", "gravity:3")):
-        (tmp_path / f"{name}.plan").write_text(f"{base} --gap={gap}\n")
-    text, _ = drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'one.plan'}")
-    assert len(rows(text, "## Table I\n")) == 2 and "17 ± 0" in text
-    assert f"Drawn are the cells of `{tmp_path / 'one.plan'}`." in text
-    assert "19 ± 0" not in text and "23 ± 0" not in text
+    base = f"--defaults=published --epochs=2 {' '.join(SMALL)}"
+    lines = {
+        "one": "--algorithm=sac --gap=gravity:2",
+        "two": "--algorithm=sac --gap=friction:0.3",
+        "none": "--algorithm=sac --gap=gravity:3",
+        "log": "--algorithm=iql --gap=none --dataset=absent.hdf5",
+    }
+    for name, line in lines.items():
+        (tmp_path / f"{name}.plan").write_text(f"{base} {line}\n")
+
+    def of(*names):
+        where = ",".join(str(tmp_path / f"{x}.plan") for x in names)
+        return f"--plan={where}", f"--logs={tmp_path}"
+
+    text, _ = drawn(tmp_path, monkeypatch, own, *of("one", "two"))
+    values = [x[2].partition(" ±")[0] for x in rows(text, "## Table I\n")[1:]]
+    assert sorted(values) == ["17", "19"] and "23 ± 0" not in text
+    assert "Only cells of these plans are drawn: one.plan, two.plan." in text
     with pytest.raises(ConfigError, match=r"--plan=.*none\.plan: none of its cells"):
-        drawn(tmp_path, monkeypatch, own, f"--plan={tmp_path / 'none.plan'}")
+        drawn(tmp_path, monkeypatch, own, *of("none"))
+    with pytest.raises(ConfigError, match=r"log\.plan:1: no log .*absent\.hdf5; give"):
+        drawn(tmp_path, monkeypatch, own, *of("one", "log"))
