@@ -10,7 +10,7 @@ simulator until then.
 import pathlib
 
 from benchmarks import plan_table
-from experiments import curves, ledger, plans, plots
+from experiments import curves, plots
 
 _SHOWN = {
     ("h2o_plus", "recommended"): "H2O+ (locomotion)",
@@ -25,9 +25,9 @@ def main() -> None:
     parser = plan_table.parser_of(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
-    stored = ledger.by_identity(choice.results)
+    groups, stored = plan_table.read(parser, choice, "small/best")
     lines = []
-    for group in plans.read(plans.find("small/best"), choice.logs):
+    for group in groups:
         one = group.experiment
         name = _SHOWN.get((one.algorithm, group.flags.value("defaults")))
         if not name or (one.model.name, one.simulator) != ("walker2d", "identified"):
@@ -38,7 +38,7 @@ def main() -> None:
             lines += curves.lines(best, f"{name}: chosen")
             lines += curves.lines(cells, f"{name}: last")
     if not lines:
-        parser.error(f"{choice.results}: has no cell of the plan; see experiments.grid")
+        parser.error(plan_table.EMPTY.format(choice.results))
     plots.curve(choice.out, lines, _TITLE, {})
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks import plan_table
-from experiments import curves, ledger, plans, plots, unused
+from experiments import curves, plots, unused
 from experiments.ledger import Cell
 from experiments.plans import Group
 
@@ -37,7 +37,7 @@ uncertainty is penalised -> its name, in the order of rows."""
 _LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
-_SWEPT = ({}, {"policy_lr": 1e-3})
+_SWEPT: tuple[dict[str, float], ...] = ({}, {"policy_lr": 1e-3})
 """The recommended step of the policy, where a line sweeps it."""
 _SEEDS = 5
 
@@ -49,10 +49,9 @@ def main() -> None:
     parser = plan_table.parser_of(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     choice = parser.parse_args()
-    groups = plans.read(plans.find("headline"), choice.logs)
-    found = by_gap(groups, ledger.by_identity(choice.results))
+    found = by_gap(*plan_table.read(parser, choice, "headline"))
     if not found:
-        parser.error(f"{choice.results}: has no cell of the plan; see experiments.grid")
+        parser.error(plan_table.EMPTY.format(choice.results))
     print(table(found))
     panels = {
         f"HalfCheetah, {gap}": [

@@ -19,9 +19,11 @@ import numpy as np
 from experiments import ledger, plans, statistics
 from experiments.plans import Group
 from experiments.runs import Run
+from h2o_jax.errors import H2OError
 
 _SAID = ("threads", "seed", "evaluate_every", "epochs", "gap")
 """Flags that name no setting, or what a row says anyhow."""
+EMPTY = "{}: has no cell of the plan; see experiments.grid"
 Curve = list[tuple[int, float]]
 """Simulator steps, and the return after them."""
 
@@ -38,17 +40,39 @@ def main() -> None:
         help="the last; each seed's best; or the best seed's best",
     )
     choice = parser.parse_args()
-    groups = plans.read(plans.find(choice.plan), choice.logs)
-    cells = ledger.by_identity(choice.results)
-    print(table(groups, cells, choice.updates, choice.policy))
+    groups, cells = read(parser, choice, choice.plan)
+    lines = table(groups, cells, choice.updates, choice.policy)
+    if lines.count("\n") == 1:
+        parser.error(EMPTY.format(choice.results))
+    print(lines)
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
     """A parser of where a plan's logs and cells are."""
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
-    parser.add_argument("--logs", default="")
-    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser.add_argument("--logs", default="", help="folder of the plan's logs")
+    parser.add_argument(
+        "--results",
+        type=pathlib.Path,
+        default=pathlib.Path("results"),
+        help="root of the ledger",
+    )
     return parser
+
+
+def read(
+    parser: argparse.ArgumentParser, choice: argparse.Namespace, plan: str
+) -> tuple[Sequence[Group], dict[str, ledger.Cell]]:
+    """The groups of a plan, all of whose logs are here, and the cells of a ledger.
+
+    What cannot be read ends the command with one line.
+    """
+    try:
+        groups = plans.read(plans.find(plan), choice.logs)
+        plans.need_logs(groups)
+        return groups, ledger.by_identity(choice.results)
+    except H2OError as error:
+        parser.error(str(error))
 
 
 def table(

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -101,10 +102,13 @@ def report(lines: Sequence[Line]) -> str:
     names = [f"{x.group.name} {x.group.title}" for x in lines]
     wide = max(map(len, names))
     rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+    gaps = defaultdict(set)  # a title has the first of many alone
+    for line in lines:
+        gaps[line.group.title].add(str(line.group.flags.value("gap")))
     own = plans.own_flags([x.group for x in lines], _SAID)
     for name, line, flags in zip(names, lines, own, strict=True):
-        # A title has the first gaps of many.
-        notes = [x for x in flags if not x.startswith("--gap=") or ",..." in name]
+        told = len(gaps[line.group.title]) == 1
+        notes = [x for x in flags if not (told and x.startswith("--gap="))]
         if line.group.missing:
             notes.append(f"(no log: {line.group.experiment.dataset})")
         elif line.busy:

@@ -132,6 +132,19 @@ def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:
     return groups
 
 
+def need_logs(groups: Sequence[Group]) -> None:
+    """Refuses groups whose cells cannot be told from those of other logs.
+
+    Raises:
+        ConfigError: a log is not on this machine.
+    """
+    for group in groups:
+        if group.log == "":
+            log = group.experiment.dataset or "that it collects"
+            problem = f"{group.name}: no log {log}; give the folder of its logs"
+            raise ConfigError(f"{problem} with --logs")
+
+
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
     """Number and words of the lines that say something."""
     text = files.read_text(path, files.LARGEST_TEXT, ConfigError)

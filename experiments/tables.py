@@ -112,12 +112,7 @@ def _cells(choice: Drawing) -> Sequence[Cell]:
         for name in choice.plan
         for group in plans.read(plans.find(name), choice.logs)
     ]
-    absent = next((x for x in groups if x.log == ""), None)
-    if absent is not None:  # its cells cannot be told from those of other logs
-        raise ConfigError(
-            f"--plan={absent.name}: no log {absent.experiment.dataset or 'yet'}; "
-            "give the folder of its logs with --logs"
-        )
+    plans.need_logs(groups)
     wanted = {x.identity for group in groups for x in group.wanted()}
     own = [cell for identity, cell in cells.items() if identity in wanted]
     if not own:

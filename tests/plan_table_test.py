@@ -92,8 +92,33 @@ def test_a_figure_without_a_cell_is_refused(figure, tmp_path, monkeypatch, capsy
     assert "has no cell of the plan" in capsys.readouterr().err and not out.exists()
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent"], "--plan=absent: no such file or plan"),
+        (["headline", "--logs=nowhere"], "--logs=nowhere: no such folder"),
+        (["headline"], "headline.plan:7: no log halfcheetah-medium-replay.hdf5; give"),
+        (["smoke", "--results=nowhere"], "smoke.plan:2: no log that it collects; give"),
+        (["empty.plan"], "nowhere: has no cell of the plan; see experiments.grid"),
+    ],
+)
+def test_what_makes_no_table_is_one_line(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.plan").write_text("--task=hopper --algorithm=sac\n")
+    given = ["--results=nowhere", "--updates=1"]
+    monkeypatch.setattr(sys, "argv", ["a table", *arguments, *given])
+    with pytest.raises(SystemExit):
+        plan_table.main()
+    assert message in capsys.readouterr().err
+
+
 def test_chosen_policies_are_drawn_beside_the_last(tmp_path, monkeypatch):
-    lines = "--task=walker2d --dataset=absent.hdf5 --seed=0..1 --epochs=2 --algorithm="
+    (tmp_path / "log.hdf5").touch()
+    log = f"--dataset={tmp_path / 'log.hdf5'}"
+    lines = f"--task=walker2d {log} --seed=0..1 --epochs=2 --algorithm="
     fitted = "--simulator=identified"
     wanted = f"h2o_plus {fitted}", f"rebrac {fitted} --defaults=balancing"
     (tmp_path / "best.plan").write_text(

@@ -57,6 +57,7 @@ def test_a_report_tells_lines_apart(tmp_path):
         f"{BC} --dataset=two.hdf5",
         f"{BC} --dataset=two.hdf5 --gap_weight=2",
         f"{BC} --dataset=two.hdf5 {gaps},big_thigh",
+        f"{BC} --dataset=two.hdf5 {gaps},foot_range",
     )
     groups = plans.read(path, logs=str(tmp_path))
     _, *rows, _, _ = pace.report(pace.standing(groups, tmp_path, "cpu")).splitlines()
@@ -66,6 +67,7 @@ def test_a_report_tells_lines_apart(tmp_path):
         "",
         "--gap_weight=2",
         f"{gaps},big_thigh",
+        f"{gaps},foot_range",
     ]
 
 
