@@ -15,16 +15,10 @@ from experiments import curves, plots, unused
 from experiments.ledger import Cell
 from experiments.plans import Group
 
-_PENALTY = "pessimism"
 _NAMES = {
     ("h2o_plus", "identified", "recommended"): "both, simulator mended",
     ("h2o_plus", "auto", "recommended"): "both, simulator mended",
-    (
-        "h2o_plus",
-        "auto",
-        "recommended",
-        _PENALTY,
-    ): "both, mended, uncertainty penalised",
+    ("h2o_plus", "auto+", "recommended"): "both, mended, uncertainty penalised",
     ("h2o_plus", "as_is", "recommended"): "both, simulator as it is",
     ("edac", "as_is", "recommended"): "the log alone (EDAC)",
     ("rebrac", "as_is", "recommended"): "the log alone (ReBRAC)",
@@ -32,8 +26,8 @@ _NAMES = {
     ("h2o_plus", "as_is", "published"): "both, as published",
     ("sac", "as_is", "published"): "the simulator alone (SAC)",
 }
-"""Method, simulator and defaults of a line, and whether its simulator's
-uncertainty is penalised -> its name, in the order of rows."""
+"""Method, simulator and defaults of a line -> its name, in the order of rows; a + where
+the uncertainty of the simulator's residual is penalised."""
 _LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
@@ -88,12 +82,12 @@ def by_gap(groups: Sequence[Group], cells: dict[str, Cell]) -> dict[str, Rows]:
     }
 
 
-def _kind(group: Group) -> tuple[str, ...]:
+def _kind(group: Group) -> tuple[str, str, str]:
     """What names a line; see `_NAMES`."""
-    one, defaults = group.experiment, group.flags.value("defaults")
-    penalised = one.pessimism > 0 and _PENALTY not in unused.unused(vars(one))
-    kind = (one.algorithm, one.simulator, defaults)
-    return (*kind, _PENALTY) if penalised else kind
+    one = group.experiment
+    penalised = one.pessimism > 0 and "pessimism" not in unused.unused(vars(one))
+    simulator = one.simulator + "+" * penalised
+    return one.algorithm, simulator, group.flags.value("defaults")
 
 
 def table(found: Mapping[str, Rows]) -> str:

@@ -3,7 +3,7 @@
 import json
 import pathlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,23 +97,28 @@ def _begun(root: pathlib.Path) -> tuple[dict[str, int], set[str]]:
     return done, busy
 
 
-def report(lines: Sequence[Line]) -> str:
-    """What is left, how long it takes, and the own flags of every group."""
-    names = [f"{x.group.name} {x.group.title}" for x in lines]
-    wide = max(map(len, names))
-    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+def _notes(lines: Sequence[Line]) -> Iterator[str]:
+    """What stands behind each line: its own flags, no log, or cells that are made."""
     gaps = defaultdict(set)  # a title has the first of many alone
     for line in lines:
         gaps[line.group.title].add(str(line.group.flags.value("gap")))
     own = plans.own_flags([x.group for x in lines], _SAID)
-    for name, line, flags in zip(names, lines, own, strict=True):
+    for line, flags in zip(lines, own, strict=True):
         told = len(gaps[line.group.title]) == 1
         notes = [x for x in flags if not (told and x.startswith("--gap="))]
         if line.group.missing:
             notes.append(f"(no log: {line.group.experiment.dataset})")
         elif line.busy:
             notes.append(f"({line.busy} being made)")
-        note = "".join(f"  {x}" for x in notes)
+        yield "".join(f"  {x}" for x in notes)
+
+
+def report(lines: Sequence[Line]) -> str:
+    """What is left, how long it takes, and the own flags of every group."""
+    names = [f"{x.group.name} {x.group.title}" for x in lines]
+    wide = max(map(len, names))
+    rows = [f"{'group':{wide}s} {'cells':>9s} {'time left':>10s}"]
+    for name, line, note in zip(names, lines, _notes(lines), strict=True):
         cells = f"{line.stored}/{line.wanted}"
         left = "?" if line.seconds is None else duration(line.seconds)
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
