@@ -22,7 +22,7 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.experiment import Experiment
 from h2o_jax.data import datasets, files
-from h2o_jax.errors import ConfigError, DatasetError, H2OError
+from h2o_jax.errors import ConfigError, DatasetError, H2OError, nearest
 
 PACKAGE = pathlib.Path(experiments.__file__).parent
 FLAGFILES, PLANS = PACKAGE / "flagfiles", PACKAGE / "plans"
@@ -104,11 +104,10 @@ def find(name: str) -> pathlib.Path:
     for path in (pathlib.Path(name), PLANS / name, PLANS / f"{name}.plan"):
         if path.is_file():
             return path
-    known = sorted(p.relative_to(PLANS).with_suffix("") for p in PLANS.rglob("*.plan"))
-    raise ConfigError(
-        f"--plan={name}: no such file or plan; give a file or one of "
-        + ", ".join(map(str, known))
-    )
+    paths = (p.relative_to(PLANS).with_suffix("") for p in PLANS.rglob("*.plan"))
+    known = sorted(map(str, paths))
+    problem = f"--plan={name}: no such file or plan; {nearest(name, known)}"
+    raise ConfigError(f"{problem}give a file or one of {', '.join(known)}")
 
 
 def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:

@@ -8,17 +8,21 @@ import tempfile
 
 # Bits depend on how XLA's thread pool splits its work; set before JAX is imported.
 os.environ.setdefault("NPROC", "1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Commands compile the same tiny programs again and again.
-_CACHE = tempfile.TemporaryDirectory(prefix="h2o_jax_test_cache_")
-atexit.register(_CACHE.cleanup)  # left to itself it warns
-jax.config.update("jax_compilation_cache_dir", _CACHE.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+# Tests compile the same tiny programs again and again. The first process says where
+# they are kept, so that its workers and their commands share them.
+PLACE = "JAX_COMPILATION_CACHE_DIR"
+if PLACE not in os.environ:
+    _CACHE = tempfile.TemporaryDirectory(prefix="h2o_jax_test_cache_")
+    atexit.register(_CACHE.cleanup)  # left to itself it warns
+    os.environ[PLACE] = _CACHE.name
+jax.config.update("jax_compilation_cache_dir", os.environ[PLACE])
 
 LONGEST = (
     *("algorithms", "learning", "run", "hosts", "own_robot", "robot", "benchmarks"),

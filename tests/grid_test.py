@@ -33,12 +33,9 @@ def logs(tmp_path_factory):
 
 
 @pytest.fixture
-def children(monkeypatch, tmp_path_factory):
+def children(monkeypatch):
     """Trained by processes of their own, which compile quickly."""
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-    cache = tmp_path_factory.getbasetemp() / "grid_cache"
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(cache))
 
 
 def plan(folder, *lines):

@@ -97,6 +97,7 @@ def test_a_figure_without_a_cell_is_refused(figure, tmp_path, monkeypatch, capsy
     ("arguments", "message"),
     [
         (["absent"], "--plan=absent: no such file or plan"),
+        (["headlin"], "no such file or plan; did you mean headline? give a file or"),
         (["headline", "--logs=nowhere"], "--logs=nowhere: no such folder"),
         (["headline"], "headline.plan:7: no log halfcheetah-medium-replay.hdf5; give"),
         (["smoke", "--results=nowhere"], "smoke.plan:2: no log that it collects; give"),
