@@ -172,7 +172,7 @@ def train(
 
     carry = state, simulated, jnp.zeros((carts, OBS))
     (state, _, _), metrics = jax.lax.scan(one, carry, jnp.arange(updates))
-    return cost(lambda s, key: algorithm.act(state.actor, s), keys[4]), metrics
+    return cost(lambda s, key: algorithm.act(state.average_actor, s), keys[4]), metrics
 
 
 def _log(

@@ -60,7 +60,7 @@ def main(steps: int = 10_000) -> float:
         batches = (x.sample(rng, alg.batch_size) for x in (log, replay))
         state, _ = alg.update(state, *batches)
 
-    mode = lambda s: np.asarray(act(state.actor, s))  # noqa: E731
+    mode = lambda s: np.asarray(act(state.average_actor, s))  # noqa: E731
     rewards = [r for _, _, r, _, _ in steps_of(real, mode, 10 * 200)]
     return float(np.sum(rewards) / 10)
 

@@ -259,7 +259,7 @@ def state(
             ahead = Block(
                 np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )
-    best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.actor)
+    best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.average_actor)
     return State(0, learner, replay, best, np.full(runs, -np.inf), ahead=ahead)
 
 

@@ -136,7 +136,7 @@ def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
     gaps = [experiment.real] * _ROLLOUTS
     world = worlds.environments(task, gaps, seeds, experiment.inertia)
-    one = simulate.actors(state, 1)
+    one = simulate.unpadded(state.learner.average_actor, 1)
     many = jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
     act = numpy_policy.make(many)
     rng = np.random.default_rng(seeds[0])

@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
     """Bytes on this host's devices, all together; working memory is not in it."""
 
     learner: int
-    """Parameters, target networks and optimisers of every run."""
+    """Parameters, their averages and optimisers of every run."""
     replay: int
     """Simulated rows of every run."""
     data: int

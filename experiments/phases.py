@@ -78,7 +78,7 @@ def _learn(
 
 def _evaluate(training: Training, check: Check, state: State) -> Scores:
     experiment, worlds = training.experiment, training.worlds
-    policy = simulate.actors(state, len(experiment.runs))
+    policy = simulate.unpadded(state.learner.average_actor, len(experiment.runs))
 
     def episodes(world: Environments) -> Scores:
         return _scores(experiment, policy, world, check)

@@ -16,6 +16,7 @@ from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
 _HYPER = "['learner'].hyper."
+_POLICY, _AVERAGE = "['learner'].params['policy']", "['learner'].average_policy"
 
 
 def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> None:
@@ -35,7 +36,8 @@ def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> 
         "sha256": training.dataset and training.dataset.sha256,
         "run": run_folder.identity(folder),
     }
-    trees = {STATE: tree, POLICY: simulate.actors(state, runs), BEST: state.best}
+    last = simulate.unpadded(state.learner.average_actor, runs)
+    trees = {STATE: tree, POLICY: last, BEST: state.best}
     items = {name: hosts.gather(checkpoints.flatten(x)) for name, x in trees.items()}
     if hosts.writes:
         checkpoints.save(folder / CHECKPOINT, items, info)
@@ -83,6 +85,7 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
         _fill_replay(arrays, runs, state.replay.rows.shape)
     wanted = _tree(training)
     _fill_hyper(arrays, wanted)
+    _fill_average(arrays)
     tree = checkpoints.fit(arrays, wanted)
 
     def padded(stored: Any) -> Any:
@@ -116,6 +119,12 @@ def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
     """Gives hyperparameters that are newer than a checkpoint the flags' values."""
     for name, value in vars(wanted["learner"].hyper).items():
         arrays.setdefault(f"{_HYPER}{name}", np.asarray(value))
+
+
+def _fill_average(arrays: dict[str, np.ndarray]) -> None:
+    """Begins the average of a checkpoint that is older than it with the policy."""
+    for name in [x for x in arrays if x.startswith(_POLICY)]:
+        arrays.setdefault(name.replace(_POLICY, _AVERAGE), arrays[name])
 
 
 def _tree(training: Training) -> dict[str, Any]:

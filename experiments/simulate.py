@@ -122,7 +122,7 @@ def prepare(
     `check` is called before every step, and may raise.
     """
     runs = len(experiment.runs)
-    act = numpy_policy.make(actors(state, runs))
+    act = numpy_policy.make(unpadded(state.learner.actor, runs))
     if epoch * experiment.steps <= experiment.random_steps:
         act = _uniform
     normals = noise(experiment, epoch)
@@ -162,7 +162,7 @@ def acting(
     """A policy for steps of simulators that are watched, and may be given up.
 
     An action that is not finite would end the runs of all. It is 0 instead, and its own
-    run is lost: see `health`.
+    run is lost if it is one of an evaluation: see `health`.
 
     Args:
         act: the policy.
@@ -207,9 +207,9 @@ def either(first: np.ndarray, one: Actor, other: Actor) -> Actor:
     return picked
 
 
-def actors(state: State, runs: int) -> Actor:
+def unpadded(actor: Actor, runs: int) -> Actor:
     """Actors `[R, ...]` of the runs without the padding, as NumPy arrays."""
-    return jax.tree.map(lambda x: np.asarray(x)[:runs], state.learner.actor)
+    return jax.tree.map(lambda x: np.asarray(x)[:runs], actor)
 
 
 def noise(experiment: Experiment, epoch: int) -> np.ndarray:

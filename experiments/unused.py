@@ -76,7 +76,8 @@ def _unread(method: Algorithm, state: LearnerState) -> list[str]:
 
     def learned(state: LearnerState, batch: Transition) -> tuple[Any, ...]:
         after, _ = method.update(state, batch, batch)
-        return after.params, after.target_params, after.opt_state
+        averages = after.target_params, after.average_policy
+        return after.params, averages, after.opt_state
 
     n = method.batch_size
     s, a, x = (

@@ -4,7 +4,15 @@ from typing import Any
 
 from flax import struct
 
-from h2o_jax.settings import ANY, NOT_NEGATIVE, OPEN_UNIT, POSITIVE, UNIT, setting
+from h2o_jax.settings import (
+    ANY,
+    NOT_NEGATIVE,
+    OPEN_UNIT,
+    POSITIVE,
+    SHARE,
+    UNIT,
+    setting,
+)
 
 
 class Hyper(struct.PyTreeNode):
@@ -13,6 +21,12 @@ class Hyper(struct.PyTreeNode):
     discount: Any = setting(0.99, "Discount factor gamma.", UNIT)
     target_ema: Any = setting(
         0.005, "Step of the target networks' exponential moving average.", UNIT
+    )
+    policy_ema: Any = setting(
+        1.0,
+        "Step of the policy's moving average, which is evaluated and exported, while "
+        "the policy itself explores; 1: they are the same.",
+        SHARE,
     )
     lambda_real: Any = setting(
         0.1, "Share of V(s') in the Bellman target of real rows (lambda, Eq. 7).", UNIT

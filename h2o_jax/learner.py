@@ -125,6 +125,7 @@ def _init(
     return LearnerState(
         params=params,
         target_params={group: params[group] for group in table.targets},
+        average_policy=params.get("policy"),
         opt_state={group: _ADAM.init(params[group]) for group in groups},
         hyper=jax.tree.map(_float32, hyper),
         scales=jax.tree.map(_float32, scales),
@@ -214,6 +215,9 @@ def _step(
     state = state.replace(
         params=params,
         target_params=average,
+        average_policy=optax.incremental_update(
+            params.get("policy"), state.average_policy, state.hyper.policy_ema
+        ),
         opt_state=opt_state,
         step=state.step + jnp.uint32(1),
     )

@@ -164,6 +164,7 @@ def sift(
     states = new.replace(
         params=kept(new.params, old.params),
         target_params=kept(new.target_params, old.target_params),
+        average_policy=kept(new.average_policy, old.average_policy),
         opt_state=kept(new.opt_state, old.opt_state),
         step=jnp.where(halted, old.step, new.step),
         failures={

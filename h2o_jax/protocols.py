@@ -183,7 +183,7 @@ class Algorithm(NamedTuple):
     step: Step
     noise: DrawNoise
     act: Act
-    """Takes `state.actor`."""
+    """Takes `state.actor`, or `state.average_actor`."""
     groups: tuple[str, ...]
     """Groups of parameters in the order in which an update trains them."""
     domains: frozenset[Domain]

@@ -104,6 +104,9 @@ class LearnerState(struct.PyTreeNode):
     """Online parameters by group: policy, critic, value, discriminator, log_alpha."""
     target_params: dict[str, Params]
     """Moving averages of some groups."""
+    average_policy: Params
+    """Moving average of the policy by steps of `hyper.policy_ema`; begins with it. None
+    of a method that trains no policy."""
     opt_state: dict[str, Any]
     """Optimiser state by group."""
     hyper: Hyper
@@ -118,6 +121,14 @@ class LearnerState(struct.PyTreeNode):
 
     @property
     def actor(self) -> Actor:
-        """The policy of this state, for `Algorithm.act`."""
-        scales = ObsScales(self.scales.obs_mean, self.scales.obs_std)
-        return Actor(self.params["policy"], scales)
+        """The policy that explores, for `Algorithm.act`."""
+        return Actor(self.params["policy"], self._obs_scales)
+
+    @property
+    def average_actor(self) -> Actor:
+        """The policy that is evaluated and goes to a robot, for `Algorithm.act`."""
+        return Actor(self.average_policy, self._obs_scales)
+
+    @property
+    def _obs_scales(self) -> ObsScales:
+        return ObsScales(self.scales.obs_mean, self.scales.obs_std)

@@ -38,6 +38,7 @@ ANY = Range(-math.inf, math.inf, "any number")
 POSITIVE = Range(_SMALLEST, math.inf, "> 0")
 NOT_NEGATIVE = Range(0.0, math.inf, ">= 0")
 UNIT = Range(0.0, 1.0, "in [0, 1]")
+SHARE = Range(_SMALLEST, 1.0, "in (0, 1]")
 OPEN_UNIT = Range(_SMALLEST, 1.0 - 2**-24, "in (0, 1)")
 """Open at 1 in float32, too."""
 

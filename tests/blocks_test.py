@@ -47,7 +47,8 @@ def one(tree, run):
 
 
 def learned(states):
-    return states.params, states.target_params, states.opt_state
+    averages = states.target_params, states.average_policy
+    return states.params, averages, states.opt_state
 
 
 @pytest.mark.fault

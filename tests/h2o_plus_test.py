@@ -1,5 +1,6 @@
 """H2O+'s update: routing of gradients, scales, unlogged successors, rows, acting."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,6 +69,20 @@ def test_target_average(h2o_plus):
         strict=True,
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_average_of_the_policy(h2o_plus):
+    """Of one update: a quarter of the way, or all of it."""
+    old = h2o_plus.state.params["policy"]
+    state, _ = h2o_plus(policy_ema=0.25, policy_lr=0.1)
+    expected = jax.tree.map(
+        lambda x, y: 0.25 * x + 0.75 * y, state.params["policy"], old
+    )
+    chex.assert_trees_all_close(state.average_policy, expected, rtol=1e-5, atol=1e-7)
+    assert not same(state.average_actor, state.actor)
+    itself, _ = h2o_plus(policy_lr=0.1)
+    assert same(itself.average_actor, itself.actor)
+    assert same(itself.params, state.params)
 
 
 def test_reward_scale_equals_scaled_rewards(h2o_plus):

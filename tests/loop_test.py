@@ -167,7 +167,7 @@ def test_what_did_best_in_a_right_simulator_is_kept(monkeypatch):
 
     monkeypatch.setattr(rollout, "evaluate", evaluate)
     for report in loop.train(training):
-        actors.append(simulate.actors(training.state, 2))
+        actors.append(simulate.unpadded(training.state.learner.actor, 2))
         lines.append(reports.lines(training.experiment, report, {}))
     first, second = zip(*lines, strict=True)
     assert reports.curve(first, "simulated_return") == [5.0, 7.0, 6.0]
@@ -212,7 +212,7 @@ def test_a_policy_without_finite_actions_is_worth_nothing():
         state.learner.params["policy"],
     )
     params = {**state.learner.params, "policy": policy}
-    state.learner = state.learner.replace(params=params)
+    state.learner = state.learner.replace(params=params, average_policy=policy)
     report = next(loop.train(training))
     assert np.isnan(report.scores.returns[0]).all()
     assert np.isfinite(report.scores.returns[1]).all()

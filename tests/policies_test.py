@@ -17,22 +17,22 @@ pytestmark = pytest.mark.usefixtures("fast_compile")
 def trained(tmp_path_factory):
     """Three runs of four epochs, evaluated after each."""
     folder = tmp_path_factory.mktemp("runs") / "run"
-    method = ("--algorithm=sac", "--gap=gravity:2", "--seed=0..2")
+    method = ("--algorithm=sac", "--gap=gravity:2", "--seed=0..2", "--policy_ema=0.5")
     schedule = ("--epochs=4", "--evaluate_every=1")
     with pytest.MonkeyPatch.context() as patch:
         call(run.main, patch, *TINY, *method, *schedule, f"--run_dir={folder}")
     return folder
 
 
-def test_the_saved_policy_is_the_trained_one(trained):
+def test_the_saved_policy_is_the_average_of_the_trained_one(trained):
     state = checkpoints.read(trained / "checkpoint").arrays
     policy = checkpoints.read(trained / "checkpoint", "policy").arrays
     layer = "['params']['MLP_0']['Dense_0']['kernel']"
     # Three runs: the one that only fills the second device is not stored.
-    assert len(policy[f".policy{layer}"]) == 3
-    np.testing.assert_array_equal(
-        policy[f".policy{layer}"], state[f"['learner'].params['policy']{layer}"]
-    )
+    saved = policy[f".policy{layer}"]
+    assert len(saved) == 3
+    np.testing.assert_array_equal(saved, state[f"['learner'].average_policy{layer}"])
+    assert (saved != state[f"['learner'].params['policy']{layer}"]).any()
 
 
 def test_the_last_policy_is_chosen_where_no_mended_simulator_could(trained, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,6 +90,18 @@ def test_everything_comes_back(folder, added):
     assert wanted.keys() == found.keys()
     for name, x in wanted.items():
         np.testing.assert_array_equal(found[name], x, err_msg=name)
+
+
+def test_the_average_of_an_older_checkpoint_begins_with_the_policy(folder, monkeypatch):
+    before, after = moved(5), begun()
+    saving.save(folder, before)
+    stored = saving.read(folder)
+    older = {k: v for k, v in stored.arrays.items() if ".average_policy" not in k}
+    assert older.keys() < stored.arrays.keys()
+    monkeypatch.setattr(saving, "read", lambda _: stored._replace(arrays=older))
+    saving.restore(folder, after)
+    learner = after.state.learner
+    chex.assert_trees_all_equal(learner.average_policy, learner.params["policy"])
 
 
 def test_rows_of_the_epoch_to_come_come_back(folder):

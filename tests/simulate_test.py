@@ -2,11 +2,12 @@
 
 import time
 
+import chex
 import numpy as np
 import pytest
 
 from experiments import build, loop, run, run_folder, simulate
-from h2o_jax import packing
+from h2o_jax import numpy_policy, packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.world import World
 from tests.commands import TINY, call, experiment_of
@@ -21,7 +22,7 @@ def trained(epochs, *arguments):
     training = build.training(experiment)
     state, actors = training.state, []
     for _ in loop.train(training):
-        actors.append(simulate.actors(state, 2))
+        actors.append(simulate.unpadded(state.learner.actor, 2))
         if state.epoch == epochs:
             break
     return np.asarray(state.replay.rows)[:, : epochs * experiment.steps], actors
@@ -101,3 +102,18 @@ def test_overlap_needs_a_simulator():
     experiment = experiment_of(*TINY, "--algorithm=iql", "--overlap")
     with pytest.raises(ConfigError, match="--overlap: iql steps no simulator"):
         build.algorithm(experiment)
+
+
+def test_the_policy_explores_and_its_average_is_evaluated(monkeypatch):
+    training = build.training(experiment_of(*SAC, "--policy_ema=0.5"))
+    state, made, make = training.state, [], numpy_policy.make
+    monkeypatch.setattr(numpy_policy, "make", lambda x: made.append(x) or make(x))
+    learned = []
+    for _ in loop.train(training):
+        learned.append(simulate.unpadded(state.learner.actor, 2))
+        averages = simulate.unpadded(state.learner.average_actor, 2)
+        chex.assert_trees_all_equal(made[-1], averages)
+    # The evaluation before the first epoch; then each epoch explores, and is scored.
+    assert len(made) == 7
+    chex.assert_trees_all_equal(made[3], learned[1])
+    assert (kernel(made[4]) != kernel(learned[2])).any()
