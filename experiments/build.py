@@ -17,6 +17,7 @@ from experiments.training import (
     Training,
     Worlds,
     reported,
+    unpadded,
 )
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data.datasets import Dataset
@@ -259,7 +260,7 @@ def state(
             ahead = Block(
                 np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )
-    best = jax.tree.map(lambda x: np.asarray(x)[:runs], learner.average_actor)
+    best = unpadded(learner.average_actor, runs)
     return State(0, learner, replay, best, np.full(runs, -np.inf), ahead=ahead)
 
 

@@ -10,11 +10,11 @@ import pathlib
 import jax
 import numpy as np
 
-from experiments import build, health, loop, run_folder, saving, simulate
+from experiments import build, health, loop, run_folder, saving
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
 from experiments.phases import phases_of
-from experiments.training import State, Training
+from experiments.training import State, Training, unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.errors import ConfigError, StoppedError
 from h2o_jax.sim import rollout, worlds
@@ -136,7 +136,7 @@ def _rollouts(recipe: Recipe, state: State) -> tuple[Transition, np.ndarray]:
     seeds = [experiment.runs[0].seed + 1 + i for i in range(_ROLLOUTS)]
     gaps = [experiment.real] * _ROLLOUTS
     world = worlds.environments(task, gaps, seeds, experiment.inertia)
-    one = simulate.unpadded(state.learner.average_actor, 1)
+    one = unpadded(state.learner.average_actor, 1)
     many = jax.tree.map(lambda x: np.repeat(x, _ROLLOUTS, axis=0), one)
     act = numpy_policy.make(many)
     rng = np.random.default_rng(seeds[0])

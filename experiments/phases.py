@@ -10,7 +10,7 @@ import numpy as np
 from experiments import simulate
 from experiments.experiment import Experiment
 from experiments.simulate import Check, Experience
-from experiments.training import State, Training
+from experiments.training import State, Training, unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.sim import rollout
 from h2o_jax.sim.environments import Environments
@@ -78,7 +78,7 @@ def _learn(
 
 def _evaluate(training: Training, check: Check, state: State) -> Scores:
     experiment, worlds = training.experiment, training.worlds
-    policy = simulate.unpadded(state.learner.average_actor, len(experiment.runs))
+    policy = unpadded(state.learner.average_actor, len(experiment.runs))
 
     def episodes(world: Environments) -> Scores:
         return _scores(experiment, policy, world, check)

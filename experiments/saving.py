@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, run_folder, simulate
+from experiments import checkpoints, run_folder
 from experiments.checkpoints import Checkpoint
 from experiments.hosts import ALONE, Gathering
 from experiments.run_folder import BEST, CHECKPOINT, POLICY, STATE
-from experiments.training import Block, Training
+from experiments.training import Block, Training, unpadded
 from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
@@ -36,7 +36,7 @@ def save(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) -> 
         "sha256": training.dataset and training.dataset.sha256,
         "run": run_folder.identity(folder),
     }
-    last = simulate.unpadded(state.learner.average_actor, runs)
+    last = unpadded(state.learner.average_actor, runs)
     trees = {STATE: tree, POLICY: last, BEST: state.best}
     items = {name: hosts.gather(checkpoints.flatten(x)) for name, x in trees.items()}
     if hosts.writes:
@@ -122,7 +122,7 @@ def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
 
 
 def _fill_average(arrays: dict[str, np.ndarray]) -> None:
-    """Begins the average of a checkpoint that is older than it with the policy."""
+    """Gives a checkpoint that is older than averages its policy as one."""
     for name in [x for x in arrays if x.startswith(_POLICY)]:
         arrays.setdefault(name.replace(_POLICY, _AVERAGE), arrays[name])
 

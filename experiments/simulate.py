@@ -17,7 +17,7 @@ import scipy.special
 
 from experiments import watchdog
 from experiments.experiment import Experiment
-from experiments.training import Block, State, Training, reported
+from experiments.training import Block, State, Training, reported, unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
@@ -161,8 +161,8 @@ def acting(
 ) -> Iterator[Callable[..., np.ndarray]]:
     """A policy for steps of simulators that are watched, and may be given up.
 
-    An action that is not finite would end the runs of all. It is 0 instead, and its own
-    run is lost if it is one of an evaluation: see `health`.
+    An action that is not finite would end the runs of all. It is 0 instead, and in an
+    evaluation its own run is lost: see `health`.
 
     Args:
         act: the policy.
@@ -205,11 +205,6 @@ def either(first: np.ndarray, one: Actor, other: Actor) -> Actor:
 
     picked: Actor = jax.tree.map(pick, one, other)
     return picked
-
-
-def unpadded(actor: Actor, runs: int) -> Actor:
-    """Actors `[R, ...]` of the runs without the padding, as NumPy arrays."""
-    return jax.tree.map(lambda x: np.asarray(x)[:runs], actor)
 
 
 def noise(experiment: Experiment, epoch: int) -> np.ndarray:

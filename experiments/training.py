@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -113,3 +114,8 @@ class Training(NamedTuple):
     """Log of the real system, or None if the method needs none."""
     state: State
     """Before the first epoch, or restored."""
+
+
+def unpadded(actor: Actor, runs: int) -> Actor:
+    """Actors `[R, ...]` of the runs without the padding, as NumPy arrays."""
+    return jax.tree.map(lambda x: np.asarray(x)[:runs], actor)

@@ -105,8 +105,8 @@ class LearnerState(struct.PyTreeNode):
     target_params: dict[str, Params]
     """Moving averages of some groups."""
     average_policy: Params
-    """Moving average of the policy by steps of `hyper.policy_ema`; begins with it. None
-    of a method that trains no policy."""
+    """Moving average of the policy by steps of `hyper.policy_ema`, at first the policy
+    itself; None of a method that trains no policy."""
     opt_state: dict[str, Any]
     """Optimiser state by group."""
     hyper: Hyper

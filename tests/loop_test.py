@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import build, health, loop, reports, simulate
+from experiments import build, health, loop, reports
 from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
 from experiments.runs import grid
-from experiments.training import Simulator
+from experiments.training import Simulator, unpadded
 from h2o_jax.data import datasets
 from h2o_jax.errors import StoppedError
 from h2o_jax.sim import gaps, rollout, systems
@@ -167,7 +167,7 @@ def test_what_did_best_in_a_right_simulator_is_kept(monkeypatch):
 
     monkeypatch.setattr(rollout, "evaluate", evaluate)
     for report in loop.train(training):
-        actors.append(simulate.unpadded(training.state.learner.actor, 2))
+        actors.append(unpadded(training.state.learner.actor, 2))
         lines.append(reports.lines(training.experiment, report, {}))
     first, second = zip(*lines, strict=True)
     assert reports.curve(first, "simulated_return") == [5.0, 7.0, 6.0]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import build, loop, run, run_folder, simulate
+from experiments.training import unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.world import World
@@ -22,7 +23,7 @@ def trained(epochs, *arguments):
     training = build.training(experiment)
     state, actors = training.state, []
     for _ in loop.train(training):
-        actors.append(simulate.unpadded(state.learner.actor, 2))
+        actors.append(unpadded(state.learner.actor, 2))
         if state.epoch == epochs:
             break
     return np.asarray(state.replay.rows)[:, : epochs * experiment.steps], actors
@@ -110,8 +111,8 @@ def test_the_policy_explores_and_its_average_is_evaluated(monkeypatch):
     monkeypatch.setattr(numpy_policy, "make", lambda x: made.append(x) or make(x))
     learned = []
     for _ in loop.train(training):
-        learned.append(simulate.unpadded(state.learner.actor, 2))
-        averages = simulate.unpadded(state.learner.average_actor, 2)
+        learned.append(unpadded(state.learner.actor, 2))
+        averages = unpadded(state.learner.average_actor, 2)
         chex.assert_trees_all_equal(made[-1], averages)
     # The evaluation before the first epoch; then each epoch explores, and is scored.
     assert len(made) == 7
