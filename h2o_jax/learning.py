@@ -182,4 +182,5 @@ def _finite(group: str, run: Progress) -> jax.Array:
     reported = [x for name, x in run.totals.items() if name.startswith(f"{group}/")]
     states = run.states
     became = jax.tree.leaves((states.params[group], states.opt_state[group]))
-    return jnp.isfinite(sum(reported) + sum(jnp.sum(x) for x in became))
+    # One reduction: XLA would compile a chain of sums into each array that is kept.
+    return jnp.isfinite(jnp.stack([*reported, *map(jnp.sum, became)])).all()

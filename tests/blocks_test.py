@@ -67,6 +67,14 @@ def test_a_skipped_update_leaves_all_but_the_step_as_it_was(program):
     }
 
 
+def test_sums_are_not_compiled_into_each_array_that_is_kept(program):
+    """They were: 36 additions an array, and 4 s of every start."""
+    states, _ = started(program)
+    runs = program.learn._do.begin(states)
+    compiled = program.learn._do.sift.lower(runs, runs, np.float32(1)).compile()
+    assert compiled.as_text().count(" add(") < 2 * len(jax.tree.leaves(runs))
+
+
 def test_the_updates_around_a_skipped_one_count(program):
     """Eight updates, of which some are skipped, are eight times one."""
     states, replay = started(program, poisoned=1)
