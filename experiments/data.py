@@ -140,7 +140,8 @@ def _rate_note(task: Task, reading: Reading) -> list[str]:
     file = reading.columns
     if not isinstance(file, ColumnsFile) or file.rate is None:
         return []
-    if abs(file.rate * task.dt - 1) < _SAME_RATE:
+    # A task that does not say how long its steps last has dt nan.
+    if not abs(file.rate * task.dt - 1) >= _SAME_RATE:
         return []
     return [
         f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "

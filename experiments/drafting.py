@@ -8,6 +8,7 @@ import numpy as np
 from h2o_jax.data import frames
 from h2o_jax.data.columns_file import NONE, TASK
 from h2o_jax.data.frames import Frame
+from h2o_jax.errors import DatasetError
 
 _WORDS = {
     "time": r"(time|timestamp|stamp|t|log_?time)(_?(ns|us|ms|s|sec))?|.*timestamp.*",
@@ -46,7 +47,9 @@ def draft(frame: Frame, name: str) -> str:
     observations = [x for x in rest if x not in actions]
     lines = [f"# Columns of {name}, guessed from their names: check every line."]
     rate = _rate(frame, roles.get("time"))
-    if rate is not None:
+    if rate is None:
+        roles.pop("time", None)  # it tells nothing
+    else:
         lines.append(f"rate = {rate:.4g}  # rows per second")
     lines += [f"{k} = {_text(roles[k])}" for k in ("time", "episode") if k in roles]
     lines.append(f"reward = {_text(roles.get('reward', TASK))}  # or a column, or task")
@@ -81,7 +84,10 @@ def _rate(frame: Frame, time: str | None) -> float | None:
     """Rows per second, where a column of times tells."""
     if time is None:
         return None
-    steps = np.diff(frames.seconds(frame, time))
+    try:
+        steps = np.diff(frames.seconds(frame, time))
+    except DatasetError:  # such as the time of a day
+        return None
     steps = steps[steps > 0]
     return float(1 / np.median(steps)) if len(steps) else None
 

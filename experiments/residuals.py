@@ -86,7 +86,7 @@ def _lessons(mending: Mending, gap: Gaps) -> tuple[Rows, Rows, int]:
     """
     task, dataset, settings, inertia, _, threads = mending
     log, seed = dataset.transition, settings.residual_seed
-    chosen, inexact = lessons.choose(task, dataset, settings.residual_rows, seed)
+    chosen, inexact = lessons.choose(task, gap, dataset, settings.residual_rows, seed)
     train, test = (
         lessons.replayed(task, gap, log, inertia, threads, rows)
         for rows in lessons.split(log, chosen, seed)

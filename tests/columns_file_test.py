@@ -21,6 +21,46 @@ def test_jumps_in_time_end_sequences(tmp_path):
     assert len(whole.transition.r_t) == N - 3  # the pause is no gap then
 
 
+@pytest.mark.parametrize("missing", [0, 9, 10])
+def test_a_row_without_a_stamp_hides_no_jump(tmp_path, missing):
+    log = robot_logs.rows()
+    log["stamp"] = log["stamp"] + 0.5 * (np.arange(N) > 9)
+    log["stamp"][missing] = np.nan
+    dataset = load(write_csv(tmp_path / "log.csv", log), robot_logs.columns_file())
+    # Besides 19 and 59, what ends by the episodes: the jump, and around the gap.
+    left = {9, 19, 59, missing, missing - 1} - {-1}
+    assert len(dataset.transition.r_t) == N - len(left)
+
+
+def test_a_robot_that_lies_is_no_episode_a_row(tmp_path):
+    """Its flag stays for rows 33 to 37; row 38 is up again, and row 39 falls."""
+    log = robot_logs.rows()
+    log["fell"][33:38] = 1
+    log["fell"][52:] = 1
+    dataset = load(write_csv(tmp_path / "log.csv", log), robot_logs.columns_file())
+    falls = np.flatnonzero(dataset.transition.discount_t == 0)
+    np.testing.assert_array_equal(
+        dataset.transition.s_tm1[falls, 0], log["pitch"][[33, 39, 52]].astype("f4")
+    )
+    assert dataset.episode_lengths.tolist() == [19, 14, 2, 13]
+    assert "11 rows after a terminal one, which are terminal too, left out" in (
+        dataset.notes
+    )
+
+
+def test_a_task_that_finds_the_robot_lying_ends_its_episode_once(tmp_path):
+    log = robot_logs.rows()
+    path = write_csv(tmp_path / "log.csv", log)
+    file = robot_logs.columns_file(reward="task", terminal="task")
+
+    def judge(s_tm1, a_tm1, s_t):
+        return s_t[:, 0], np.isin(s_t[:, 0], log["pitch"][5:9])
+
+    dataset = load(path, file, judge=judge)
+    assert np.sum(dataset.transition.discount_t == 0) == 1
+    assert dataset.episode_lengths.tolist() == [5, 11, 19, 19]
+
+
 def test_the_task_rewards_a_log_that_has_none(tmp_path):
     log = robot_logs.rows()
     path = write_csv(tmp_path / "log.csv", log)
@@ -118,6 +158,8 @@ def test_a_columns_file(tmp_path):
         ("rate", "speed", "'speed' is unknown; use time"),
         ("50.0", "-1", "rate = -1; give a positive number"),
         ('"none"', "0", "terminal = 0 is no text"),
+        ('"reward"', '"none"', "reward = 'none'; name a column, or leave it out"),
+        ('"episode"', '"none"', "episode = 'none'; name a column, or leave it out"),
         ("high = 3.0", "", "action torque has limits -3 and None"),
         ("high = 3.0", "high = -4", "limits -3 and -4"),
         ("low = -3", "low = -inf", "actions: low = -inf; give a finite number"),

@@ -126,6 +126,15 @@ def test_shuffled_rows_have_no_episodes(tmp_path):
     assert "returns" not in datasets.summary(dataset).split("note")[0]
 
 
+def test_episodes_of_one_row_are_not_shuffled(tmp_path):
+    log = columns()
+    log["next_observations"] = log["next_observations"] + 1
+    log["terminals"] = np.ones(N)
+    dataset = load(save_hdf5(tmp_path / "a.h5", log))
+    assert dataset.episode_lengths.tolist() == [1] * N
+    assert not any("shuffled" in note for note in dataset.notes)
+
+
 @pytest.mark.fault
 def test_a_gap_inside_an_episode_is_reported(tmp_path):
     log = columns()

@@ -18,6 +18,7 @@ def parse(tmp_path, text):
         "pitch,torque\n0.5,-1\n1.5,2\n",
         "pitch [rad], torque (N m)\n0.5, -1\n1.5, 2\n",
         "pitch;torque\nrad;N m\n0,5;-1\n1,5;2\n",
+        "pitch;torque\n0,5;-1,0\n1,5;2,0\n",
         "pitch\ttorque\n0.5\t-1\n1.5\t2\n",
         "# a robot\n# pitch torque\n0.5 -1\n1.5 2\n",
         "\ufeff%made by a logger\npitch,torque\n\n0.5,-1\n1.5,2\n1.",
@@ -37,6 +38,12 @@ def test_text_missing_values_and_flags(tmp_path):
     assert frame.columns["mode"].tolist() == ["idle", "walk"]
     np.testing.assert_array_equal(frame.columns["q[0]"], [1, np.nan])
     np.testing.assert_array_equal(frame.columns["ok"], [1, 0])
+
+
+def test_what_tells_two_columns_apart_is_no_unit(tmp_path):
+    frame = parse(tmp_path, "acc[x],acc[y],t[s]\n1,2,0\n3,4,1\n")
+    assert list(frame.columns) == ["acc[x]", "acc[y]", "t"]
+    assert frame.units == {"t": "s"}
 
 
 def test_no_header_numbers_the_columns(tmp_path):
@@ -62,6 +69,9 @@ ISO = [
 ]
 
 
+STAMPS = ["2026-01-01", "2026-01-01T00:00:00.5", "2026-01-01T00:00:01"]
+
+
 @pytest.mark.parametrize(
     ("name", "values", "rate"),
     [
@@ -70,16 +80,13 @@ ISO = [
         ("t", [1_700_000_000_000, 1_700_000_000_500, 1_700_000_001_000], None),
         ("t", [0.0, 500.0, 1000.0], 2.0),  # milliseconds, by the rate
         ("t", ISO, None),
-        (
-            "t",
-            np.array(
-                ["2026-01-01", "2026-01-01T00:00:00.5", "2026-01-01T00:00:01"],
-                "datetime64[ms]",
-            ),
-            None,
-        ),
+        ("t", [np.nan, 5.0, 5.5, 6.0], None),
+        ("t", np.array(["NaT", *STAMPS], "datetime64[ms]"), None),
+        ("t", np.array(STAMPS, "datetime64[ms]"), None),
     ],
 )
 def test_times(name, values, rate):
     frame = frames.Frame({name: np.array(values)})
-    np.testing.assert_allclose(frames.seconds(frame, name, rate), [0, 0.5, 1])
+    seconds = frames.seconds(frame, name, rate)
+    np.testing.assert_allclose(seconds[-3:], [0, 0.5, 1])
+    assert np.isnan(seconds[:-3]).all()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import audit, inspect
-from h2o_jax.data import doctor
+from experiments import audit, drafting, inspect
+from h2o_jax.data import doctor, frames
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError, DatasetError
 from tests import robot_logs
@@ -153,6 +153,13 @@ def test_inspect_refuses_a_log_without_rows(tmp_path, monkeypatch, suffix):
     getattr(robot_logs, f"write_{suffix}")(path, rows)
     with pytest.raises(DatasetError, match=r"log\.(csv|npz): 0 rows; log more"):
         call(inspect.main, monkeypatch, f"--log={path}")
+
+
+def test_a_draft_names_no_column_of_times_that_cannot_be_read():
+    times = np.array(["10:00:00.5", "10:00:00.6"])
+    frame = frames.Frame({"time": times, "x": np.arange(2.0), "u": np.ones(2)})
+    text = drafting.draft(frame, "log.csv")
+    assert "rate =" not in text and "time =" not in text
 
 
 def test_a_draft_without_actions_says_what_is_next(tmp_path, monkeypatch, capsys):

@@ -123,7 +123,7 @@ def test_rows_that_cannot_be_set_are_left_out():
     s_t[900:910, -1] = -10.0
     both = rows._replace(s_tm1=s_tm1, s_t=s_t)
     clipped = dataclasses.replace(log, transition=both)
-    chosen, inexact = lessons.choose(HOPPER, clipped, 140_000, 0)
+    chosen, inexact = lessons.choose(HOPPER, (), clipped, 140_000, 0)
     assert chosen.min() >= 500 and inexact >= 510
     assert not set(chosen) & set(range(900, 910))
     s_tm1[:, -1] = 10.0

@@ -39,6 +39,16 @@ def test_tables(tmp_path, kind):
     assert "2 rows without a successor left out" in dataset.notes
 
 
+@pytest.mark.fault
+def test_lists_of_several_lengths_are_no_columns(tmp_path):
+    """One reading that was lost and one that came twice would shift those between."""
+    pytest.importorskip("pyarrow")
+    joints = [[1, 1], [2, 2], [], [3, 3, 4, 4], [5, 5]]
+    log = {"t": range(5), "joints": joints, "force": [[x, x] for x in range(5)]}
+    path = robot_logs.write_parquet(tmp_path / "log.parquet", log)
+    assert list(frames.read(path).columns) == ["t", "force_0", "force_1"]
+
+
 def test_lerobot(tmp_path):
     pytest.importorskip("pyarrow")
     log = robot_logs.rows()

@@ -75,6 +75,13 @@ def test_another_rate_than_the_tasks_is_noted(tmp_path):
     assert note.startswith("the log has 50 rows per second, the task 200 control steps")
 
 
+def test_a_task_that_knows_no_rate_has_no_other(tmp_path):
+    path, _ = write_log(tmp_path / "log.csv", rate=50)
+    file, _ = read(path, 50.0)
+    timeless = tasks.get("gymnasium:MountainCarContinuous-v0")
+    assert data._rate_note(timeless, data.Reading(columns=file)) == []
+
+
 def test_what_a_run_keeps_of_its_robot(tmp_path):
     path, rows = write_log(tmp_path / "log.csv")
     file, log = read(path)

@@ -59,7 +59,7 @@ def _residual(subject: Subject) -> list[Table]:
         return []
     log, seed = subject.dataset.transition, experiment.residual_seed
     chosen, _ = lessons.choose(
-        experiment.model, subject.dataset, experiment.residual_rows, seed
+        experiment.model, own, subject.dataset, experiment.residual_rows, seed
     )
     held_out = lessons.split(log, chosen, seed)[1][:ROWS]
     given = experiment.model, own, log, experiment.inertia, subject.threads, held_out

@@ -37,6 +37,8 @@ from h2o_jax.settings import Range
 
 TASK, NONE = "task", "none"
 _TEXTS = ("time", "episode", "reward", "terminal", "timeout")
+_INSTEAD = {"reward": (TASK,), "terminal": (TASK, NONE)}
+"""What these may be instead of a column."""
 _NUMBERS = ("rate", "gap", "latency")
 _LABELS, _LIMITS = ("column", "unit"), ("low", "high")
 
@@ -95,8 +97,8 @@ def read(path: str) -> ColumnsFile:
     for name, value in content.items():
         if name not in known:
             raise _bad(path, f"{name!r} is unknown; use {', '.join(known)}")
-        if name in _TEXTS and not isinstance(value, str):
-            raise _bad(path, f"{name} = {value!r} is no text; name a column")
+        if name in _TEXTS:
+            _check_text(path, name, value)
         if name in _NUMBERS:
             _check_number(path, name, value)
     for kind in ("observations", "actions"):
@@ -111,6 +113,13 @@ def read(path: str) -> ColumnsFile:
             finding = f"action {x.name} has limits {x.low} and {x.high}"
             raise _bad(path, f"{finding}; give low < high, what -1 and 1 stand for")
     return ColumnsFile(observations, actions, path=str(path), **content)
+
+
+def _check_text(path: str, name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise _bad(path, f"{name} = {value!r} is no text; name a column")
+    if value in (TASK, NONE) and value not in _INSTEAD.get(name, ()):
+        raise _bad(path, f"{name} = {value!r}; name a column, or leave it out")
 
 
 def _check_number(path: str, name: str, value: Any) -> None:

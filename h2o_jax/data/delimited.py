@@ -117,9 +117,17 @@ def _blanks(lines: Iterable[str]) -> Iterable[Row]:
 
 
 def _splitter(lines: Sequence[str]) -> Split:
-    """The splitter that gives the first lines the most cells, all alike."""
+    """The splitter that gives the first lines the most cells, all alike.
+
+    Semicolons and tabs that agree in all lines come first: commas are decimal there.
+    The last of the lines may be cut short.
+    """
+    for split in (_semicolons, _tabs):
+        found = {len(row) for row in split(lines[:-1] or lines)}
+        if len(found) == 1 and found != {1}:
+            return split
     best, most = _commas, 1
-    for split in (_semicolons, _tabs, _commas, _blanks):
+    for split in (_commas, _blanks):
         widths = [len(row) for row in split(lines)]
         alike = bool(widths) and widths.count(widths[-1]) >= len(widths) - 1
         if alike and widths[-1] > most:
@@ -155,6 +163,11 @@ def _names(
             units[names[-1]] = unit
         elif found and found[1]:
             names[-1] = cell.strip()  # an index, such as q[0]
+    # What tells two columns apart is no unit, such as in acc[x] and acc[y].
+    whole = [cell.strip() or name for cell, name in zip(header, names, strict=True)]
+    twice = {name for name in names if names.count(name) > 1}
+    names = [x if x not in twice else y for x, y in zip(names, whole, strict=True)]
+    units = {name: unit for name, unit in units.items() if name not in twice}
     for name in names:
         if names.count(name) > 1:
             raise files.fail(path, f"two columns are called {name}; name each once")

@@ -41,13 +41,12 @@ def complete(
     ended = (table["terminals"] != 0) | timeouts
     notes = []
     if "next_observations" in table and len(ended) > 1:
-        jumps = _jumps(table)
+        jumps = _jumps(table) & ~ended[:-1]
         if jumps.mean() > 0.5:
             note = "most successors are not the next row: shuffled, no episodes known"
             return np.zeros(0, int), np.zeros(0), [note]
-        if (jumps & ~ended[:-1]).any():
-            share = np.mean(jumps & ~ended[:-1])
-            notes.append(f"{share:.2%} of rows: the next is not the successor")
+        if jumps.any():
+            notes.append(f"{jumps.mean():.2%} of rows: the next is not the successor")
     ends = np.append(-1, np.flatnonzero(ended))
     if ends[-1] < len(ended) - 1:
         rest = len(ended) - 1 - ends[-1]

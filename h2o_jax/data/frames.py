@@ -8,7 +8,7 @@ or a column map says later what they mean.
 import datetime
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -128,7 +128,7 @@ def widen(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def seconds(frame: Frame, name: str, rate: float | None = None) -> np.ndarray:
-    """A column of times as float64 seconds that begin at 0.
+    """A column of times as float64 seconds since the first stamp; nan without one.
 
     Numbers are in the unit that the file or the name's end says, such as `stamp_ns`;
     else in the one that makes the most sense of `rate`, or of stamps since 1970; else
@@ -149,11 +149,17 @@ def seconds(frame: Frame, name: str, rate: float | None = None) -> np.ndarray:
             ) from None
         return values - values[0]
     if values.dtype.kind == "M":
-        return (values - values[0]) / np.timedelta64(1, "s")
+        return (values - _first(values)) / np.timedelta64(1, "s")
     scale = _scale(name, frame.units.get(name, ""), values, rate)
     if values.dtype.kind in "iu":
         return (values.astype(np.int64) - np.int64(values[0])) * scale
-    return (values.astype(float) - float(values[0])) * scale
+    return (values.astype(float) - float(_first(values))) * scale
+
+
+def _first(stamps: np.ndarray) -> Any:
+    """The first that is there."""
+    missing = np.isnat if stamps.dtype.kind == "M" else np.isnan
+    return stamps[np.argmin(missing(stamps))]
 
 
 def _scale(name: str, unit: str, values: np.ndarray, rate: float | None) -> float:
@@ -165,7 +171,7 @@ def _scale(name: str, unit: str, values: np.ndarray, rate: float | None) -> floa
     if rate is not None and len(steps):
         apart = {x: abs(np.log(np.median(steps) * x * rate)) for x in SUFFIXES.values()}
         return min(apart, key=lambda x: apart[x])
-    size = float(np.max(np.abs(values), initial=0))
+    size = float(np.nanmax(np.abs(values), initial=0))
     return next((x for least, x in EPOCHS if size > least), 1.0)
 
 

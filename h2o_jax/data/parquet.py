@@ -83,7 +83,7 @@ def _columns(
 
 
 def _array(arrow: Any, column: Any) -> np.ndarray | None:
-    """`[N]` or `[N, D]`; None for what is neither numbers, dates nor text."""
+    """`[N]` or `[N, D]`; None for ragged lists, images and the like."""
     column, kind = column.combine_chunks(), column.type
     types = arrow.types
     lists = (types.is_list, types.is_fixed_size_list, types.is_large_list)
@@ -91,11 +91,10 @@ def _array(arrow: Any, column: Any) -> np.ndarray | None:
         flat = column.flatten()
         if not (types.is_floating(flat.type) or types.is_integer(flat.type)):
             return None
-        values = flat.to_numpy(zero_copy_only=False)
         rows = len(column)
-        if not rows or len(values) % rows or column.null_count:
+        if column.null_count or len(column.value_lengths().unique()) != 1:
             return None
-        return values.reshape(rows, -1)
+        return flat.to_numpy(zero_copy_only=False).reshape(rows, -1)
     if types.is_string(kind) or types.is_large_string(kind):
         return np.array(["" if x is None else x for x in column.to_pylist()])
     plain = types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind)

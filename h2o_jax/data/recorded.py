@@ -35,6 +35,8 @@ class Rows(NamedTuple):
     """`[N]` since the first row; None without a column of times."""
     ends: np.ndarray
     """`[N]` whether the next row is of another episode; the last row ends one."""
+    others: np.ndarray
+    """`[N]` the same, but for ends that only the terminal flag tells."""
     frame: Frame
 
 
@@ -62,11 +64,13 @@ def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
     if file.episode:
         episode = frame.columns[file.episode]
         ends[:-1] |= episode[1:] != episode[:-1]
-    for name in (file.terminal, file.timeout):
-        if name not in ("", TASK, NONE):
-            ends |= _flags(path, frame, name)
+    if file.timeout:
+        ends |= _flags(path, frame, file.timeout)
+    others = ends.copy()
+    if file.terminal not in (TASK, NONE):
+        ends |= _flags(path, frame, file.terminal)
     time = frames.seconds(frame, file.time, file.rate) if file.time else None
-    return Rows(observations, actions, time, ends, frame)
+    return Rows(observations, actions, time, ends, others, frame)
 
 
 def read(
@@ -105,26 +109,35 @@ def read(
         "next_observations": log.observations[successor][kept],
         "terminals": terminal[kept],
     }
-    low, high = (np.array(x) for x in file.bounds)
-    scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
-    if TASK in (file.reward, file.terminal):
-        if judge is None:
-            finding = f"{file.path}: leaves rewards or terminals to the task"
-            raise ConfigError(f"{finding}, and there is none; name columns")
-        rewards, fell = judge(table["observations"], scaled, table["next_observations"])
-        if file.reward == TASK:
-            table["rewards"] = rewards
-        if file.terminal == TASK:
-            table["terminals"] = fell
     if file.reward != TASK:
         table["rewards"] = log.frame.columns[file.reward][kept]
+    if TASK in (file.reward, file.terminal):
+        rewards, fell = _judged(table, file, judge)
+        table |= {"rewards": rewards} if file.reward == TASK else {}
+        table |= {"terminals": fell} if file.terminal == TASK else {}
+    lies = _lies(table["terminals"] != 0, np.flatnonzero(kept), log.others | jumps)
+    table = {name: column[~lies] for name, column in table.items()}
+    kept[kept] = ~lies
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
     last = (
         np.append(np.diff(np.flatnonzero(kept)) > 1, True)
         | (np.append(ends[1:], True) & ~np.append(terminal[1:], False))[kept]
     )
     table["timeouts"] = last & (table["terminals"] == 0)
-    return table, (*log.frame.notes, *_notes(kept, jumps & ~log.ends))
+    notes = _notes(kept, int(lies.sum()), jumps & ~log.ends)
+    return table, (*log.frame.notes, *notes)
+
+
+def _judged(
+    table: dict[str, np.ndarray], file: ColumnsFile, judge: Judge | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rewards and terminals by the task."""
+    if judge is None:
+        finding = f"{file.path}: leaves rewards or terminals to the task"
+        raise ConfigError(f"{finding}, and there is none; name columns")
+    low, high = (np.array(x) for x in file.bounds)
+    scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
+    return judge(table["observations"], scaled, table["next_observations"])
 
 
 def _flags(path: pathlib.Path, frame: Frame, name: str) -> np.ndarray:
@@ -135,7 +148,7 @@ def _flags(path: pathlib.Path, frame: Frame, name: str) -> np.ndarray:
 
 
 def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
-    """`[N]` rows after which time goes back, stands still or jumps ahead."""
+    """`[N]` rows after which time goes back, stands still, jumps or is not known."""
     if log.seconds is None:
         return np.zeros(len(log.ends), bool)
     steps = np.diff(log.seconds)
@@ -144,11 +157,27 @@ def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
         within = steps[~log.ends[:-1] & (steps > 0)]
         period = 1 / file.rate if file.rate else np.median(within) if len(within) else 0
         gap = GAP * period
-    return np.append((steps <= 0) | (steps > gap), False)
+    return np.append(~((steps > 0) & (steps <= gap)), False)
 
 
-def _notes(kept: np.ndarray, jumps: np.ndarray) -> tuple[str, ...]:
-    notes = [f"{np.sum(~kept)} rows without a successor left out"]
+def _lies(terminal: np.ndarray, kept: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """`[k]` rows that go on being terminal: the robot lies there, its episode over.
+
+    Args:
+        terminal: `[k]` of the rows that are kept.
+        kept: `[k]` which rows of the log they are.
+        ends: `[N]` whether the next row of the log is of another episode.
+    """
+    follows = (np.diff(kept) == 1) & ~ends[kept[:-1]]
+    return np.append(False, terminal[1:] & terminal[:-1] & follows)
+
+
+def _notes(kept: np.ndarray, lies: int, jumps: np.ndarray) -> tuple[str, ...]:
+    notes = [f"{np.sum(~kept) - lies} rows without a successor left out"]
+    if lies:
+        notes.append(
+            f"{lies} rows after a terminal one, which are terminal too, left out"
+        )
     if jumps.any():
         notes.append(f"{jumps.mean():.2%} {BROKEN}: there are gaps in time")
     return tuple(notes)

@@ -106,7 +106,8 @@ class ControlLoop:
 
     def sense(self, qpos: Array, qvel: Array, draws: Draws | None, ids: Array) -> Array:
         """Observations `[k, O]` of states, through the sensors of `ids [k]`."""
-        s_t = self._task.observe(qpos, qvel)
+        # A copy: an observation may be a view of the state, which goes on.
+        s_t = np.array(self._task.observe(qpos, qvel))
         if self._channel is None or draws is None:
             return s_t
         return self._channel.sense(s_t, draws, ids)

@@ -71,6 +71,9 @@ def torques(model: mujoco.MjModel) -> np.ndarray:
             force = min(force, np.abs(model.actuator_forcerange[i]).max())
         dof = model.jnt_dofadr[model.actuator_trnid[i, 0]]
         largest[dof] += np.abs(model.actuator_gear[i, 0]) * force
+    limited = np.flatnonzero(model.jnt_actfrclimited)
+    dofs, limits = model.jnt_dofadr[limited], model.jnt_actfrcrange[limited]
+    largest[dofs] = np.minimum(largest[dofs], np.abs(limits).max(axis=1))
     return largest
 
 
@@ -267,11 +270,12 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
 
 
 def _elements(model: mujoco.MjModel, kind: str) -> list[str]:
-    """Names of the elements; an actuator without one has that of its joint."""
+    """Names of the elements; an actuator without one has that of its joint, if any."""
     if kind == "actuator":
-        joints = _elements(model, "joint")
-        pairs = enumerate(model.actuator_trnid[:, 0])
-        return [model.actuator(i).name or joints[joint] for i, joint in pairs]
+        names = [model.actuator(i).name for i in range(model.nu)]
+        for i in np.flatnonzero(model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT):
+            names[i] = names[i] or model.joint(model.actuator_trnid[i, 0]).name
+        return names
     count = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}[kind]
     return [getattr(model, kind)(i).name for i in range(count)]
 

@@ -20,6 +20,7 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields, gaps, replay_log
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia, compile_model
+from h2o_jax.sim.replay_log import Prediction
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.windows import Windows
 from h2o_jax.sim.world import World
@@ -70,6 +71,10 @@ class Predictor:
 
     def __call__(self, windows: Windows, values: Mapping[str, float]) -> Array:
         """`[n, h, O]` what the simulator does; `values` go before those of its file."""
+        return self.replayed(windows, values).s_t
+
+    def replayed(self, windows: Windows, values: Mapping[str, float]) -> Prediction:
+        """The same, with rewards and whether the physics diverged."""
         chosen = [(k, x) for k, x in {**self.given, **values}.items()]
         model = fields.scaled(self.model, chosen)
         still = [(k, x) for k, x in chosen if k != "action_noise"]
@@ -82,9 +87,7 @@ class Predictor:
             )
         world = self._worlds[key]
         world.use([model] * n)
-        return replay_log.replay_in(
-            world, windows.log, windows.first, windows.steps
-        ).s_t
+        return replay_log.replay_in(world, windows.log, windows.first, windows.steps)
 
 
 def unit(windows: Windows) -> Array:
@@ -97,9 +100,11 @@ def residuals(
     predict: Predictor, windows: Windows, values: Mapping[str, float]
 ) -> Array:
     """`[n, h, O]`; see the module."""
-    error = (predict(windows, values) - windows.logged) / unit(windows)
-    # Physics that diverged is as wrong as can be.
-    return _CAP * np.arctan(np.nan_to_num(error, nan=np.inf) / _CAP)
+    replayed = predict.replayed(windows, values)
+    error = (replayed.s_t - windows.logged) / unit(windows)
+    # Physics that diverged, and began anew, is as wrong as can be from there on.
+    error[np.logical_or.accumulate(replayed.unstable, axis=1)] = np.inf
+    return _CAP * np.arctan(np.where(np.isnan(error), np.inf, error) / _CAP)
 
 
 def function(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import mujoco
 
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
 from h2o_jax.sim import (
     fields,
@@ -99,7 +99,7 @@ def identify(
 
     Raises:
         ConfigError: the simulator does not have a field, or all of them are silent.
-        DatasetError: the log has too few rows.
+        DatasetError: the log has too few rows, or they do not follow each other.
     """
     _check(how)
     predict = Predictor(task, start, inertia, threads)
@@ -107,6 +107,12 @@ def identify(
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
     late = "latency" in how.fields and _follow(rows, max(latencies.LAGS))
     lead = max(latencies.LAGS) if late else predict.latency
+    if not _follow(rows, lead):
+        raise DatasetError(
+            f"fewer than {windows.LEAST} rows of the log have {lead} rows of their "
+            "episode before them, whose commands wait in this simulator; give a log "
+            "in the order in which it was recorded"
+        )
     return _Search(predict, rows, how, lead, late).run()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.gaps import Gaps, interface
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.types import Transition
@@ -16,6 +16,8 @@ MIN_ROWS = 500
 """Fewest rows whose states can be set exactly."""
 HELD_OUT = 0.1
 """Share of the rows, in whole episodes, that nothing is learned from."""
+_ROUNDING = 1e-5
+"""Share of a number, a hundred times what float32 rounds."""
 _PIECE = 0.1
 """Longest part of a log, as a share of it, that is held out in one piece."""
 
@@ -38,14 +40,19 @@ class Rows(NamedTuple):
         return np.column_stack([self.s_tm1, self.a_tm1, self.s_sim - self.s_tm1])
 
 
-def choose(task: Task, dataset: Dataset, most: int, seed: int) -> tuple[Array, int]:
+def choose(
+    task: Task, gaps: Gaps, dataset: Dataset, most: int, seed: int
+) -> tuple[Array, int]:
     """Rows `[n]` to use, in order, and how many the log has that tell too little.
 
     A row's first state must be known exactly, so that the simulator can be put into
-    it; so must its next one, as a clipped number does not tell what was missed.
+    it; so must its next one, as a clipped number does not tell what was missed. Where
+    the simulator has latency, the commands that still wait must be rows of the same
+    episode.
 
     Args:
         task: of the log.
+        gaps: of the simulator.
         dataset: log of the real system.
         most: rows to use; of more, a sample.
         seed: of the sample.
@@ -63,11 +70,14 @@ def choose(task: Task, dataset: Dataset, most: int, seed: int) -> tuple[Array, i
     exact = _exact(task, log.s_tm1) & _exact(task, log.s_t)
     # A terminal row without a successor of its own repeats its observation.
     stands = (log.s_t == log.s_tm1).all(axis=1) & (np.asarray(log.discount_t) == 0)
-    rows = np.flatnonzero(exact & ~stands)
+    latency = interface(gaps, task.interface).latency
+    rows = replay_log.starts(log, 1, latency)
+    rows = rows[(exact & ~stands)[rows]]
     if len(rows) < MIN_ROWS:
+        queue = f" and {latency} rows of their episode before them" if latency else ""
         raise DatasetError(
             f"{dataset.source}: {len(rows)} of its {len(log.r_t)} rows have states "
-            f"that are known exactly; a residual needs {MIN_ROWS} at least"
+            f"that are known exactly{queue}; a residual needs {MIN_ROWS} at least"
         )
     rng = np.random.default_rng(seed)
     few = min(len(rows), most)
@@ -118,16 +128,20 @@ def replayed(
     step = replay_log.replay(task, gaps, log, first, 1, inertia, threads)
     simulated = np.column_stack([step.s_t[:, 0], step.r_t[:, 0]])
     real = np.column_stack([log.s_t[first], log.r_t[first]]).astype(float)
-    kept = np.isfinite(simulated).all(axis=1)
+    kept = np.isfinite(simulated).all(axis=1) & ~step.unstable[:, 0]
     kept[kept] = _exact(task, step.s_t[kept, 0])
     rows = Rows(log.s_tm1[first], log.a_tm1[first], step.s_t[:, 0], real - simulated)
     return Rows(*(np.asarray(x[kept], float) for x in rows))
 
 
 def change(log: Transition) -> Array:
-    """Rms one-step change of the observations, and the rewards' std; `[O + 1]`."""
+    """Rms one-step change of the observations, and the rewards' std; `[O + 1]`.
+
+    At least `_ROUNDING` of the largest: less of a constant is what float32 rounds.
+    """
     size = np.append(rms(np.asarray(log.s_t - log.s_tm1, float)), np.std(log.r_t))
-    return np.maximum(size, 1e-9)
+    largest = np.append(np.abs(log.s_t).max(axis=0), np.abs(log.r_t).max())
+    return np.maximum(size, np.maximum(_ROUNDING * largest, 1e-9))
 
 
 def rms(x: Array) -> Array:

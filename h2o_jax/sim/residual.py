@@ -177,7 +177,8 @@ class Residual:
 
     def strayed(self, s_t: Array) -> Array:
         """Whether `s_t [k, O]` is further from the log's range than that is wide."""
-        width = self.high - self.low
+        # A constant's range has no width, but float32 rounds the log's.
+        width = np.maximum(self.high - self.low, self.change[:-1])
         return ((s_t < self.low - width) | (s_t > self.high + width)).any(axis=1)
 
     def arrays(self) -> dict[str, Array]:

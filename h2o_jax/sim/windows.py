@@ -78,8 +78,8 @@ def sort(
         task: of the log.
         model: compiled; tells states from observations.
         log: rows in the order in which they were recorded.
-        share: of the episodes that are held out, at least one; of a log that is one
-            episode, its last rows.
+        share: of the episodes that are held out, at least one; of a log more than half
+            of which is one episode, its last rows.
         seed: of the choice.
 
     Raises:
@@ -93,7 +93,7 @@ def sort(
     count = sequence[-1] + 1
     row = np.arange(len(sequence))
     age = row - np.searchsorted(sequence, sequence)
-    if count == 1:
+    if 2 * np.bincount(sequence).max() > len(row):
         held_out = row >= (1 - share) * len(row)
     else:
         chosen = np.random.default_rng(seed).permutation(count)

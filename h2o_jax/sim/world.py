@@ -209,7 +209,7 @@ class World:
         s_tm1 = self.observations[rows]
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
         unstable = self._physics.diverged(rows) | ~finite(s_t, reward)
-        reward[unstable] = 0.0  # that of a jump
+        reward = np.where(unstable, 0.0, reward)  # not that of a jump
         self.unstable[rows] += unstable
         step = Step(s_t, reward, terminated, unstable)
         if self._corrections is not None:

@@ -98,12 +98,19 @@ def audit(
     Raises:
         ConfigError: a candidate is given twice, or the task does not tell states from
             observations.
-        DatasetError: no row's state is known exactly.
+        DatasetError: no row's state is known exactly, or no rows follow each other.
     """
     names = _names(candidates)
     replayer = Replayer(task, log, inertia, threads)
     before = _queue(task, candidates)
-    chosen = _exact(replayer, structure.spread(replay_log.starts(log, 1, before), rows))
+    follow = replay_log.starts(log, 1, before)
+    if not len(follow):
+        raise DatasetError(
+            f"no row of the log has {before} rows of its episode before it, whose "
+            "commands wait in this simulator; give a log in the order in which it was "
+            "recorded"
+        )
+    chosen = _exact(replayer, structure.spread(follow, rows))
     if not len(chosen):
         raise DatasetError(
             f"--task={task.name}: no row of the log tells its state exactly; log "
