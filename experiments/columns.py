@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.data import Reading
 from experiments.experiment import defaults
 from experiments.ledger import Cell
 from experiments.unused import unused
@@ -82,7 +83,7 @@ def value(cell: Cell, name: str) -> Any:
 @functools.cache
 def _defaults() -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(defaults()))
-    return {**plain, "real": "none", "pairing": None}
+    return {**plain, "real": "none", **Reading().deciding()}
 
 
 def size(cell: Cell) -> str:

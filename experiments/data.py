@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,18 @@ class Reading:
     dataset_sha256: str = setting(
         "", "SHA-256 of --dataset; another file is refused.", tags=[PLACE]
     )
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides a result, as cells keep it; all None at the defaults."""
+        columns: Any = self.columns
+        if isinstance(columns, ColumnsFile):  # by its content, wherever it lies
+            columns = dataclasses.asdict(dataclasses.replace(columns, path=""))
+        return {
+            "pairing": self.pairing,
+            "action_bounds": self.action_bounds,
+            "max_episode_steps": self.max_episode_steps,
+            "columns": columns,
+        }
 
 
 def needed(experiment: Experiment, method: Algorithm) -> bool:

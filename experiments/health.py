@@ -4,12 +4,13 @@ A run that is lost takes no other with it: the rest of its grid goes on to the e
 is stored, and only then the command fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from experiments.experiment import Experiment
 from experiments.loop import Report
+from experiments.run_folder import Line
 from experiments.runs import Run
 from experiments.training import DIVERGED
 from h2o_jax import learning
@@ -17,6 +18,7 @@ from h2o_jax.errors import DivergenceError
 
 WARNED, LOST = 0.01, 0.5
 """Shares of a run's simulated episodes that blew up."""
+_NO_ACTIONS = "its policy's actions are not finite; lower --policy_lr"
 
 
 def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
@@ -36,12 +38,30 @@ def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
                 "--reward_scale"
             )
         elif report.scores and np.isnan(report.scores.returns[i]).any():
-            found[run] = "its policy's actions are not finite; lower --policy_lr"
+            found[run] = _NO_ACTIONS
         elif _blown_up(report, i) > LOST:
             found[run] = (
                 f"more than {LOST:.0%} of its simulated episodes blew up; weaken --gap"
             )
     return found
+
+
+def lost_before(
+    experiment: Experiment, lines: Mapping[Run, Sequence[Line]], name: str
+) -> dict[Run, str]:
+    """Runs that a run folder tells to have been lost at their last evaluation.
+
+    Args:
+        experiment: what was done there.
+        lines: of its metrics, by run.
+        name: of the return in them.
+    """
+    measured = {run: [x[name] for x in own if name in x] for run, own in lines.items()}
+    return {
+        run: _NO_ACTIONS
+        for run in experiment.runs
+        if measured[run] and np.isnan(measured[run][-1])
+    }
 
 
 def notes(experiment: Experiment, report: Report) -> list[str]:

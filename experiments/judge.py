@@ -36,7 +36,7 @@ from experiments.judging import Judging, Log
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim import worlds
 from h2o_jax.sim.environments import Environments
@@ -98,7 +98,8 @@ def main(flags: Flags) -> None:
         found = list(judge(folder, kinds(choice.which), how, machine.threads, again))
         print(table(found, how.discount))
         with files.replacing(folder / run_folder.JUDGED) as part:
-            content = sealed.seal({"policies": found})
+            epoch = run_folder.last_epoch(folder)
+            content = sealed.seal({"policies": found, "epoch": epoch})
             part.write_text(json.dumps(content, indent=1) + "\n")
         print(f"wrote    {folder / run_folder.JUDGED}\n")
 
@@ -146,12 +147,21 @@ def reopen(
     """
     experiment, flags = described(folder, again)
     how, reading = flags.of(Collecting), flags.of(Reading)
-    path = experiment.dataset or str(
-        collecting.ensure(experiment, reading.pairing, how, threads)
-    )
+    path = experiment.dataset or _collected(experiment, how, reading)
     dataset = data.read(path, experiment, reading)
     cache = collecting.cache_folder(how)
     return experiment, dataset, routes.prepare(experiment, dataset, cache, threads)
+
+
+def _collected(experiment: Experiment, how: Collecting, reading: Reading) -> str:
+    """Where the log was kept; making it again takes long, and was not asked for."""
+    path = collecting.place(experiment, reading.pairing, how)
+    if not path.is_file():
+        raise DatasetError(
+            f"{path}: no log there; make it with experiments.collect, or say where it "
+            "is kept with --cache_dir"
+        )
+    return str(path)
 
 
 def described(folder: pathlib.Path, again: Again = Again()) -> tuple[Experiment, Flags]:

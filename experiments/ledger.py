@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from experiments import environment, places, reports, run_folder
+from experiments.data import Reading
 from experiments.experiment import Experiment, defaults
 from experiments.runs import Run
 from experiments.unused import unused
@@ -31,8 +32,8 @@ class Labels(NamedTuple):
 
     preset: str
     """Name of the settings; "" for none."""
-    pairing: str | None
-    """How the rows of a robot's log were paired."""
+    reading: Mapping[str, Any]
+    """How the log was read: `Reading.deciding`."""
     flags: list[str]
     """Those that are not at their default and may change a result."""
 
@@ -148,7 +149,7 @@ def identity(chosen: dict[str, Any], seed: int) -> str:
 
 def _apart(chosen: dict[str, Any]) -> dict[str, Any]:
     """The settings that are not at their default."""
-    known = _plain({**defaults(), "pairing": None})
+    known = _plain({**defaults(), **Reading().deciding()})
     plain = _plain(chosen)
     return {k: v for k, v in plain.items() if k not in known or v != known[k]}
 
@@ -190,14 +191,14 @@ def content(
             "runs": len(experiment.runs),
             "seconds": round(sum(sum(x["seconds"].values()) for x in lines)),
         },
-        "setting": setting(experiment, run, facts, labels.pairing),
+        "setting": setting(experiment, run, facts, labels.reading),
         "data": facts or None,
         "flags": labels.flags,
     }
 
 
 def setting(
-    experiment: Experiment, run: Run, facts: reports.Facts, pairing: str | None
+    experiment: Experiment, run: Run, facts: reports.Facts, reading: Mapping[str, Any]
 ) -> dict[str, Any]:
     """All that decides what a cell says, but for the seed and where things are."""
     chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
@@ -207,7 +208,7 @@ def setting(
         "real": gaps.to_text(experiment.real),
         "gap": gaps.to_text(run.gap),
         "data": facts.get("sha256"),
-        "pairing": pairing,
+        **reading,
         **dataclasses.asdict(Hyper().replace(**dict(run.hyper))),
     }
 

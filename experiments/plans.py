@@ -66,7 +66,7 @@ class Group(NamedTuple):
 
     def wanted(self) -> list[Wanted]:
         """Every cell, in the order of the grid; a log that is absent has no hash."""
-        one, pairing = self.experiment, self.flags.of(Reading).pairing
+        one, reading = self.experiment, self.flags.of(Reading).deciding()
         facts = {}
         if self.log is not None:
             absent = f"absent {one.dataset}"
@@ -75,7 +75,7 @@ class Group(NamedTuple):
         return [
             Wanted(
                 index,
-                ledger.identity(ledger.setting(one, x, facts, pairing), x.seed),
+                ledger.identity(ledger.setting(one, x, facts, reading), x.seed),
                 steps,
             )
             for index, x in enumerate(one.runs)

@@ -166,7 +166,8 @@ def load_critic(
         scaled rewards that the run learned from.
 
     Raises:
-        CheckpointError: no checkpoint there, or it was altered.
+        CheckpointError: no checkpoint there, it was altered, or the method of the run
+            has no critics.
     """
     folder = pathlib.Path(folder)
     arrays = saving.read(folder).arrays
@@ -174,6 +175,8 @@ def load_critic(
     members = {
         name.removeprefix(place).split("]")[0] for name in arrays if place in name
     }
+    if not members:
+        raise CheckpointError(f"{folder}: its method trains no critics")
     settings = {
         "critics": len(members),
         "critic_layer_norm": any("LayerNorm" in x for x in arrays if place in x),

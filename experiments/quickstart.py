@@ -12,7 +12,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from experiments import columns, curves, grid, ledger, plots
+from experiments import columns, curves, grid, ledger, plans, plots
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.columns import Column
@@ -48,8 +48,11 @@ def main(flags: Flags) -> None:
     filling.set("results_dir", choice.out)
     filling.set("threads", str(choice.threads))
     grid.main(filling)
-    cells = ledger.cells(folder)
-    found = columns.columns(cells, max(cell["steps"] for cell in cells))
+    groups = plans.read(plans.find("quickstart"))
+    wanted = [x for group in groups for x in group.wanted()]
+    stored = ledger.by_identity(folder)
+    cells = [stored[x.identity] for x in wanted]
+    found = columns.columns(cells, wanted[0].steps)
     found.sort(key=lambda column: list(_SOURCES.values()).index(_name(column)))
     print("\n" + report(found))
     figure = folder / "quickstart.png"

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 from experiments import (
     build,
-    collecting,
     data,
     devices,
     groups,
@@ -22,10 +21,7 @@ from experiments import (
 )
 from experiments.cli import console
 from experiments.cli.flags import Flags
-from experiments.collecting import Collecting
-from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.experiment import Experiment
 from experiments.judge import Again
 from experiments.reporting import (
     discriminators,
@@ -111,14 +107,13 @@ def opened(folder: pathlib.Path, threads: int, again: Again = Again()) -> Subjec
         CheckpointError: no run folder, or see `Again`.
         ConfigError: a file of its task has changed, or is gone.
     """
-    experiment, flags = judge.described(folder, again)
+    experiment, _ = judge.described(folder, again)
     log, why = None, "its method reads no log"
     simulators = tuple(Simulator(run.gap) for run in experiment.runs)
     if data.needed(experiment, build.algorithm(experiment)):
         if experiment.simulator != "as_is":
             simulators = ()
         try:
-            _check_collected(experiment, flags)
             _, log, simulators = judge.reopen(folder, threads, again)
         except (DatasetError, ConfigError) as error:
             why = f"its log cannot be read: {error}"
@@ -136,20 +131,6 @@ def _made(make: Make, subjects: Sequence[Subject]) -> Section:
         return make(subjects)
     except (Missing, H2OError) as error:
         return Section([f"Not made: {error}."])
-
-
-def _check_collected(experiment: Experiment, flags: Flags) -> None:
-    """Refuses a log that would have to be collected again.
-
-    Raises:
-        DatasetError: it is not where it was kept.
-    """
-    if experiment.dataset:
-        return
-    pairing = flags.of(Reading).pairing
-    path = collecting.place(experiment, pairing, flags.of(Collecting))
-    if not path.is_file():
-        raise DatasetError(f"{path}: the log that was collected there is gone")
 
 
 if __name__ == "__main__":

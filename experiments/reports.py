@@ -188,13 +188,13 @@ def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     returns = curve(own, name)
     return {
         "final": returns[-1],
-        "last_ten": float(np.mean((returns[1:] or returns)[-10:])),
+        "last_ten": float(np.mean(_trained(returns))),
     }
 
 
-def evaluations(experiment: Experiment) -> int:
-    """Evaluations after training began that a summary is a mean of, ten at most."""
-    return min(10, -(-experiment.epochs // experiment.evaluate_every))
+def _trained(returns: list[float]) -> list[float]:
+    """The last ten evaluations, but for that before any training."""
+    return (returns[1:] or returns)[-10:]
 
 
 def conclusion(
@@ -204,7 +204,7 @@ def conclusion(
     name, lines = return_of(experiment), by_run(experiment, folder)
     summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
-    count = evaluations(experiment)
+    count = max(len(_trained(curve(lines[run], name))) for run in runs)
     heads = [
         "final return" if experiment.knows_real else "simulated return",
         f"last {count} evaluation{'s' * (count > 1)}",

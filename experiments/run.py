@@ -80,6 +80,10 @@ def main(flags: Flags) -> None:
             f"--results_dir={output.results_dir}: a cell says real returns, which "
             "--real=unknown has none of; drop the flag, or name a --real"
         )
+    if set(output.preset) & set("/\\") or output.preset.startswith("."):
+        raise ConfigError(
+            f"--preset={output.preset}: part of a path; give a name without a slash"
+        )
     command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))
     devices.prepare(machine, own, experiment.matmul_precision)
@@ -115,6 +119,8 @@ def _run(command: Command) -> StoppedError | None:
         simulators = routes.prepare(whole, dataset, cache, machine.threads)
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
+        if hosts.leads() and not command.output.resume:
+            run_folder.check_free(folder)  # another may have run there until the lock
         training = build.training(
             mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
         )
@@ -258,7 +264,7 @@ def _conclude(
         print(reports.conclusion(folder, experiment, facts, good))
     if output.results_dir:
         labels = ledger.Labels(
-            output.preset, command.reading.pairing, command.flags.choices()
+            output.preset, command.reading.deciding(), command.flags.choices()
         )
         ledger.store(
             pathlib.Path(output.results_dir),

@@ -165,12 +165,21 @@ def place(output: Output, task: str, algorithm: str) -> pathlib.Path:
     if not output.run_dir:
         return fresh(task, algorithm)
     path = pathlib.Path(output.run_dir)
+    check_free(path)
+    return path
+
+
+def check_free(path: pathlib.Path) -> None:
+    """Refuses a folder in which a run cannot begin.
+
+    Raises:
+        ConfigError: it holds something.
+    """
     if not is_free(path):
         raise ConfigError(
             f"--run_dir={path}: not an empty folder; choose another, or continue it "
             f"with --resume={path}"
         )
-    return path
 
 
 def fresh(task: str, algorithm: str) -> pathlib.Path:
@@ -183,14 +192,18 @@ def is_free(path: pathlib.Path) -> bool:
 
     A command that ended before it trained leaves its lock and nothing else.
     """
-    if not path.exists():
-        return True
-    return path.is_dir() and {x.name for x in path.iterdir()} <= {LOCK}
+    held = {x.name for x in path.iterdir()} if path.is_dir() else {""}
+    return not path.exists() or held <= {LOCK}
 
 
 def has_checkpoint(path: pathlib.Path) -> bool:
     """Whether there is one to continue from; one cut short has a longer name."""
     return any(x.parent.name.isdecimal() for x in path.glob(f"{CHECKPOINT}/*/{STATE}"))
+
+
+def last_epoch(path: pathlib.Path) -> int:
+    """Of those that metrics.jsonl tells of."""
+    return max((line["epoch"] for line in metrics(path)), default=0)
 
 
 def metrics(path: pathlib.Path) -> list[Line]:

@@ -29,18 +29,9 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     log = write_log(folder / "log.hdf5")
     with pytest.MonkeyPatch.context() as patch:
-        call(
-            run.main,
-            patch,
-            *TINY,
-            "--algorithm=sac",
-            "--epochs=1",
-            "--seed=0,1",
-            "--normalise",
-            "--action_bounds=-2:4",
-            f"--dataset={log}",
-            f"--run_dir={folder / 'run'}",
-        )
+        given = "--algorithm=sac", "--epochs=1", "--seed=0,1", "--normalise"
+        where = "--action_bounds=-2:4", f"--dataset={log}"
+        call(run.main, patch, *TINY, *given, *where, f"--run_dir={folder / 'run'}")
     return folder / "run"
 
 
@@ -185,16 +176,19 @@ def test_what_was_changed_is_refused(copied, change, message):
     ("name", "value"), [("kernel_1", np.inf), ("bias_0", np.nan), ("high", np.nan)]
 )
 def test_what_is_not_finite_is_refused(copied, name, value):
-    with np.load(copied) as stored:
+    edit(copied, name, value)
+    with pytest.raises(PolicyError, match=rf"y\.npz: {name} is not finite; do not"):
+        Policy(copied)
+
+
+def edit(path, name, value):
+    """Puts a value at the end of an array of a policy."""
+    with np.load(path) as stored:
         arrays = dict(stored)
     arrays[name].flat[-1] = value
-    np.savez(copied, **arrays)
-    known = json.loads(beside(copied).read_text())
-    contract.write(copied, {k: v for k, v in known.items() if k != "sha256"}, {})
-    with pytest.raises(
-        PolicyError, match=rf"policy\.npz: {name} is not finite; do not"
-    ):
-        Policy(copied)
+    np.savez(path, **arrays)
+    known = json.loads(beside(path).read_text())
+    contract.write(path, {k: v for k, v in known.items() if k != "sha256"}, {})
 
 
 @pytest.mark.fault
@@ -212,6 +206,9 @@ def test_observations_beyond_the_range_are_clamped_and_reported(copied):
         act([0, 0, 0, np.nan, *[0] * 7])
     with pytest.raises(PolicyError, match=r"shape \(3,\); give the 11 numbers"):
         act([0, 0, 0])
+    edit(copied, "high", np.inf)
+    with pytest.raises(PolicyError, match="observation_10 is not finite; stop"):
+        Policy(copied)([*[0] * 10, np.inf])
 
 
 # --- what cannot be exported ----------------------------------------------------------

@@ -52,7 +52,7 @@ def store(root, group, places, steps=None):
     facts = {"name": "log.hdf5", "sha256": datasets.sha256(group.log)}
     for place in places:
         line = {"steps": steps or 1, "return": 1.0, "length": 1.0, "seconds": {"x": 4}}
-        labels = ledger.Labels("", None, [])
+        labels = ledger.Labels("", {}, [])
         cell = ledger.content(one, one.runs[place], [line], facts, labels)
         path = root / ledger.place(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def test_a_longer_run_replaces_the_shorter(tmp_path, logs):
             for x in one.runs
         )
         record.close()
-        labels = ledger.Labels("", None, [])
+        labels = ledger.Labels("", {}, [])
         ledger.store(tmp_path / "results", folder, one, {"sha256": "a"}, labels)
         stored = (tmp_path / "results").rglob("seed*.json")
         return sorted(x.name.rpartition("-")[0] for x in stored)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from experiments import jobs, launch, ledger, run_folder
+from experiments.data import Reading
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from tests.commands import TINY, call, experiment_of, parsed, write_log
 
@@ -48,7 +49,9 @@ def test_local_jobs_store_the_cells_of_the_whole(launched, log):
     facts = next(iter(found.values()))["data"]
     line = {"steps": 1, "return": 0.0, "length": 1.0, "seconds": {}}
     whole = experiment_of(*BC, log, "--epochs=1", f"--results_dir={place}")
-    labels = ledger.Labels("", None, parsed(*BC, log, "--epochs=1").choices())
+    labels = ledger.Labels(
+        "", Reading().deciding(), parsed(*BC, log, "--epochs=1").choices()
+    )
     contents = [ledger.content(whole, x, [line], facts, labels) for x in whole.runs]
     cells = {ledger.place(cell): cell for cell in contents}
     assert found.keys() == cells.keys()

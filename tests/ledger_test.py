@@ -1,5 +1,6 @@
 """Stored results: their places follow from what they say."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 
 from experiments import ledger
+from experiments.data import Reading
 from experiments.experiment import defaults
 from experiments.unused import of_method
 from h2o_jax import Hyper, Transition
 from h2o_jax.algorithms import ALGORITHMS
+from h2o_jax.data.columns_file import ColumnsFile
+from h2o_jax.data.signals import Signal
 
 RESULTS = pathlib.Path(__file__).resolve().parents[1] / "results"
 CELLS = sorted(RESULTS.rglob("seed*.json"))
@@ -50,6 +54,28 @@ def test_a_digest_is_of_what_is_not_at_its_default():
     assert ledger.digest({"gap": "gravity:2", "data": None}) == digest
     for name, value in (("discount", 0.9), ("gap", "friction:0.3"), ("epochs", 7)):
         assert ledger.digest({**base, name: value}) != digest
+
+
+def test_how_a_log_is_read_makes_another_cell(tmp_path):
+    signal = Signal("x", "", -1.0, 1.0)
+    file = ColumnsFile((signal,), (signal,), path="here.toml")
+    moved = dataclasses.replace(file, path="there.toml")
+    other = dataclasses.replace(file, terminal="fell")
+    base = defaults() | {"task": "hopper", "algorithm": "bc"}
+    names = [
+        ledger.identity(base | Reading(**given).deciding(), 0)
+        for given in (
+            {},
+            {"action_bounds": (-2.0, 2.0)},
+            {"max_episode_steps": 7},
+            {"columns": {"rewards": "r"}},
+            {"columns": file},
+            {"columns": moved},
+            {"columns": other},
+        )
+    ]
+    assert len(set(names)) == 6 and names[4] == names[5]
+    assert names[0] == ledger.identity(base, 0)  # as cells without it have it
 
 
 @pytest.mark.parametrize("preset", ["", "small"])

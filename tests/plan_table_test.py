@@ -26,7 +26,7 @@ def groups(tmp_path_factory):
 
 
 def cell(group, seed, curve, **others):
-    setting = ledger.setting(group.experiment, group.experiment.runs[seed], {}, None)
+    setting = ledger.setting(group.experiment, group.experiment.runs[seed], {}, {})
     return {ledger.identity(setting, seed): {"curve": curve, **others}}
 
 

@@ -55,11 +55,14 @@ def test_finished_runs_are_shown(tmp_path, monkeypatch, capsys):
                 {"steps": n, "return": x + run.seed, "length": 1.0, "seconds": {}}
                 for n, x in ((0, 0.0), (steps, final))
             ]
-            labels = ledger.Labels("", None, [])
+            labels = ledger.Labels("", {}, [])
             cell = ledger.content(one, run, lines, facts, labels)
             path = tmp_path / ledger.place(cell)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(cell))
+    other = cell | {"algorithm": "iql", "steps": 10**9}
+    other["setting"] = cell["setting"] | {"algorithm": "iql", "discount": 0.5}
+    path.with_name("seed0-1000000000-other.json").write_text(json.dumps(other))
     call(quickstart.main, monkeypatch, f"--out={tmp_path}")
     rows = capsys.readouterr().out.splitlines()
     # Seeds 0 to 3: the mean is 1.5 above; t(.975, 3) = 3.182, standard error 0.645.

@@ -13,7 +13,7 @@ import pytest
 
 from experiments import judge, report, run, run_folder, sealed
 from experiments.cli.flags import Flags
-from experiments.reporting import returns, verdict
+from experiments.reporting import evaluated, returns, verdict
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import TINY, call, parsed, write_log
 
@@ -54,7 +54,7 @@ def folders(tmp_path_factory):
     log = write_log(folder / "log.hdf5", rows=1200)
     kinds = {
         "both": ("--seed=0,1",),
-        "log": ("--algorithm=iql",),
+        "log": ("--algorithm=iql", "--expectile=0.7,0.9"),
         # As many seeds as above: one program, which is compiled once.
         "unknown": ("--real=unknown", "--seed=0,1"),
     }
@@ -79,7 +79,7 @@ def sections(folders):
     ("title", "says"),
     [
         ("Verdict", "h2o_plus from log and simulator (gap gravity:2) earns "),
-        ("Verdict", "the best of the others, iql from the log alone, "),
+        ("Verdict", "the best of the others, iql from the log alone (expectile=0."),
         ("Verdict", "Route: the simulator of --gap=gravity:2, as it is"),
         ("The log's health", "1,200, 11 observations, 3 actions"),
         ("The gap before and after correction", "<td>gravity:2</td>"),
@@ -87,7 +87,8 @@ def sections(folders):
         ("Discriminators and weights", " of fresh episodes</td>"),
         ("Discriminators and weights", "effective size"),
         ("Learning curves", "<svg"),
-        ("Learning curves", "log: iql from the log alone"),
+        ("Learning curves", "log: iql from the log alone (expectile=0.7)"),
+        ("Learning curves", "log: iql from the log alone (expectile=0.9)"),
         ("Q of real and simulated states", "simulated rows that the run kept"),
         ("Expected return", "the log itself"),
         ("Export contract", "thigh_joint"),
@@ -136,6 +137,32 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     log, policy, _ = sealed.read_json(folder / run_folder.JUDGED)["policies"]
     assert f"at {policy['fqe']:.2f} ± {policy['fqe_error']:.2f}" in found["Verdict"]
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
+    later = tmp_path / "later"
+    shutil.copytree(folder, later)
+    with (later / run_folder.METRICS).open("a") as file:
+        line = {**run_folder.metrics(folder)[-1], "epoch": 3}
+        file.write(json.dumps(sealed.seal(line)) + "\n")
+    # Estimates of what was trained on since are of another policy.
+    assert evaluated.estimates(report.opened(later, 1)) == []
+
+
+def test_folders_of_one_name_are_told_apart(folders, tmp_path):
+    shutil.copytree(folders / "log", tmp_path / "log")
+    subjects = [report.opened(x / "log", 1) for x in (folders, tmp_path)]
+    found = [x.folder for x in evaluated.settings(subjects)]
+    assert found == [*[str(folders / "log")] * 2, *[str(tmp_path / "log")] * 2]
+
+
+def test_a_method_without_critics_says_so(folders, monkeypatch, tmp_path):
+    log = (
+        f"--dataset={folders / 'log.hdf5'}",
+        "--epochs=1",
+        f"--run_dir={tmp_path / 'bc'}",
+    )
+    call(run.main, monkeypatch, *TINY, "--algorithm=bc", *log)
+    found = made(monkeypatch, tmp_path, tmp_path / "bc")
+    assert "Not made: " in found["Q of real and simulated states"]
+    assert "its method trains no critics" in found["Q of real and simulated states"]
 
 
 @pytest.mark.fault

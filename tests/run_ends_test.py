@@ -7,11 +7,13 @@ import sys
 import pytest
 
 from experiments import (
+    routes,
     run,
     run_folder,
 )
 from h2o_jax.errors import (
     CheckpointError,
+    ConfigError,
     DatasetError,
     DivergenceError,
 )
@@ -26,23 +28,56 @@ def log(tmp_path_factory):
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize(
+    ("name", "much", "updates", "why"),
+    [
+        ("critic_lr", "1e30", 60, "its critic loss or"),
+        ("policy_lr", "1e25", 20, "its policy's actions are not finite"),
+    ],
+)
 def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys, name, much, updates, why
 ):
     where = (f"--run_dir={tmp_path / 'run'}", f"--results_dir={tmp_path / 'results'}")
-    sizes = ("--updates=60", "--epochs=2", "--evaluate_every=2")
-    rates = "--critic_lr=0.001,1e30"
+    sizes = (f"--updates={updates}", "--epochs=2", "--evaluate_every=2")
+    rates = f"--{name}=0.001,{much}"
     arguments = (*TINY, "--algorithm=sac", "--gap=none", *sizes, rates, *where)
-    with pytest.raises(DivergenceError, match=r"^1 of 2 runs lost; .*critic loss or"):
+    with pytest.raises(DivergenceError, match=f"^1 of 2 runs lost; .*{why}"):
         call(run.main, monkeypatch, *arguments)
     printed = capsys.readouterr().out
-    assert "warning   none critic_lr=1e+30, seed 0 is lost" in printed
-    assert "\nnone critic_lr=0.001 " in printed and "\nnone critic_lr=1e" not in printed
+    assert f"warning   none {name}=1e+{much[2:]}, seed 0 is lost" in printed
+    assert f"\nnone {name}=0.001 " in printed and f"\nnone {name}=1e" not in printed
     (stored,) = (tmp_path / "results").rglob("*.json")
-    assert json.loads(stored.read_text())["setting"]["critic_lr"] == 0.001
+    assert json.loads(stored.read_text())["setting"][name] == 0.001
     # A resume forgets nothing, even where no epoch is left to tell of it.
     with pytest.raises(DivergenceError, match="1 of 2 runs lost"):
         call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}", where[1])
+    assert len([*(tmp_path / "results").rglob("*.json")]) == 1
+
+
+@pytest.mark.fault
+def test_a_folder_that_was_used_since_it_was_found_free_is_left_alone(
+    log, tmp_path, monkeypatch
+):
+    folder, prepare = tmp_path / "run", routes.prepare
+
+    def meanwhile(*given):
+        folder.mkdir()
+        (folder / run_folder.METRICS).write_text("another command's")
+        return prepare(*given)
+
+    monkeypatch.setattr(routes, "prepare", meanwhile)
+    arguments = (*TINY, "--algorithm=bc", f"--dataset={log}", "--epochs=1")
+    with pytest.raises(ConfigError, match=f"--run_dir={folder}: not an empty folder"):
+        call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
+    assert (folder / run_folder.METRICS).read_text() == "another command's"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("preset", ["a/b", "../../up", "..", "a\\b"])
+def test_a_preset_is_no_path(monkeypatch, preset):
+    with pytest.raises(ConfigError, match=r"--preset=.*: part of a path; give a name"):
+        call(run.main, monkeypatch, f"--preset={preset}")
 
 
 @pytest.mark.fault

@@ -21,7 +21,7 @@ def cells(algorithm, returns, *flags, gap="gravity:2", epochs=2, log=REPLAY, tas
     one = experiment_of(*given, seeds, f"--algorithm={algorithm}", *SMALL, *flags)
     reads = "real" in columns.domains(algorithm)
     facts = {"name": f"{log}.hdf5", "sha256": log} if reads else {}
-    labels = ledger.Labels("", None, [])
+    labels = ledger.Labels("", {}, [])
     return [
         json.loads(json.dumps(ledger.content(one, run, lines(own), facts, labels)))
         for run, own in zip(one.runs, returns, strict=True)

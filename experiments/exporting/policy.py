@@ -55,7 +55,10 @@ class Policy:
             limit = name in ("low", "high")  # there may be none
             if np.isnan(values).any() or not (limit or np.isfinite(values).all()):
                 raise PolicyError(f"{path}: {name} is not finite; do not use it")
-        self._low, self._high = arrays["low"], arrays["high"]
+        # Where there is no limit, what is not finite is still beyond it.
+        most = np.finfo(np.float32).max
+        self._low = np.maximum(arrays["low"], -most)
+        self._high = np.minimum(arrays["high"], most)
         self._mean, self._std = arrays["mean"], arrays["std"]
         self._middle, self._half = arrays["middle"], arrays["half"]
         count = sum(name.startswith("kernel_") for name in arrays)

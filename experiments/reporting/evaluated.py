@@ -49,26 +49,32 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
         Missing: none was.
     """
     found = []
+    names = [subject.folder.name for subject in subjects]
     for subject in subjects:
+        place = subject.folder
+        folder = place.name if names.count(place.name) == 1 else str(place)
         experiment = subject.experiment
         measured = reports.return_of(experiment)
         domains = build.algorithm(experiment).domains
         name = f"{experiment.algorithm} from {_SOURCES[domains]}"
         by_run = reports.by_run(experiment, subject.folder)
-        for label in dict.fromkeys(run.label for run in by_run):
+        labels = dict.fromkeys(run.label for run in by_run)
+        for label in labels:
             own = [x for run, x in by_run.items() if run.label == label]
             own = [x for x in own if any(measured in line for line in x)]
             if own:
                 simulates = "sim" in domains or experiment.simulator != "as_is"
-                full = f"{name} (gap {label})" if simulates else name
-                found.append(Setting(subject.folder.name, full, measured, own))
+                swept = label.partition(" ")[2]
+                apart = f"gap {label}" if simulates or not swept else swept
+                full = f"{name} ({apart})" if simulates or len(labels) > 1 else name
+                found.append(Setting(folder, full, measured, own))
     if not found:
         raise Missing("nothing was evaluated yet")
     return found
 
 
 def estimates(subject: Subject) -> list[Line]:
-    """The lines of judged.json; none where nothing was judged.
+    """The lines of judged.json; none where nothing was judged, or trained on since.
 
     Raises:
         CheckpointError: it was altered, or written by an earlier version.
@@ -77,12 +83,14 @@ def estimates(subject: Subject) -> list[Line]:
     if not path.exists():
         return []
     try:
-        found: list[Line] = sealed.read_json(path)["policies"]
+        content = sealed.read_json(path)
     except CheckpointError as error:
         finding = str(error).partition("; ")[0]
         again = f"python -m experiments.judge {subject.folder}"
         raise CheckpointError(f"{finding}; make it again with {again}") from error
-    return found
+    judged: list[Line] = content["policies"]
+    now = run_folder.last_epoch(subject.folder)
+    return judged if content.get("epoch") == now else []
 
 
 def interval(found: Interval) -> str:

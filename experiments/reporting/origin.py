@@ -16,10 +16,14 @@ def promised(subject: Subject) -> Section:
     function = contract.function_of(folder, 0, CHOSEN)
     about = contract.of_run(folder, 0, CHOSEN, function)
     rate, latency = about["rate_hz"], about["latency_seconds"]
+    timing = "How often it is to be called is not known"
+    if rate is not None:
+        timing = f"Called at {rate:g} Hz"
+    if latency is not None:
+        timing += f"; an action takes effect {latency:g} s later"
     text = [
-        f"Called at {rate:g} Hz; an action takes effect {latency:g} s later. Nothing "
-        f"is exported yet: python -m experiments.export {folder} does, and measures "
-        "how exact the file is."
+        f"{timing}. python -m experiments.export {folder} writes it, and measures how "
+        "exact the file is."
     ]
     signals = [*about["observations"], *about["actions"]]
     warnings = []
