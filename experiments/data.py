@@ -1,6 +1,9 @@
 """The log that an experiment learns from: read, or made when none is given."""
 
 import dataclasses
+import hashlib
+import json
+import math
 import pathlib
 from typing import Any
 
@@ -60,15 +63,22 @@ class Reading:
 
     def deciding(self) -> dict[str, Any]:
         """What decides a result, as cells keep it; all None at the defaults."""
-        columns: Any = self.columns
-        if isinstance(columns, ColumnsFile):  # by its content, wherever it lies
-            columns = dataclasses.asdict(dataclasses.replace(columns, path=""))
         return {
             "pairing": self.pairing,
             "action_bounds": self.action_bounds,
             "max_episode_steps": self.max_episode_steps,
-            "columns": columns,
+            "columns": None if self.columns is None else _named(self.columns),
         }
+
+
+def _named(columns: dict[str, str] | ColumnsFile) -> str:
+    """A digest of what columns mean: neither their units nor the file's place."""
+    meant: Any = columns
+    if isinstance(columns, ColumnsFile):
+        meant = dataclasses.asdict(columns) | {"path": ""}
+        for kind in ("observations", "actions"):
+            meant[kind] = [x._replace(unit="") for x in meant[kind]]
+    return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def needed(experiment: Experiment, method: Algorithm) -> bool:
@@ -153,8 +163,7 @@ def _rate_note(task: Task, reading: Reading) -> list[str]:
     file = reading.columns
     if not isinstance(file, ColumnsFile) or file.rate is None:
         return []
-    # A task that does not say how long its steps last has dt nan.
-    if not abs(file.rate * task.dt - 1) >= _SAME_RATE:
+    if math.isnan(task.dt) or abs(file.rate * task.dt - 1) < _SAME_RATE:
         return []
     return [
         f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "

@@ -40,8 +40,8 @@ def train(
     # Several hosts can only agree to stop where they meet, which is after an epoch.
     check = stop.check if jax.process_count() == 1 else lambda: None
     clock, told = Clock(), set[str]()
-    told_before = reports.by_run(whole, where.path), reports.return_of(whole)
-    lost = health.lost_before(whole, *told_before)
+    before = reports.by_run(whole, where.path)
+    lost = health.lost_before(whole, before, reports.return_of(whole))
     lost |= health.lost(whole, hosts.gather_report(loop.standing(training)))
     reported = loop.train(training, clock.over(phases_of(training, check)))
     for report in map(hosts.gather_report, reported):

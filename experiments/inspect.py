@@ -114,7 +114,10 @@ def judged(path: pathlib.Path, name: str) -> str:
         log.ends,
     )
     found += doctor.beyond(log.actions, file.actions)
-    lines = [f"{path}: {len(log.ends):,} rows, {log.ends.sum():,} episodes"]
+    # A terminal flag that stays, as a robot lies there, ends its episode once.
+    lies = np.append(False, (log.ends & ~log.cuts)[:-1])
+    episodes = np.sum(log.ends & ~lies)
+    lines = [f"{path}: {len(log.ends):,} rows, {episodes:,} episodes"]
     if log.seconds is not None:
         steps = np.diff(log.seconds)[~log.ends[:-1]]
         if len(steps[steps > 0]):

@@ -95,10 +95,10 @@ def main(flags: Flags) -> None:
     devices.check(machine)
     for place in choice.run:
         folder = pathlib.Path(place)
+        epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, again))
         print(table(found, how.discount))
         with files.replacing(folder / run_folder.JUDGED) as part:
-            epoch = run_folder.last_epoch(folder)
             content = sealed.seal({"policies": found, "epoch": epoch})
             part.write_text(json.dumps(content, indent=1) + "\n")
         print(f"wrote    {folder / run_folder.JUDGED}\n")

@@ -202,6 +202,8 @@ def setting(
 ) -> dict[str, Any]:
     """All that decides what a cell says, but for the seed and where things are."""
     chosen = {k: v for k, v in vars(experiment).items() if k not in ("runs", "dataset")}
+    if not facts:  # no log is read
+        reading = {"pairing": reading.get("pairing")}
     return {
         **chosen,
         "task": experiment.model.name,

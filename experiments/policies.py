@@ -67,10 +67,15 @@ def meant(folder: pathlib.Path, run: int, which: str) -> str:
     return str(run_folder.versions(folder)["runs"][run].get("chosen", LAST))
 
 
+def trained(folder: pathlib.Path) -> int:
+    """The epoch of a run folder's last policies."""
+    return int(saving.read(folder, POLICY).info["epoch"])
+
+
 def epoch(folder: pathlib.Path, run: int, which: str) -> int:
     """The epoch at which one run's policy was what it is."""
     if meant(folder, run, which) == LAST:
-        return int(saving.read(folder, POLICY).info["epoch"])
+        return trained(folder)
     about = run_folder.versions(folder)["runs"][run]
     names = about["label"], about["seed"]
     every = run_folder.metrics(folder)

@@ -17,6 +17,7 @@ from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.columns import Column
 from experiments.statistics import mean
+from h2o_jax.errors import JobError
 from h2o_jax.settings import FOLDER, MACHINE, at_least, setting
 
 _SOURCES = {
@@ -51,6 +52,11 @@ def main(flags: Flags) -> None:
     groups = plans.read(plans.find("quickstart"))
     wanted = [x for group in groups for x in group.wanted()]
     stored = ledger.by_identity(folder)
+    if lacking := sum(x.identity not in stored for x in wanted):
+        raise JobError(
+            f"{choice.out}: another command is making {lacking} of the runs; wait for "
+            "it, then run this again"
+        )
     cells = [stored[x.identity] for x in wanted]
     found = columns.columns(cells, wanted[0].steps)
     found.sort(key=lambda column: list(_SOURCES.values()).index(_name(column)))

@@ -82,7 +82,8 @@ def main(flags: Flags) -> None:
         )
     if set(output.preset) & set("/\\") or output.preset.startswith("."):
         raise ConfigError(
-            f"--preset={output.preset}: part of a path; give a name without a slash"
+            f"--preset={output.preset}: becomes the name of a folder; give one without "
+            "slashes that does not begin with a dot"
         )
     command = Command(experiment, machine, output, reading, how, flags)
     own = -(-len(experiment.runs) // (machine.hosts or 1))

@@ -192,18 +192,14 @@ def is_free(path: pathlib.Path) -> bool:
 
     A command that ended before it trained leaves its lock and nothing else.
     """
-    held = {x.name for x in path.iterdir()} if path.is_dir() else {""}
-    return not path.exists() or held <= {LOCK}
+    if not path.exists():
+        return True
+    return path.is_dir() and {x.name for x in path.iterdir()} <= {LOCK}
 
 
 def has_checkpoint(path: pathlib.Path) -> bool:
     """Whether there is one to continue from; one cut short has a longer name."""
     return any(x.parent.name.isdecimal() for x in path.glob(f"{CHECKPOINT}/*/{STATE}"))
-
-
-def last_epoch(path: pathlib.Path) -> int:
-    """Of those that metrics.jsonl tells of."""
-    return max((line["epoch"] for line in metrics(path)), default=0)
 
 
 def metrics(path: pathlib.Path) -> list[Line]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from experiments import compare, ledger
+from experiments.data import Reading
 from experiments.experiment import defaults
 from h2o_jax.errors import ConfigError
 from tests.commands import call, experiment_of
@@ -95,7 +96,10 @@ def test_ways_to_evaluate_are_told_apart():
 def test_what_run_stores_is_all_that_sets_cells_apart():
     """Every setting of a run is there, and only what is not at its default names it."""
     experiment = experiment_of("--gap=gravity", "--expectile=0.5,0.7", "--seed=0..1")
-    settings = [ledger.setting(experiment, run, {}, {}) for run in experiment.runs]
+    settings = [
+        ledger.setting(experiment, run, {}, Reading().deciding())
+        for run in experiment.runs
+    ]
     digests = [ledger.digest(x) for x in settings]
     newer = [ledger.digest({**x, "return_range": None}) for x in settings]
     assert set(defaults()) - {"dataset"} <= set(settings[0])

@@ -40,6 +40,26 @@ def test_text_missing_values_and_flags(tmp_path):
     np.testing.assert_array_equal(frame.columns["ok"], [1, 0])
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,b,\tc\n1,2,\t3\n4,5,\t6\n", ["a", "b", "c"]),
+        ("a,b,c;\n1,2,3;\n4,5,6;\n", ["a", "b", "c;"]),
+        ("a\tb\n0,5\t1,5\n1,5\t2,5\n", ["a", "b"]),
+        ("0,5;1,5\n1,5;2,5\n", ["column_0", "column_1"]),
+    ],
+)
+def test_separators_that_other_signs_stand_beside(tmp_path, text, names):
+    frame = parse(tmp_path, text)
+    assert list(frame.columns) == names
+    assert frame.columns[names[0]].dtype.kind == "f"
+
+
+def test_a_short_row_between_semicolons_is_told(tmp_path):
+    with pytest.raises(DatasetError, match="row 1 has 1 cells, the header 2"):
+        parse(tmp_path, "a;b\n0,5;1\n1,5\n2,5;3\n")
+
+
 def test_what_tells_two_columns_apart_is_no_unit(tmp_path):
     frame = parse(tmp_path, "acc[x],acc[y],t[s]\n1,2,0\n3,4,1\n")
     assert list(frame.columns) == ["acc[x]", "acc[y]", "t"]

@@ -155,6 +155,23 @@ def test_inspect_refuses_a_log_without_rows(tmp_path, monkeypatch, suffix):
         call(inspect.main, monkeypatch, f"--log={path}")
 
 
+def test_rows_without_a_time_are_told():
+    seconds = np.arange(10.0)
+    seconds[[3, 7]] = np.nan
+    (found,) = doctor.times(seconds, np.ones(9, bool))
+    assert found.startswith("20.00% of the rows have no time")
+
+
+def test_a_robot_that_lies_is_one_episode(tmp_path, monkeypatch, capsys):
+    log = robot_logs.rows()
+    log["fell"][33:38] = 1
+    path = robot_logs.write_csv(tmp_path / "log.csv", log)
+    toml = tmp_path / "columns.toml"
+    call(inspect.main, monkeypatch, f"--log={path}", f"--out={toml}")
+    # To rows 19, 33 (it falls, and lies to 37), 39 and 59.
+    assert "60 rows, 4 episodes" in capsys.readouterr().out
+
+
 def test_a_draft_names_no_column_of_times_that_cannot_be_read():
     times = np.array(["10:00:00.5", "10:00:00.6"])
     frame = frames.Frame({"time": times, "x": np.arange(2.0), "u": np.ones(2)})

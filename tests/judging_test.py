@@ -8,12 +8,14 @@ import h2o_jax
 from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
 from experiments import cached, judge, judging, report, run, run_folder, sealed
+from experiments.collecting import Collecting
+from experiments.data import Reading
 from experiments.judging import Judging
 from experiments.reporting import evaluated
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import worlds
 from h2o_jax.sim.identify import Fitting
-from tests.commands import TINY, call, write_log
+from tests.commands import TINY, call, experiment_of, write_log
 from tests.robots import arm
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
@@ -212,3 +214,10 @@ def test_the_stored_estimates_are_drawn(tmp_path):
     lines = [line, line | {"run": "sac_1", "real": 3.0}]
     judging_figure.draw({"task": lines}, tmp_path / "figure.png")
     assert matplotlib.image.imread(tmp_path / "figure.png").std() > 0.05
+
+
+@pytest.mark.fault
+def test_a_collected_log_that_is_gone_is_not_made_again(tmp_path):
+    how = Collecting(cache_dir=str(tmp_path))
+    with pytest.raises(DatasetError, match="no log there; make it with experiments.co"):
+        judge._collected(experiment_of(), how, Reading())

@@ -139,10 +139,9 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
     later = tmp_path / "later"
     shutil.copytree(folder, later)
-    with (later / run_folder.METRICS).open("a") as file:
-        line = {**run_folder.metrics(folder)[-1], "epoch": 3}
-        file.write(json.dumps(sealed.seal(line)) + "\n")
-    # Estimates of what was trained on since are of another policy.
+    earlier = {**sealed.read_json(folder / run_folder.JUDGED), "epoch": 1}
+    (later / run_folder.JUDGED).write_text(json.dumps(sealed.seal(earlier)))
+    # Estimates from before it was trained on are of another policy.
     assert evaluated.estimates(report.opened(later, 1)) == []
 
 

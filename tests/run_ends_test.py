@@ -76,7 +76,7 @@ def test_a_folder_that_was_used_since_it_was_found_free_is_left_alone(
 @pytest.mark.fault
 @pytest.mark.parametrize("preset", ["a/b", "../../up", "..", "a\\b"])
 def test_a_preset_is_no_path(monkeypatch, preset):
-    with pytest.raises(ConfigError, match=r"--preset=.*: part of a path; give a name"):
+    with pytest.raises(ConfigError, match=r"--preset=.*: becomes the name of a folder"):
         call(run.main, monkeypatch, f"--preset={preset}")
 
 

@@ -55,7 +55,7 @@ class Policy:
             limit = name in ("low", "high")  # there may be none
             if np.isnan(values).any() or not (limit or np.isfinite(values).all()):
                 raise PolicyError(f"{path}: {name} is not finite; do not use it")
-        # Where there is no limit, what is not finite is still beyond it.
+        # No range known: float32's own, so that an infinite observation is noticed.
         most = np.finfo(np.float32).max
         self._low = np.maximum(arrays["low"], -most)
         self._high = np.minimum(arrays["high"], most)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments import build, reports, run_folder, sealed
+from experiments import build, policies, reports, run_folder, sealed
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line
@@ -89,7 +89,7 @@ def estimates(subject: Subject) -> list[Line]:
         again = f"python -m experiments.judge {subject.folder}"
         raise CheckpointError(f"{finding}; make it again with {again}") from error
     judged: list[Line] = content["policies"]
-    now = run_folder.last_epoch(subject.folder)
+    now = policies.trained(subject.folder)
     return judged if content.get("epoch") == now else []
 
 

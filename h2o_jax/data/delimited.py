@@ -51,7 +51,7 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
         names, units = _names(path, header, said)
         rows = _whole(path, itertools.chain(first, rows), len(names), notes)
         texts = _texts(path, rows, len(names))
-    comma = split is _semicolons
+    comma = split in _DECIMAL
     columns = {name: _column(texts[i], comma) for i, name in enumerate(names)}
     return Frame(columns, units, tuple(notes))
 
@@ -110,6 +110,8 @@ def _by(delimiter: str) -> Split:
 
 
 _commas, _semicolons, _tabs = _by(","), _by(";"), _by("\t")
+_DECIMAL = (_semicolons, _tabs)
+"""Between which a number may have a decimal comma."""
 
 
 def _blanks(lines: Iterable[str]) -> Iterable[Row]:
@@ -117,22 +119,25 @@ def _blanks(lines: Iterable[str]) -> Iterable[Row]:
 
 
 def _splitter(lines: Sequence[str]) -> Split:
-    """The splitter that gives the first lines the most cells, all alike.
+    """The splitter that gives the first lines the most cells, all alike but for one.
 
-    Semicolons and tabs that agree in all lines come first: commas are decimal there.
-    The last of the lines may be cut short.
+    Semicolons and tabs come first where every comma between them is a decimal one.
     """
-    for split in (_semicolons, _tabs):
-        found = {len(row) for row in split(lines[:-1] or lines)}
-        if len(found) == 1 and found != {1}:
-            return split
     best, most = _commas, 1
-    for split in (_commas, _blanks):
-        widths = [len(row) for row in split(lines)]
+    for split in (_semicolons, _tabs, _commas, _blanks):
+        rows = list(split(lines))
+        widths = [len(row) for row in rows]
         alike = bool(widths) and widths.count(widths[-1]) >= len(widths) - 1
         if alike and widths[-1] > most:
             best, most = split, widths[-1]
+            if split in _DECIMAL and all(map(_no_list, itertools.chain(*rows))):
+                break
     return best
+
+
+def _no_list(cell: str) -> bool:
+    """Whether a cell has no comma but that of a number."""
+    return "," not in cell or _number(cell.replace(",", "."))
 
 
 def _is_data(row: Sequence[str]) -> bool:

@@ -76,6 +76,11 @@ def times(seconds: np.ndarray, inside: np.ndarray) -> list[str]:
     if not len(ahead):
         return ["time never goes forward: name another column of times"]
     found, period = [], float(np.median(ahead))
+    unknown = np.mean(np.isnan(seconds))
+    if unknown > 0:
+        found.append(
+            f"{unknown:.2%} of the rows have no time: the rows beside them are left out"
+        )
     back, still = np.mean(steps < 0), np.mean(steps == 0)
     if back > 0:
         found.append(

@@ -35,8 +35,8 @@ class Rows(NamedTuple):
     """`[N]` since the first row; None without a column of times."""
     ends: np.ndarray
     """`[N]` whether the next row is of another episode; the last row ends one."""
-    others: np.ndarray
-    """`[N]` the same, but for ends that only the terminal flag tells."""
+    cuts: np.ndarray
+    """`[N]` ends by episode or time limit; those by a terminal flag alone left out."""
     frame: Frame
 
 
@@ -66,11 +66,11 @@ def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
         ends[:-1] |= episode[1:] != episode[:-1]
     if file.timeout:
         ends |= _flags(path, frame, file.timeout)
-    others = ends.copy()
+    cuts = ends.copy()
     if file.terminal not in (TASK, NONE):
         ends |= _flags(path, frame, file.terminal)
     time = frames.seconds(frame, file.time, file.rate) if file.time else None
-    return Rows(observations, actions, time, ends, others, frame)
+    return Rows(observations, actions, time, ends, cuts, frame)
 
 
 def read(
@@ -115,7 +115,7 @@ def read(
         rewards, fell = _judged(table, file, judge)
         table |= {"rewards": rewards} if file.reward == TASK else {}
         table |= {"terminals": fell} if file.terminal == TASK else {}
-    lies = _lies(table["terminals"] != 0, np.flatnonzero(kept), log.others | jumps)
+    lies = _stays_terminal(table["terminals"] != 0, np.flatnonzero(kept), log.cuts)
     table = {name: column[~lies] for name, column in table.items()}
     kept[kept] = ~lies
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
@@ -160,15 +160,17 @@ def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
     return np.append(~((steps > 0) & (steps <= gap)), False)
 
 
-def _lies(terminal: np.ndarray, kept: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _stays_terminal(
+    terminal: np.ndarray, kept: np.ndarray, cuts: np.ndarray
+) -> np.ndarray:
     """`[k]` rows that go on being terminal: the robot lies there, its episode over.
 
     Args:
         terminal: `[k]` of the rows that are kept.
         kept: `[k]` which rows of the log they are.
-        ends: `[N]` whether the next row of the log is of another episode.
+        cuts: `[N]` of the log, see `Rows`.
     """
-    follows = (np.diff(kept) == 1) & ~ends[kept[:-1]]
+    follows = (np.diff(kept) == 1) & ~cuts[kept[:-1]]
     return np.append(False, terminal[1:] & terminal[:-1] & follows)
 
 

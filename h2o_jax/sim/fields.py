@@ -61,6 +61,9 @@ class Field:
         return 0.0 if self.interface or self.unit else 1.0
 
 
+_ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
+
+
 def torques(model: mujoco.MjModel) -> np.ndarray:
     """`[nv]` largest torque, N m or N, that motors exert on each degree of freedom."""
     largest = np.zeros(model.nv)
@@ -273,7 +276,7 @@ def _elements(model: mujoco.MjModel, kind: str) -> list[str]:
     """Names of the elements; an actuator without one has that of its joint, if any."""
     if kind == "actuator":
         names = [model.actuator(i).name for i in range(model.nu)]
-        for i in np.flatnonzero(model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT):
+        for i in np.flatnonzero(np.isin(model.actuator_trntype, _ON_JOINTS)):
             names[i] = names[i] or model.joint(model.actuator_trnid[i, 0]).name
         return names
     count = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}[kind]

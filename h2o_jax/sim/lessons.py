@@ -137,11 +137,12 @@ def replayed(
 def change(log: Transition) -> Array:
     """Rms one-step change of the observations, and the rewards' std; `[O + 1]`.
 
-    At least `_ROUNDING` of the largest: less of a constant is what float32 rounds.
+    For a constant `_ROUNDING` of it, so that what float32 rounds is small.
     """
     size = np.append(rms(np.asarray(log.s_t - log.s_tm1, float)), np.std(log.r_t))
     largest = np.append(np.abs(log.s_t).max(axis=0), np.abs(log.r_t).max())
-    return np.maximum(size, np.maximum(_ROUNDING * largest, 1e-9))
+    moves = size > 4 * np.spacing(largest.astype(np.float32))
+    return np.maximum(np.where(moves, size, _ROUNDING * largest), 1e-9)
 
 
 def rms(x: Array) -> Array:

@@ -41,11 +41,11 @@ class Rows(NamedTuple):
     usable: Array
     """`[N]` bool: both states are known exactly, and the row ends no episode."""
     held_out: Array
-    """`[N]` bool: of an episode that no fit sees."""
+    """`[N]` bool: no fit sees it."""
     age: Array
     """`[N]` rows since the sequence began."""
     episodes: tuple[int, int]
-    """Sequences to fit, and held out."""
+    """Sequences with rows to fit, and with rows held out."""
 
     def pick(
         self, count: int, steps: int, seed: int, held_out: bool = False, lead: int = 0
@@ -78,8 +78,8 @@ def sort(
         task: of the log.
         model: compiled; tells states from observations.
         log: rows in the order in which they were recorded.
-        share: of the episodes that are held out, at least one; of a log more than half
-            of which is one episode, its last rows.
+        share: of the episodes that are held out; where whole ones are less than half
+            of that share of the rows or more than twice, the log's last rows.
         seed: of the choice.
 
     Raises:
@@ -93,11 +93,11 @@ def sort(
     count = sequence[-1] + 1
     row = np.arange(len(sequence))
     age = row - np.searchsorted(sequence, sequence)
-    if 2 * np.bincount(sequence).max() > len(row):
+    chosen = np.random.default_rng(seed).permutation(count)
+    held_out = np.isin(sequence, chosen[: max(1, round(share * count))])
+    # A few long sequences, such as one with a missing row, would be nearly all or none.
+    if not 0.5 * share <= held_out.mean() <= 2 * share:
         held_out = row >= (1 - share) * len(row)
-    else:
-        chosen = np.random.default_rng(seed).permutation(count)
-        held_out = np.isin(sequence, chosen[: max(1, round(share * count))])
     kept = len(np.unique(sequence[~held_out])), len(np.unique(sequence[held_out]))
     left = int(np.sum(usable & ~held_out))
     if left < LEAST or not np.any(usable & held_out):
