@@ -219,5 +219,5 @@ def test_the_stored_estimates_are_drawn(tmp_path):
 @pytest.mark.fault
 def test_a_collected_log_that_is_gone_is_not_made_again(tmp_path):
     how = Collecting(cache_dir=str(tmp_path))
-    with pytest.raises(DatasetError, match="no log there; make it with experiments.co"):
+    with pytest.raises(DatasetError, match="no log there; make it with"):
         judge._collected(experiment_of(), how, Reading())
