@@ -1,5 +1,7 @@
 """Intervals of a fit, and where it ends, for models whose answers are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -61,10 +63,11 @@ def line(slope, truth, noise):
     s_t = at(truth) + SMALL * noise[:, None]
     log = Transition(s_t - 1, np.zeros((N, 1)), np.zeros(N), np.ones(N), s_t)
 
-    def predict(windows, values):
-        return at(np.log(values["gravity"]))[:, None]
+    def replayed(windows, values):
+        s_t = at(np.log(values["gravity"]))[:, None]
+        return SimpleNamespace(s_t=s_t, unstable=np.zeros((N, 1), bool))
 
-    return predict, Windows(log, np.arange(N), 1)
+    return SimpleNamespace(replayed=replayed), Windows(log, np.arange(N), 1)
 
 
 def begun(z):
