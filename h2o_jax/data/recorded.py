@@ -113,8 +113,10 @@ def read(
         table["rewards"] = log.frame.columns[file.reward][kept]
     if TASK in (file.reward, file.terminal):
         rewards, fell = _judged(table, file, judge)
-        table |= {"rewards": rewards} if file.reward == TASK else {}
-        table |= {"terminals": fell} if file.terminal == TASK else {}
+        if file.reward == TASK:
+            table["rewards"] = rewards
+        if file.terminal == TASK:
+            table["terminals"] = fell
     lies = _stays_terminal(table["terminals"] != 0, np.flatnonzero(kept), log.cuts)
     table = {name: column[~lies] for name, column in table.items()}
     kept[kept] = ~lies

@@ -61,9 +61,6 @@ class Field:
         return 0.0 if self.interface or self.unit else 1.0
 
 
-_ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
-
-
 def torques(model: mujoco.MjModel) -> np.ndarray:
     """`[nv]` largest torque, N m or N, that motors exert on each degree of freedom."""
     largest = np.zeros(model.nv)
@@ -270,6 +267,9 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
     if not field.arrays[0].startswith("dof"):
         return [i]
     return np.flatnonzero(model.dof_jntid == i).tolist()
+
+
+_ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
 
 
 def _elements(model: mujoco.MjModel, kind: str) -> list[str]:

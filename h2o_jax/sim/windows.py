@@ -95,7 +95,8 @@ def sort(
     age = row - np.searchsorted(sequence, sequence)
     chosen = np.random.default_rng(seed).permutation(count)
     held_out = np.isin(sequence, chosen[: max(1, round(share * count))])
-    # A few long sequences, such as one with a missing row, would be nearly all or none.
+    # Of a few long sequences, such as one with a missing row, one is far too much or
+    # too little.
     if not 0.5 * share <= held_out.mean() <= 2 * share:
         held_out = row >= (1 - share) * len(row)
     kept = len(np.unique(sequence[~held_out])), len(np.unique(sequence[held_out]))
