@@ -40,12 +40,11 @@ def train(
     # Several hosts can only agree to stop where they meet, which is after an epoch.
     check = stop.check if jax.process_count() == 1 else lambda: None
     clock, told = Clock(), set[str]()
-    before = reports.by_run(whole, where.path)
-    lost = health.lost_before(whole, before, reports.return_of(whole))
-    lost |= health.lost(whole, hosts.gather_report(loop.standing(training)))
+    lost = health.lost_before(reports.by_run(whole, where.path))
     reported = loop.train(training, clock.over(phases_of(training, check)))
     for report in map(hosts.gather_report, reported):
-        lines = reports.lines(whole, report, clock.lap())
+        lost = health.lost(whole, report)
+        lines = reports.lines(whole, report, clock.lap(), lost)
         where.write(lines)
         tracker.write(lines)
         display.epoch(report.epoch)
@@ -57,7 +56,6 @@ def train(
         told.update(health.notes(whole, report))
         stop.received = hosts.agree(stop.received)
         stop.check()
-        lost = health.lost(whole, report)
         ends = len(lost) == len(whole.runs)
         if report.scores or ends:
             saving.save(where.path, training, hosts.gathering())

@@ -18,7 +18,8 @@ from h2o_jax.errors import DivergenceError
 
 WARNED, LOST = 0.01, 0.5
 """Shares of a run's simulated episodes that blew up."""
-_NO_ACTIONS = "its policy's actions are not finite; lower --policy_lr"
+WHY = "lost"
+"""What a line of metrics.jsonl names the reason by which its run is lost."""
 
 
 def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
@@ -38,7 +39,7 @@ def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
                 "--reward_scale"
             )
         elif report.scores and np.isnan(report.scores.returns[i]).any():
-            found[run] = _NO_ACTIONS
+            found[run] = "its policy's actions are not finite; lower --policy_lr"
         elif _blown_up(report, i) > LOST:
             found[run] = (
                 f"more than {LOST:.0%} of its simulated episodes blew up; weaken --gap"
@@ -46,22 +47,15 @@ def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
     return found
 
 
-def lost_before(
-    experiment: Experiment, lines: Mapping[Run, Sequence[Line]], name: str
-) -> dict[Run, str]:
-    """Runs that a run folder tells to have been lost at their last evaluation.
+def lost_before(lines: Mapping[Run, Sequence[Line]]) -> dict[Run, str]:
+    """Runs that are lost by the last line of their metrics, and why."""
+    reasons = {run: why_lost(own) for run, own in lines.items()}
+    return {run: why for run, why in reasons.items() if why}
 
-    Args:
-        experiment: what was done there.
-        lines: of its metrics, by run.
-        name: of the return in them.
-    """
-    measured = {run: [x[name] for x in own if name in x] for run, own in lines.items()}
-    return {
-        run: _NO_ACTIONS
-        for run in experiment.runs
-        if measured[run] and np.isnan(measured[run][-1])
-    }
+
+def why_lost(own: Sequence[Line]) -> str:
+    """Why the run of these lines of metrics is lost; empty where it is not."""
+    return str(own[-1].get(WHY, "")) if own else ""
 
 
 def notes(experiment: Experiment, report: Report) -> list[str]:

@@ -128,9 +128,11 @@ def judge(
     for i, one in enumerate(experiment.runs):
         for name in which:
             act = policies.load(folder, i, name)
+            meant = policies.meant(folder, i, name)
+            if policies.why_lost(folder, i, name):
+                meant += ", lost"
             yield {
-                "policy": f"{one.label}, seed {one.seed}, "
-                f"{policies.meant(folder, i, name)}",
+                "policy": f"{one.label}, seed {one.seed}, {meant}",
                 **_numbers(experiment, simulators[i], log, act, how, threads),
             }
 

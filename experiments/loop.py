@@ -59,7 +59,7 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
     collect, learn, settle, evaluate = phases or phases_of(training)
 
     if state.untrained:
-        yield standing(training)._replace(scores=evaluate(state))
+        yield _standing(training)._replace(scores=evaluate(state))
     for epoch in range(state.epoch + 1, experiment.epochs + 1):
         before = state.held()
         try:
@@ -70,10 +70,10 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
         except StoppedError:
             state.return_to(before)
             raise
-        yield standing(training)._replace(metrics=metrics, scores=scores)
+        yield _standing(training)._replace(metrics=metrics, scores=scores)
 
 
-def standing(training: Training) -> Report:
+def _standing(training: Training) -> Report:
     """What is known of the runs as they are, between two epochs."""
     runs, world = len(training.experiment.runs), training.worlds.sim
     failures = training.state.learner.failures

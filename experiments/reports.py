@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import plots, run_folder, statistics
+from experiments import health, plots, run_folder, statistics
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.run_folder import Line
@@ -69,7 +69,10 @@ def run_facts(
 
 
 def lines(
-    experiment: Experiment, report: Report, seconds: Mapping[str, float]
+    experiment: Experiment,
+    report: Report,
+    seconds: Mapping[str, float],
+    lost: Mapping[Run, str],
 ) -> list[Line]:
     """One flat line per run of an epoch's report; see metrics.jsonl.
 
@@ -77,11 +80,16 @@ def lines(
         experiment: whose runs report.
         report: the report of the epoch.
         seconds: wall time of the epoch by phase.
+        lost: the runs that are lost by now, and why.
     """
     rounded = {phase: round(passed, 3) for phase, passed in seconds.items()}
     return [
-        {**_line(experiment, report, i), "seconds": rounded}
-        for i in range(len(experiment.runs))
+        {
+            **_line(experiment, report, i),
+            "seconds": rounded,
+            **({health.WHY: lost[run]} if run in lost else {}),
+        }
+        for i, run in enumerate(experiment.runs)
     ]
 
 

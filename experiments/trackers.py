@@ -16,7 +16,7 @@ from experiments.run_folder import Line
 from h2o_jax.errors import ConfigError
 
 NONE, TENSORBOARD, WANDB, TRACKIO = "none", "tensorboard", "wandb", "trackio"
-_ABOUT = ("label", "seed", "epoch", "steps")
+_ABOUT = ("label", "seed", "epoch", "steps", "lost")
 """Entries of a line that are no metrics."""
 
 

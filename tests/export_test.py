@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import checkpoints, export, policies, run, run_folder, sealed
+from experiments import checkpoints, export, learned, policies, run, run_folder, sealed
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.policy import Policy, PolicyError
 from h2o_jax.errors import CheckpointError, ConfigError, ExportError
@@ -83,7 +83,7 @@ def test_what_the_contract_says(trained, monkeypatch, tmp_path):
     assert len(known["simulator"]["sha256"]) == 64
     assert known["simulator"]["gap"] == "gravity:2"
     assert known["run"]["seed"] == 0 and known["run"]["epoch"] == 1
-    rows = np.asarray(policies.load_replay(trained, 0))[:, :11]
+    rows = np.asarray(learned.simulated_rows(trained, 0))[:, :11]
     log = facts["robot"]["observations"]
     for i, signal in enumerate(known["observations"]):
         assert signal["high"] == pytest.approx(max(log[i]["high"], rows[:, i].max()))

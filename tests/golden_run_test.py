@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import h2o_jax
-from experiments import build, export, judge, policies, run, run_folder, saving
+from experiments import build, export, judge, learned, policies, run, run_folder, saving
 from experiments.exporting.policy import Policy
 from tests.commands import call
 
@@ -88,8 +88,8 @@ def test_this_release_has_one():
 def test_policies_act_as_when_they_were_saved(folder):
     wanted = json.loads((folder / "acts.json").read_text())
     np.testing.assert_allclose(acts(folder), wanted, rtol=1e-5, atol=1e-8)
-    value = policies.load_critic(folder, run=1)(OBS[None], np.zeros((1, 6)))
-    assert np.isfinite(value).all() and len(policies.load_replay(folder)) == 4
+    value = learned.critic(folder, run=1)(OBS[None], np.zeros((1, 6)))
+    assert np.isfinite(value).all() and len(learned.simulated_rows(folder)) == 4
 
 
 def test_a_run_goes_on_from_its_checkpoint(folder):

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from experiments import (
+    export,
+    report,
     routes,
     run,
     run_folder,
@@ -49,6 +51,15 @@ def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
     assert f"\nnone {name}=0.001 " in printed and f"\nnone {name}=1e" not in printed
     (stored,) = (tmp_path / "results").rglob("*.json")
     assert json.loads(stored.read_text())["setting"][name] == 0.001
+    # Who opens the folder is told, too.
+    _, why_lost = (x for x in run_folder.metrics(tmp_path / "run") if x["epoch"] == 2)
+    assert why in why_lost["lost"]
+    folder = f"--folder={tmp_path / 'run'}"
+    with pytest.raises(CheckpointError, match=f"run 1 was lost .*{why}"):
+        call(export.main, monkeypatch, folder, "--run=1", f"--to={tmp_path / 'x.npz'}")
+    page = tmp_path / "page.html"
+    call(report.main, monkeypatch, f"--run={tmp_path / 'run'}", f"--out={page}")
+    assert "seed 0, was lost and is left out: its" in page.read_text()
     # A resume forgets nothing, even where no epoch is left to tell of it.
     with pytest.raises(DivergenceError, match="1 of 2 runs lost"):
         call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}", where[1])

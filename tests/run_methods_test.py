@@ -7,6 +7,7 @@ from experiments import (
     build,
     checkpoints,
     data,
+    learned,
     policies,
     run,
     run_folder,
@@ -91,7 +92,7 @@ def test_an_offline_method_needs_no_simulator(log, tmp_path, monkeypatch):
     observations = np.zeros((2, 11), np.float32)
     actions = policies.load(folder)(observations)
     assert actions.shape == (2, 3)
-    values = policies.load_critic(folder)(observations, actions)
+    values = learned.critic(folder)(observations, actions)
     assert values.shape == (2,) and np.isfinite(values).all()
 
 
@@ -101,7 +102,7 @@ def test_rebrac_gets_next_actions_and_its_own_critics(log, tmp_path, monkeypatch
     call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
     names = checkpoints.read(folder / "checkpoint").arrays
     assert any("['critic']" in name and "LayerNorm" in name for name in names)
-    values = policies.load_critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
+    values = learned.critic(folder)(np.zeros((2, 11)), np.zeros((2, 3)))
     assert values.shape == (2,) and np.isfinite(values).all()
     # A deterministic policy explores a little, whatever it learned.
     act = numpy_policy.make(policies._actors(folder, "last"))

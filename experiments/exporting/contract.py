@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import h2o_jax
-from experiments import policies, run_folder
+from experiments import learned, policies, run_folder
 from experiments.exporting import policy
 from experiments.exporting.forms import Function
 from h2o_jax import packing
@@ -47,7 +47,7 @@ def seen(folder: pathlib.Path, run: int) -> tuple[np.ndarray, np.ndarray]:
     )
     rows = None
     if run_folder.has_checkpoint(folder):
-        rows = policies.load_replay(folder, run)
+        rows = learned.simulated_rows(folder, run)
     if rows is not None and len(rows):
         width = len(known), len(policies.robot(folder)["actions"])
         states = packing.unpack(np.asarray(rows), *width).s_tm1

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
-from experiments import policies
+from experiments import learned
 from experiments.reporting import figures, numbers
 from experiments.reporting.page import Figure, Missing, Section, Table
 from experiments.reporting.subject import Subject
@@ -26,12 +26,12 @@ _ODDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     _RATIO: lambda sa, raw: _difference(raw),
 }
 """Classifier -> log-odds `[n]` of being real, of its logits `[n, 2]`; see
-`policies.load_discriminators`."""
+`learned.discriminators`."""
 
 
 def discriminators(subject: Subject) -> Section:
     """Area under curve and calibration of both classifiers; what weights are worth."""
-    logits = policies.load_discriminators(subject.folder)
+    logits = learned.discriminators(subject.folder)
     rows, bins = [], {}
     for name, (real, told) in _real(subject).items():
         count = min(len(real.r_t), len(subject.simulated.r_t))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments import build, policies, reports, run_folder, sealed
+from experiments import build, health, policies, reports, run_folder, sealed
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line
@@ -43,7 +43,7 @@ class Setting(NamedTuple):
 
 
 def settings(subjects: Sequence[Subject]) -> list[Setting]:
-    """All that were evaluated, in the order of the folders.
+    """All that were evaluated, in the order of the folders; no run that was lost.
 
     Raises:
         Missing: none was.
@@ -62,6 +62,7 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
         for label in labels:
             own = [x for run, x in by_run.items() if run.label == label]
             own = [x for x in own if any(measured in line for line in x)]
+            own = [x for x in own if not health.why_lost(x)]
             if own:
                 simulates = "sim" in domains or experiment.simulator != "as_is"
                 swept = label.partition(" ")[2]
@@ -69,7 +70,20 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
                 full = f"{name} ({apart})" if simulates or len(labels) > 1 else name
                 found.append(Setting(folder, full, measured, own))
     if not found:
-        raise Missing("nothing was evaluated yet")
+        raise Missing("; ".join(lost(subjects)) or "nothing was evaluated yet")
+    return found
+
+
+def lost(subjects: Sequence[Subject]) -> list[str]:
+    """A line for each run that was lost, and why."""
+    found = []
+    for subject in subjects:
+        lines = reports.by_run(subject.experiment, subject.folder)
+        found += [
+            f"{subject.folder}: {run.label}, seed {run.seed}, was lost and is left "
+            f"out: {why}"
+            for run, why in health.lost_before(lines).items()
+        ]
     return found
 
 

@@ -66,7 +66,7 @@ def expected(subjects: Sequence[Subject]) -> Section:
         )
     elif not subjects[0].experiment.knows_real:
         text.append(evaluated.ask(subjects[0]))
-    return Section(text, tables=[Table(head, rows), *judged])
+    return Section(text, evaluated.lost(subjects), [Table(head, rows), *judged])
 
 
 def _names(found: Sequence[Setting]) -> list[str]:

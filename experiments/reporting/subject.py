@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import build, policies
+from experiments import build, learned, policies
 from experiments.experiment import Experiment
 from experiments.reporting.page import Missing
 from experiments.training import Simulator
@@ -60,7 +60,7 @@ class Subject:
     @functools.cached_property
     def kept(self) -> Transition:
         """Simulated rows `[n, ...]` that the first run kept."""
-        rows = policies.load_replay(self.folder)
+        rows = learned.simulated_rows(self.folder)
         if rows is None or not len(rows):
             raise Missing("its method keeps no simulated rows")
         task = self.experiment.model

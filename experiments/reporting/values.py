@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments import policies
+from experiments import learned
 from experiments.reporting import figures
 from experiments.reporting.page import Figure, Missing, Section, Table
 from experiments.reporting.subject import Subject
@@ -14,7 +14,7 @@ MOST = 5000
 
 def values(subject: Subject) -> Section:
     """The smallest critic's values at logged and at simulated states and actions."""
-    critic, found, reasons = policies.load_critic(subject.folder), {}, []
+    critic, found, reasons = learned.critic(subject.folder), {}, []
     for name, rows in (
         ("the log", lambda: subject.dataset.transition),
         ("simulated rows that the run kept", lambda: subject.kept),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments import environment, policies, run_folder
+from experiments import environment, learned, policies, run_folder
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
 from experiments.run_folder import CHOSEN
@@ -154,8 +154,8 @@ def _trace(
 def _visits(method: Method, task: Task) -> tuple[Array, Array] | None:
     """Observations `[n, O]` that the first run's simulator saw, and their Q `[n]`."""
     folder, (first, *_), _ = method
-    packed = policies.load_replay(folder, first)
+    packed = learned.simulated_rows(folder, first)
     if packed is None:
         return None
     rows = packing.unpack(packed, task.obs_dim, task.action_dim)
-    return rows.s_tm1, policies.load_critic(folder, first)(rows.s_tm1, rows.a_tm1)
+    return rows.s_tm1, learned.critic(folder, first)(rows.s_tm1, rows.a_tm1)
