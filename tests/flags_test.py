@@ -122,9 +122,10 @@ def test_bad_flags_are_named(argument, message):
 
 
 @pytest.mark.fault
-def test_lambda_excludes_its_parts():
+@pytest.mark.parametrize("part", [0.2, Hyper().lambda_real])
+def test_lambda_excludes_its_parts(part):
     with pytest.raises(ConfigError, match="--lambda sets --lambda_real too"):
-        experiment_of("--lambda=0.5", "--lambda_real=0.2")
+        experiment_of("--lambda=0.5", f"--lambda_real={part}")
 
 
 @pytest.mark.fault

@@ -88,7 +88,7 @@ def _hyper(flags: Flags) -> dict[str, tuple[float, ...]]:
     both = flags.value("lambda")
     if both is not None:
         for name in ("lambda_real", "lambda_sim"):
-            if not flags.is_default(name):
+            if flags.is_named(name) or not flags.is_default(name):
                 raise ConfigError(f"--lambda sets --{name} too; give one of them")
             del axes[name]
         axes["lambda_real,lambda_sim"] = both
