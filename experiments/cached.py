@@ -3,7 +3,6 @@
 Every file lies under a name that all it depends on decides.
 """
 
-import dataclasses
 import hashlib
 import pathlib
 import time
@@ -16,8 +15,8 @@ from experiments.mending import Mending
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import identify, residual, simulator_file
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.identify import Fitting
 from h2o_jax.sim.residual import Residual
 
 
@@ -70,7 +69,7 @@ def residual_place(mending: Mending, gap: Gaps) -> pathlib.Path:
 
 
 def fitted(
-    mending: Mending, gap: Gaps, begins: Callable[[], None] = _silent
+    mending: Mending, gap: Gaps, how: Fitting, begins: Callable[[], None] = _silent
 ) -> tuple[Gaps, str]:
     """A simulator with fields fitted to the log; itself, where that does not help.
 
@@ -79,6 +78,7 @@ def fitted(
     Args:
         mending: what it is fitted to.
         gap: of the simulator.
+        how: it is fitted.
         begins: called before it is fitted, which takes a minute or two.
 
     Returns:
@@ -89,10 +89,10 @@ def fitted(
         ConfigError: see `identify.identify`.
         DatasetError: see `identify.identify`.
     """
-    path = fitted_place(mending, gap)
+    path = fitted_place(mending, gap, how)
     if not path.is_file():
         begins()
-        _fit(mending, gap, path)
+        _fit(mending, gap, how, path)
     told = simulator_file.read(str(path)).provenance
     if not {"better", "converged", "at_bound"} <= told.keys():
         raise CheckpointError(f"{path}: no fit of this version; remove it")
@@ -103,10 +103,10 @@ def fitted(
     return mended, f"{gaps_lib.to_text(mended)}{doubts}, see {path}"
 
 
-def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
+def _fit(mending: Mending, gap: Gaps, how: Fitting, path: pathlib.Path) -> None:
     """Fits a simulator and keeps it, whether or not it helps."""
     places.try_folder("cache_dir", mending.cache)
-    task, dataset, how = mending.task, mending.dataset, _fitting(mending)
+    task, dataset = mending.task, mending.dataset
     began = time.perf_counter()
     found = identify.identify(
         task, gap, dataset.transition, how, mending.inertia, mending.threads
@@ -117,13 +117,6 @@ def _fit(mending: Mending, gap: Gaps, path: pathlib.Path) -> None:
         simulator_file.write(str(path), file)
 
 
-def _fitting(mending: Mending) -> Fitting:
-    """How a simulator is fitted: the default way, but for fields that are named."""
-    usual = Fitting()
-    fields = mending.settings.fields or usual.fields
-    return dataclasses.replace(usual, fields=fields)
-
-
 def _doubts(told: Mapping[str, Any]) -> str:
     """What a fit's own file says against it."""
     doubts = [] if told["converged"] else ["the fit did not converge"]
@@ -132,12 +125,11 @@ def _doubts(told: Mapping[str, Any]) -> str:
     return "".join(f"; {doubt}" for doubt in doubts)
 
 
-def fitted_place(mending: Mending, gap: Gaps) -> pathlib.Path:
+def fitted_place(mending: Mending, gap: Gaps, how: Fitting) -> pathlib.Path:
     """Where a fitted simulator is kept."""
     task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
     # How a log is read changes its rows, too.
     log = dataset.sha256, residuals.digest(dataset.transition)
-    how = _fitting(mending)
     key = (task.name, text, mending.inertia, *log, how, h2o_jax.__version__)
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     return mending.cache / f"{task.name}-identified-{digest}.toml"

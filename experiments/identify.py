@@ -19,7 +19,8 @@ from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import gaps, identify, simulator_file
-from h2o_jax.sim.identify import Fitting, Identified
+from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.identified import Identified
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ def main(flags: Flags) -> None:
             file = provenance.content(found, start, log, seconds)
             simulator_file.write(choice.out, file, provenance.COMMENT)
         use = f"use it as --gap=@{choice.out}"
-        if not found.judged.better:
+        if not found.better:
             use = f"--gap={choice.gap} is as good"
         print(f"\nwrote    {choice.out}; {use}")
 

@@ -1,11 +1,13 @@
 """A log of the real system, and how simulators are mended with it."""
 
+import dataclasses
 import pathlib
 from typing import NamedTuple
 
 from experiments.correcting import Correcting
 from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.tasks.task import Task
 
@@ -25,6 +27,12 @@ class Mending(NamedTuple):
     """Folder in which what was learned is kept."""
     threads: int = 0
     """Threads of the physics; 0 for one per core."""
+
+    @property
+    def fitting(self) -> Fitting:
+        """How a simulator is fitted: the default way, but for fields that are named."""
+        usual = Fitting()
+        return dataclasses.replace(usual, fields=self.settings.fields or usual.fields)
 
 
 def of(

@@ -9,7 +9,7 @@ from experiments import environment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps, simulator_file
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.identify import Identified
+from h2o_jax.sim.identified import Identified
 from h2o_jax.sim.simulator_file import SimulatorFile
 
 COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
@@ -38,7 +38,7 @@ def content(
         "starts_disagree": found.disagreeing,
         "left_alone": list(found.left_alone),
         "sensor_noise": round(found.sensor_noise, 4),
-        "better": judged.better,
+        "better": found.better,
         "versions": {k: str(software[k]) for k in _SOFTWARE},
     }
     for steps in judged.before:

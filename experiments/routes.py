@@ -14,8 +14,10 @@ from experiments.mending import Mending
 from experiments.reports import Mended
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim import audit, gaps
+from h2o_jax.sim import audit, fit_plan, gaps
+from h2o_jax.sim.audit import Candidate
 from h2o_jax.sim.audit.rules import Verdict
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.gaps import Gaps
 
 NOT_USED = "not used"
@@ -71,11 +73,12 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
     """One simulator by a route, which is said in a line."""
     if route == "auto":
         return _advised(needs, gap)
-    if route in ("identified", "both"):
-        gap = _identified(needs, gap)
-    if route in ("residual", "both"):
+    if route == "residual":
         return _corrected(needs, gap)
-    return Simulator(gap, right=_audited(needs, gap).right)
+    gap, verdict = _identified(needs, gap)
+    if route == "both":
+        return _corrected(needs, gap)
+    return Simulator(gap, right=verdict.right)
 
 
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
@@ -83,19 +86,18 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
 
     Where the log alone is advised, which is another method, it stays as it is.
     """
-    verdict = _audited(needs, gap)
+    verdict = _audited(needs, gap).verdict
     if verdict.route == "identify":
-        gap = _identified(needs, gap)
-        verdict = _audited(needs, gap)
+        gap, verdict = _identified(needs, gap)
     if verdict.route in ("identify", "residual"):
         return _corrected(needs, gap)
     print(f"simulator {gaps.to_text(gap)}: nothing is learned for it", flush=True)
     return Simulator(gap, right=verdict.right)
 
 
-def _audited(needs: Mending, gap: Gaps) -> Verdict:
+def _audited(needs: Mending, gap: Gaps) -> Candidate:
     """What the audit says of one simulator."""
-    audited = audit.audit(
+    found = audit.audit(
         needs.task,
         [gap],
         needs.dataset.transition,
@@ -105,17 +107,37 @@ def _audited(needs: Mending, gap: Gaps) -> Verdict:
         time_limits=needs.dataset.time_limits,
         inertia=needs.inertia,
         threads=needs.threads,
-    )
-    verdict = audited.best.verdict
-    _say("audit", gap, f"{verdict.route}, {verdict.why}")
-    return verdict
+    ).best
+    _say("audit", gap, f"{found.verdict.route}, {found.verdict.why}")
+    return found
 
 
-def _identified(needs: Mending, gap: Gaps) -> Gaps:
-    """The simulator with fields fitted to the log."""
+def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
+    """The simulator with fields fitted to the log, and what the audit says of it.
+
+    Where the fields of the whole robot do not make it right, those of each of its parts
+    are fitted, unless some were named; they are used if they halve the error, since so
+    many fields always explain a little.
+    """
+    whole = _fitted(needs, gap, needs.fitting, "its fields")
+    found = _audited(needs, whole)
+    if found.verdict.right or needs.settings.fields:
+        return whole, found.verdict
+    parts = _fitted(needs, gap, fit_plan.PARTS, "those of each part")
+    if parts == gap:
+        return whole, found.verdict
+    better = _audited(needs, parts)
+    if better.errors.score > found.errors.score / 2:
+        _say("identify", parts, "does not halve the error, not used")
+        return whole, found.verdict
+    return parts, better.verdict
+
+
+def _fitted(needs: Mending, gap: Gaps, how: Fitting, what: str) -> Gaps:
+    """The simulator with some fields fitted to the log."""
     say = functools.partial(_say, "identify", gap)
-    waiting = functools.partial(say, "fitting its fields to the log: a minute or two")
-    mended, line = cached.fitted(needs, gap, waiting)
+    waiting = functools.partial(say, f"fitting {what} to the log: minutes")
+    mended, line = cached.fitted(needs, gap, how, waiting)
     say(line)
     return mended
 

@@ -61,7 +61,7 @@ def test_the_logs_system_is_first_and_named():
     [
         ("gravity:2", "uniform", "identify"),
         ("broken_thigh:0.3", "local", "identify"),
-        ("joint_noise:1", "noise", "residual"),
+        ("joint_noise:1", "noise", "identify"),
     ],
 )
 def test_each_kind_of_gap_is_told(name, kind, route):
@@ -145,7 +145,7 @@ EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
         ({"worst": 0.005, "exact": 0.5}, "same", "as it is"),
         ({"worst": 0.02, "exact": 0.5}, "close", "as it is"),
         ({"typical": 0.9, "own_noise": 1.0}, "foreign", "log only"),
-        ({"own_noise": 0.5}, "noise", "residual"),
+        ({"own_noise": 0.5}, "noise", "identify"),
         ({"exact": 0.3, "explained": 0.0}, "local", "identify"),
         ({"explained": 0.05}, "unexplained", "as it is"),
     ],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields, gaps, models, simulator_file, tasks, worlds
+from h2o_jax.sim import fields, gaps, models, motors, simulator_file, tasks, worlds
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.simulator_file import SimulatorFile
@@ -100,7 +100,7 @@ def test_the_largest_force_of_a_motor_limits_its_torque():
         <motor joint="a" gear="-3" ctrlrange="-2 1"/><motor joint="b"/>
         </actuator></mujoco>"""
     )
-    np.testing.assert_allclose(fields.torques(model), [7 + 6, 0])
+    np.testing.assert_allclose(motors.torques(model), [7 + 6, 0])
     assert fields.has(model, "dry_friction")
     assert not fields.has(model, "dry_friction:b")  # its control has no limits
 
@@ -110,10 +110,28 @@ def test_a_control_period_is_the_time_step():
     assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
 
 
+def test_each_stands_for_every_element_that_a_value_changes():
+    model = plain(CHEETAH)
+    springs = fields.expanded(model, ["gravity", "joint_stiffness:each"])
+    assert springs == [
+        "gravity",
+        *(
+            f"joint_stiffness:{leg}{x}"
+            for leg in "bf"
+            for x in ("thigh", "shin", "foot")
+        ),
+    ]
+    nothing = ["joint_friction:each"]
+    assert fields.expanded(model, nothing) == nothing
+    with pytest.raises(ConfigError, match="gravity has no elements"):
+        fields.expanded(model, ["gravity:each"])
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("joint_friction:each", "zero in this model.*choose from gravity"),
         ("gravty", "field 'gravty' is unknown; choose from gravity, friction"),
         ("gravity:torso", "gravity has no elements"),
         ("body_mass:tail", "no body of that name; choose from world, torso"),

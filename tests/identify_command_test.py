@@ -11,8 +11,9 @@ from experiments import identify as command
 from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import gaps, identify, log_noise, simulator_file, worlds
+from h2o_jax.sim import gaps, log_noise, simulator_file, worlds
 from h2o_jax.sim.fields import Value
+from h2o_jax.sim.fit_plan import Fitting
 from tests.commands import call
 from tests.worlds import CHEETAH, recorded
 
@@ -86,7 +87,7 @@ def test_a_short_log_is_refused(log, tmp_path, monkeypatch):
 def test_the_flags_are_those_of_its_records():
     flags = Flags(*sys.modules[command.main.__module__].SETTINGS)
     flags.parse(["prog"])
-    assert flags.of(identify.Fitting) == identify.Fitting()
+    assert flags.of(Fitting) == Fitting()
 
 
 def test_gravity_that_stands_in_for_something_is_said():

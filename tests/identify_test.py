@@ -10,6 +10,7 @@ from experiments import identify as command
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
     fields,
+    fit_plan,
     fitting,
     gaps,
     identify,
@@ -19,13 +20,13 @@ from h2o_jax.sim import (
     telling,
     windows,
 )
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.robot import scripted_operator
 from tests.worlds import CHEETAH, WALKER, recorded
 
+_LEG = ("thigh", "shin", "foot")
 ROBOT = tasks.get("wheel_legged_stand")
-FEW = identify.Fitting(
-    fields=("gravity", "friction"), windows=200, long_windows=100, starts=2
-)
+FEW = Fitting(fields=("gravity", "friction"), windows=200, long_windows=100, starts=2)
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +63,17 @@ def test_gravity_and_friction_come_back(log):
 
 def test_default_fields_are_those_that_the_model_has():
     model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
-    chosen = identify._of_model(identify.Fitting(), model).fields
+    chosen = fit_plan.of_model(Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
-    named = dataclasses.replace(identify.Fitting(), fields=("joint_damping",))
+    named = dataclasses.replace(Fitting(), fields=("joint_damping",))
     with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
-        identify._of_model(named, model)
+        fit_plan.of_model(named, model)
 
 
 def test_no_fields_are_the_default_ones(log):
     model = fitting.Predictor(CHEETAH, (), "modern", 1).model
-    usual, none = identify.Fitting(), dataclasses.replace(FEW, fields=())
-    assert identify._of_model(none, model).fields == tuple(
+    usual, none = Fitting(), dataclasses.replace(FEW, fields=())
+    assert fit_plan.of_model(none, model).fields == tuple(
         name for name in usual.fields if fields.has(model, name)
     )
 
@@ -130,7 +131,7 @@ def test_a_latency_is_profiled():
 def test_a_latency_behind_dry_friction_is_found():
     """Of the balancing robot's default fields; an ideal simulator has neither."""
     log = scripted_operator.record(ROBOT, 4000, pairing="realigned").transition
-    how = identify.Fitting(windows=200, long_windows=200, starts=1)
+    how = Fitting(windows=200, long_windows=200, starts=1)
     result = identify.identify(ROBOT, gaps.parse("idealised"), log, how, threads=1)
     assert values(result)["latency"] == 2 and result.latency.alike == (2,)
     # Of the 6 N m of its motors; a mass that is told from torques alone has no unit.
@@ -168,6 +169,32 @@ def test_noise_on_actions_is_told_from_none(log):
     noisy = found("none", recorded("joint_noise:0.1"), **how)
     assert noisy.action_noise == pytest.approx(0.1, rel=0.2)
     assert "action_noise" in found("none", log, **how).left_alone
+
+
+def test_noise_that_the_simulator_has_and_the_log_has_not_is_taken_out(log):
+    how = {"fields": ("gravity", "action_noise"), "starts": 1, "long_windows": 0}
+    result = found("joint_noise:1", log, **how)
+    # Predictions are without noise and were right before: what is mended is not shown.
+    assert values(result)["action_noise"] == 0 and result.better
+    alike = found("joint_noise:0.1", recorded("joint_noise:0.1"), **how)
+    assert values(alike)["action_noise"] == pytest.approx(0.1, rel=0.2)
+
+
+def test_each_part_of_a_robot_is_fitted_by_itself(log):
+    result = found("small_thigh:0.5", log, fields=("body_mass:each",), starts=1)
+    assert [x.name for x in result.values] == [
+        f"body_mass:{body}"
+        for body in ("torso", *(f"{leg}{x}" for leg in "bf" for x in _LEG))
+    ]
+    # Half as wide and long, at 14 kg in all.
+    assert values(result)["body_mass:torso"] == pytest.approx(0.81, rel=0.15)
+    assert result.judged.after[1] < 0.3 * result.judged.before[1]
+
+
+def test_a_joints_range_comes_back(log):
+    fields = ("joint_range:bthigh", "joint_range:fthigh")
+    result = found("broken_thigh:0.5", log, fields=fields, starts=1)
+    assert [*values(result).values()] == pytest.approx([2, 2], rel=0.01)
 
 
 def test_noise_of_sensors_is_measured(log, monkeypatch):

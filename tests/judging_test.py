@@ -14,7 +14,7 @@ from experiments.judging import Judging
 from experiments.reporting import evaluated
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import worlds
-from h2o_jax.sim.identify import Fitting
+from h2o_jax.sim.fit_plan import Fitting
 from tests.commands import TINY, call, experiment_of, write_log
 from tests.robots import arm
 

@@ -16,12 +16,14 @@ from h2o_jax.sim import (
     identify,
     lessons,
     models,
+    motors,
     replay_log,
     rollout,
     tasks,
     windows,
     worlds,
 )
+from h2o_jax.sim.fit_plan import Fitting
 from tests.corrections import constant
 
 POLE = """<mujoco><option timestep="0.002"/><worldbody><body name="cart">
@@ -116,7 +118,7 @@ def test_a_shuffled_log_tells_nothing_of_a_simulator_with_latency(pole):
         residuals.learn(Mending(task, dataset(log), threads=1), LATE)
     with pytest.raises(DatasetError, match="no row of the log has 2 rows of its epis"):
         audit.audit(task, [LATE], log, threads=1)
-    how = identify.Fitting(fields=("gravity", "body_mass"))
+    how = Fitting(fields=("gravity", "body_mass"))
     with pytest.raises(DatasetError, match="fewer than 200 rows of the log have 2 ro"):
         identify.identify(task, LATE, log, how, threads=1)
 
@@ -149,9 +151,9 @@ def test_missing_rows_of_a_long_episode_change_little(pole, missing):
 
 
 def test_a_joint_limits_what_its_motors_exert(pole):
-    weak = fields.torques(models.compile_model(pole('actuatorfrcrange="-5 5"')))
+    weak = motors.torques(models.compile_model(pole('actuatorfrcrange="-5 5"')))
     np.testing.assert_allclose(weak, [6, 5])  # gear 3 x 2 N; 5 N m of 500 x 2
-    np.testing.assert_allclose(fields.torques(models.compile_model(pole())), [6, 1000])
+    np.testing.assert_allclose(motors.torques(models.compile_model(pole())), [6, 1000])
 
 
 def test_motors_without_a_joint_or_a_name_may_be_named(pole):

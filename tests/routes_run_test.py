@@ -8,7 +8,7 @@ import pytest
 
 from experiments import cached, export, policies, run, run_folder
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.sim.identify import Fitting
+from h2o_jax.sim.fit_plan import Fitting
 from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile", "quick_fit")

@@ -1,6 +1,7 @@
 """What --simulator leads to: identified, corrected, or left as it is."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -16,14 +17,15 @@ from experiments.runs import grid
 from experiments.training import Simulator
 from h2o_jax.data import datasets
 from h2o_jax.errors import CheckpointError
-from h2o_jax.sim import gaps, identify, tasks
+from h2o_jax.sim import audit, fit_plan, gaps, identify, tasks
 from h2o_jax.sim.audit import rules
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.identified import Judged
-from h2o_jax.sim.identify import Fitting
 from tests.commands import write_log
 from tests.corrections import constant
 
 QUICK = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
+PARTS = dataclasses.replace(QUICK, fields=("body_mass:each",), bounds=(0.02, 50.0))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def log(tmp_path_factory):
 
 @pytest.fixture
 def prepare(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(cached, "Fitting", lambda: QUICK)
+    monkeypatch.setattr(mending, "Fitting", lambda: QUICK)
+    monkeypatch.setattr(fit_plan, "PARTS", PARTS)
 
     def call(simulator, *given, **settings):
         experiment = experiment_of(simulator, *given, **settings)
@@ -84,7 +87,7 @@ def test_an_identified_simulator_has_the_logs_gravity_and_is_kept(
 def test_a_latency_is_found_by_the_audits_own_advice(tmp_path, monkeypatch):
     """A log whose commands came two steps late; the fields are not named."""
     late = dataclasses.replace(QUICK, fields=(*QUICK.fields, "latency"))
-    monkeypatch.setattr(cached, "Fitting", lambda: late)
+    monkeypatch.setattr(mending, "Fitting", lambda: late)
     assert "latency" in Fitting().fields
     path = write_log(tmp_path / "log.hdf5", rows=700, gap="latency:2")
     log = datasets.load(str(path), obs_dim=11, action_dim=3)
@@ -99,20 +102,21 @@ def test_what_does_not_help_is_not_used_which_is_kept_too(
     prepare, tmp_path, monkeypatch, capsys
 ):
     wrong, fit = gaps.parse("gravity:2"), identify.identify
+    named = {"fields": ("gravity",)}
 
     def useless(*given):
         return fit(*given)._replace(judged=Judged({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.6}))
 
     with monkeypatch.context() as patch:
         patch.setattr(identify, "identify", useless)
-        assert prepare("identified", "gravity:2")[0] == Simulator(wrong)
+        assert prepare("identified", "gravity:2", **named)[0] == Simulator(wrong)
     waiting = "identify  gravity:2: fitting its fields to the log"
     said = "identify  gravity:2: not better on held-out episodes, not used; see "
     printed = capsys.readouterr().out
     assert waiting in printed and said in printed
     with monkeypatch.context() as patch:
         patch.setattr(identify, "identify", pytest.fail)
-        simulators = prepare("identified", "gravity:2", randomise=True)
+        simulators = prepare("identified", "gravity:2", randomise=True, **named)
     assert simulators[0] == Simulator(wrong)
     printed = capsys.readouterr().out
     assert said in printed and "randomise gravity:2: no intervals" in printed
@@ -128,7 +132,7 @@ def test_what_does_not_help_is_not_used_which_is_kept_too(
     (file,) = (tmp_path / "cache").iterdir()
     file.write_text("[fields]\ngravity = 0.5\n")
     with pytest.raises(CheckpointError, match="no fit of this version; remove it"):
-        prepare("identified", "gravity:2")
+        prepare("identified", "gravity:2", **named)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +151,9 @@ def test_a_fit_is_better_somewhere_and_worse_nowhere(before, after, better):
 
 def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
     how = dataclasses.replace(QUICK, bounds=(0.8, 2.0), evaluations=1)
-    monkeypatch.setattr(cached, "Fitting", lambda: how)
+    monkeypatch.setattr(mending, "Fitting", lambda: how)
     for _ in range(2):  # fitted, and read again
-        prepare("identified", "gravity:2")
+        prepare("identified", "gravity:2", fields=("gravity",))
         printed = capsys.readouterr().out
         assert "; gravity at a bound, which taints all" in printed
 
@@ -170,7 +174,7 @@ def test_one_log_read_in_two_ways_is_fitted_twice(log, tmp_path):
     assert halved.sha256 == log.sha256
     experiment, gap = experiment_of("identified", "gravity:2"), gaps.parse("gravity:2")
     places = {
-        cached.fitted_place(mending.of(experiment, one, tmp_path, 1), gap)
+        cached.fitted_place(mending.of(experiment, one, tmp_path, 1), gap, QUICK)
         for one in (log, halved)
     }
     assert len(places) == 2
@@ -207,10 +211,32 @@ def test_the_queue_is_as_long_as_any_mended_simulators():
     assert build.worlds(experiment, *given).sim.latency == 4
 
 
+def test_where_the_whole_robot_explains_nothing_its_parts_do(prepare, capsys):
+    """A thigh of twice the width has some four times its mass."""
+    right, _ = prepare("auto", "big_thigh:2")
+    found = {x.name: x.value for x in gaps.from_file(right.gap)}
+    assert found["body_mass:thigh"] == pytest.approx(0.22, rel=0.15)
+    assert found["body_mass:leg"] == pytest.approx(1, rel=0.15)
+    assert right.right and right.residual is None
+    assert "fitting those of each part" in capsys.readouterr().out
+
+
+def test_parts_that_explain_a_little_are_not_used(prepare, capsys):
+    """Dry friction is none of the fields that are fitted here."""
+    wrong, _ = prepare("identified", "flexible_thigh:2")
+    assert not any(":" in x.name for x in gaps.from_file(wrong.gap))
+
+
+def test_fields_that_are_named_are_all_that_is_fitted(prepare, capsys):
+    named, _ = prepare("identified", "big_thigh:2", fields=("gravity",))
+    assert "each part" not in capsys.readouterr().out and not named.right
+
+
 @pytest.mark.parametrize(
     ("verdicts", "fits", "corrects", "right"),
     [
-        (["identify", "residual"], 1, 1, False),
+        (["identify", "residual", "residual"], 2, 1, False),
+        (["identify", "residual", "as it is"], 2, 0, True),
         (["identify", "as it is"], 1, 0, True),
         (["as it is"], 0, 0, True),
         (["residual"], 0, 1, False),
@@ -224,9 +250,11 @@ def test_auto_does_what_the_audit_says(
     left, asked = iter(verdicts), []
 
     def audited(needs, gap):
-        return rules.Verdict("uniform", "", next(left), "")
+        verdict = rules.Verdict("uniform", "", next(left), "")
+        errors = types.SimpleNamespace(score=0.4 ** len(asked))
+        return audit.Candidate(gaps.to_text(gap), errors, verdict)
 
-    def fitted(needs, gap, begins):
+    def fitted(needs, gap, how, begins):
         asked.append("fit")
         return gaps.parse("gravity:1.1"), ""
 

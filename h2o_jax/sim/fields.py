@@ -1,6 +1,7 @@
 """Physical fields of a simulator that a log can be asked about, one record each.
 
-A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one. Most
+A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one;
+`body_mass:each` stands for one field per body. Most
 are scales of a compiled model, 1 where nothing is changed; `dry_friction` is added, as
 no scale of nothing is friction; `latency` and `action_noise` set the interface between
 policy and physics instead.
@@ -17,6 +18,7 @@ import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
+from h2o_jax.sim import motors
 from h2o_jax.sim.interface import Interface
 
 
@@ -61,22 +63,6 @@ class Field:
         return 0.0 if self.interface or self.unit else 1.0
 
 
-def torques(model: mujoco.MjModel) -> np.ndarray:
-    """`[nv]` largest torque, N m or N, that motors exert on each degree of freedom."""
-    largest = np.zeros(model.nv)
-    on_joints = model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT
-    for i in np.flatnonzero(on_joints):
-        force = np.abs(model.actuator_gainprm[i, 0] * model.actuator_ctrlrange[i]).max()
-        if model.actuator_forcelimited[i]:
-            force = min(force, np.abs(model.actuator_forcerange[i]).max())
-        dof = model.jnt_dofadr[model.actuator_trnid[i, 0]]
-        largest[dof] += np.abs(model.actuator_gear[i, 0]) * force
-    limited = np.flatnonzero(model.jnt_actfrclimited)
-    dofs, limits = model.jnt_dofadr[limited], model.jnt_actfrcrange[limited]
-    largest[dofs] = np.minimum(largest[dofs], np.abs(limits).max(axis=1))
-    return largest
-
-
 ALL = (
     Field("gravity", "gravity", ("opt.gravity",)),
     Field("friction", "contact friction, of a geom", ("geom_friction",), "geom"),
@@ -97,13 +83,14 @@ ALL = (
     Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
     Field("joint_armature", "rotor inertia, of a joint", ("dof_armature",), "joint"),
     Field("joint_friction", "dry friction, of a joint", ("dof_frictionloss",), "joint"),
+    Field("joint_range", "both limits, of a joint", ("jnt_range",), "joint"),
     Field(
         "dry_friction",
         "dry friction that is added, as a share of the motors' largest torque, of a "
         "joint with a motor",
         ("dof_frictionloss",),
         "joint",
-        unit=torques,
+        unit=motors.torques,
         typical=0.05,
     ),
     Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
@@ -125,6 +112,8 @@ FIELDS: dict[str, Field] = {field.name: field for field in ALL}
 
 LARGEST = 1000.0
 """Largest value of any field."""
+EACH = "each"
+"""In place of an element: one field for each that the model has."""
 
 
 def find(name: str) -> Field:
@@ -169,6 +158,23 @@ def has(model: mujoco.MjModel, name: str) -> bool:
         return True
     changed = field.unit(model) if field.unit else _read(model, field.arrays[0])
     return bool(np.any(changed[_rows(model, name)]))
+
+
+def expanded(model: mujoco.MjModel, names: Iterable[str]) -> list[str]:
+    """Field names without `EACH`: in place of it, every element that a value changes.
+
+    Where there is none, the name stays, for `check_model` to refuse.
+    """
+    result = []
+    for name in names:
+        kind, _, element = name.partition(":")
+        every = [name]
+        if element == EACH:
+            elements = filter(None, _elements(model, find(name).elements))
+            each = [f"{kind}:{x}" for x in elements]
+            every = [x for x in each if has(model, x)] or every
+        result += every
+    return result
 
 
 def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
@@ -254,8 +260,8 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
     Raises:
         ConfigError: the model has no such element; names those that it has.
     """
-    field, (_, colon, element) = find(name), name.partition(":")
-    if not colon:
+    field, (_, _, element) = find(name), name.partition(":")
+    if element in ("", EACH):
         return ...
     names = _elements(model, field.elements)
     if element not in names:

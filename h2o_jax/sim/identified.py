@@ -10,6 +10,9 @@ from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.latencies import Latency
 
+_ROUNDING = 1e-3
+"""Difference of two errors that says nothing."""
+
 
 class Judged(NamedTuple):
     """Error on held-out episodes, in std of the log's change."""
@@ -21,8 +24,16 @@ class Judged(NamedTuple):
     @property
     def better(self) -> bool:
         """Better after some number of steps, and worse after none."""
-        gains = [self.before[steps] - self.after[steps] for steps in self.before]
-        return any(x > 0 for x in gains) and all(x >= 0 for x in gains)
+        return any(x > 0 for x in self._gains) and all(x >= 0 for x in self._gains)
+
+    @property
+    def as_good(self) -> bool:
+        """Worse after no number of steps, by more than rounding of right values."""
+        return bool(self.before) and all(x >= -_ROUNDING for x in self._gains)
+
+    @property
+    def _gains(self) -> list[float]:
+        return [self.before[steps] - self.after[steps] for steps in self.before]
 
 
 class Identified(NamedTuple):
@@ -46,6 +57,12 @@ class Identified(NamedTuple):
     judged: Judged
     episodes: tuple[int, int]
     """Fitted, and held out."""
+
+    @property
+    def better(self) -> bool:
+        """Whether it is worth using: predictions, without noise, do not show noise."""
+        told = self.action_noise is not None
+        return self.judged.better or (told and self.judged.as_good)
 
     @property
     def at_bound(self) -> list[str]:

@@ -4,16 +4,13 @@ One step first, from several starts; then windows of several steps from the best
 the log cannot tell is left alone and named; see `fields`, `fitting` and `log_noise`.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import mujoco
-
-from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.settings import OPEN_UNIT, at_least, setting
+from h2o_jax.errors import DatasetError
 from h2o_jax.sim import (
     fields,
+    fit_plan,
     fitting,
     identified,
     latencies,
@@ -22,6 +19,7 @@ from h2o_jax.sim import (
     telling,
     windows,
 )
+from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identified import Identified, Judged
@@ -35,48 +33,6 @@ HORIZONS = (1, 10)
 """Steps at which simulators are judged."""
 _COARSE = 1e-4
 """Tolerance of the fits that only choose a start."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Fitting:
-    """How fields are fitted."""
-
-    fields: tuple[str, ...] = setting(
-        (
-            "gravity",
-            "friction",
-            "body_mass",
-            "joint_damping",
-            "dry_friction",
-            "control_period",
-            "latency",
-        ),
-        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
-        "body, joint, geom or actuator; the default ones, or none named, as far as the "
-        "model has them. "
-        "Fields: " + ", ".join(fields.FIELDS) + ".",
-    )
-    bounds: tuple[float, float] = setting(
-        (0.1, 5.0),
-        "LOW:HIGH of every scale, relative to --gap; of dry_friction relative to 0.05.",
-    )
-    windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
-    long_windows: int = setting(
-        400,
-        "Windows of --long_steps, which the values come from; 0: none.",
-        at_least(0),
-    )
-    long_steps: int = setting(5, "Steps of the long windows.", at_least(2))
-    starts: int = setting(
-        3, "Starts: the simulator of --gap, then random ones.", at_least(1)
-    )
-    evaluations: int = setting(
-        20, "Most evaluations of each fit, derivatives apart.", at_least(1)
-    )
-    held_out: float = setting(
-        0.1, "Share of the episodes that only judge the result.", OPEN_UNIT
-    )
-    fit_seed: int = setting(0, "Seed of windows, episodes and starts.", at_least(0))
 
 
 def identify(
@@ -101,9 +57,9 @@ def identify(
         ConfigError: the simulator does not have a field, or all of them are silent.
         DatasetError: the log has too few rows, or they do not follow each other.
     """
-    _check(how)
+    fit_plan.check(how)
     predict = Predictor(task, start, inertia, threads)
-    how = _of_model(how, predict.model)
+    how = fit_plan.of_model(how, predict.model)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
     late = "latency" in how.fields and _follow(rows, max(latencies.LAGS))
     lead = max(latencies.LAGS) if late else predict.latency
@@ -116,29 +72,9 @@ def identify(
     return _Search(predict, rows, how, lead, late).run()
 
 
-def _of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
-    """The default fields as far as a model has them; others it must have."""
-    usual = Fitting().fields
-    asked = how.fields or usual
-    chosen = [x for x in asked if asked != usual or fields.has(model, x)]
-    fields.check_model(model, chosen)
-    return dataclasses.replace(how, fields=tuple(chosen))
-
-
 def _follow(rows: Rows, lead: int) -> bool:
     """Whether enough rows have others before them, whose commands may still wait."""
     return len(rows.pick(windows.LEAST, 1, 0, lead=lead).first) == windows.LEAST
-
-
-def _check(how: Fitting) -> None:
-    low, high = how.bounds
-    most = fields.LARGEST
-    if not (0 < low < 1 < high <= most):
-        raise ConfigError(
-            f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {most:g}"
-        )
-    if len(set(how.fields)) < len(how.fields):
-        raise ConfigError(f"--fields={','.join(how.fields)}: give each field once")
 
 
 class _Search(NamedTuple):
@@ -223,7 +159,7 @@ class _Search(NamedTuple):
             return None
         std = log_noise.of_actions(self.predict, self.rows, known)
         if std is None:
-            left["action_noise"] = "none is seen above the simulator's other errors"
+            left["action_noise"] = "the simulator's other errors would hide it"
         return std
 
     def fits(

@@ -83,6 +83,9 @@ def of_actions(
 ) -> float | None:
     """Standard deviation of the noise on actions; None where the log cannot tell.
 
+    It is none where it is too small to be told from the simulator's other errors, while
+    as much noise as the simulator has would be seen above them.
+
     Noise on actions moves the successor only in the directions in which actions do, and
     sensors' noise in all: the latter is measured across, and subtracted. Actions near
     the ends of their range, which clipping makes one-sided, are left out.
@@ -118,7 +121,9 @@ def of_actions(
         return None
     # Medians, as contacts make outliers; a normal's mean square is 2.2 medians.
     total, rest = (2.198 * np.median(x[inside]) for x in (np.square(pushed), other))
-    return float(np.sqrt(total - rest)) if total > 4 * rest and total > 1e-6 else None
+    if total > 4 * rest and total > 1e-6:
+        return float(np.sqrt(total - rest))
+    return 0.0 if predict.action_noise > 2 * np.sqrt(total) else None
 
 
 def _error(predict: Predictor, windows: Windows, values: Mapping[str, float]) -> Array:

@@ -43,6 +43,22 @@ def clip(actions: Array) -> Array:
     return np.minimum(np.maximum(actions, -1.0), 1.0)
 
 
+def torques(model: mujoco.MjModel) -> np.ndarray:
+    """`[nv]` largest torque, N m or N, that motors exert on each degree of freedom."""
+    largest = np.zeros(model.nv)
+    on_joints = model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT
+    for i in np.flatnonzero(on_joints):
+        force = np.abs(model.actuator_gainprm[i, 0] * model.actuator_ctrlrange[i]).max()
+        if model.actuator_forcelimited[i]:
+            force = min(force, np.abs(model.actuator_forcerange[i]).max())
+        dof = model.jnt_dofadr[model.actuator_trnid[i, 0]]
+        largest[dof] += np.abs(model.actuator_gear[i, 0]) * force
+    limited = np.flatnonzero(model.jnt_actfrclimited)
+    dofs, limits = model.jnt_dofadr[limited], model.jnt_actfrcrange[limited]
+    largest[dofs] = np.minimum(largest[dofs], np.abs(limits).max(axis=1))
+    return largest
+
+
 def check(model: mujoco.MjModel, action_dim: int) -> None:
     """Makes sure that actions can be mapped onto a model's motors.
 

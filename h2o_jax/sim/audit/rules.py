@@ -100,8 +100,9 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
         "together",
     ),
     "noise": (
-        "residual",
-        "it sees what was simulated, so that it takes out what the simulator added",
+        "identify",
+        "the log tells how much noise actions have; what else the simulator adds is "
+        "left to a residual, which sees what was simulated",
     ),
     "local": (
         "identify",

@@ -1,0 +1,98 @@
+"""Which fields of a simulator are fitted to a log, and how."""
+
+import dataclasses
+
+import mujoco
+
+from h2o_jax.errors import ConfigError
+from h2o_jax.settings import OPEN_UNIT, at_least, setting
+from h2o_jax.sim import fields, windows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How fields are fitted."""
+
+    fields: tuple[str, ...] = setting(
+        (
+            "gravity",
+            "friction",
+            "body_mass",
+            "joint_damping",
+            "dry_friction",
+            "control_period",
+            "latency",
+            "action_noise",
+        ),
+        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
+        "body, joint, geom or actuator, or FIELD:each for each of them by itself; the "
+        "default ones, or none named, as far as the model has them. "
+        "Fields: " + ", ".join(fields.FIELDS) + ".",
+    )
+    bounds: tuple[float, float] = setting(
+        (0.1, 5.0),
+        "LOW:HIGH of every scale, relative to --gap; of dry_friction relative to 0.05.",
+    )
+    windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
+    long_windows: int = setting(
+        400,
+        "Windows of --long_steps, which the values come from; 0: none.",
+        at_least(0),
+    )
+    long_steps: int = setting(5, "Steps of the long windows.", at_least(2))
+    starts: int = setting(
+        3, "Starts: the simulator of --gap, then random ones.", at_least(1)
+    )
+    evaluations: int = setting(
+        20, "Most evaluations of each fit, derivatives apart.", at_least(1)
+    )
+    held_out: float = setting(
+        0.1, "Share of the episodes that only judge the result.", OPEN_UNIT
+    )
+    fit_seed: int = setting(0, "Seed of windows, episodes and starts.", at_least(0))
+
+
+PARTS = Fitting(
+    fields=(
+        "body_mass:each",
+        "body_inertia:each",
+        "joint_range:each",
+        "friction",
+        "joint_damping",
+        "dry_friction",
+        "gravity",
+        "control_period",
+        "latency",
+        "action_noise",
+    ),
+    bounds=(0.02, 50.0),
+    starts=1,
+)
+"""Each part of the robot by itself, which may be a wrong one of many right ones."""
+
+
+def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
+    """The fields of a standard set as far as a model has them; others it must have."""
+    usual = Fitting().fields
+    asked = how.fields or usual
+    standard = asked in (usual, PARTS.fields)
+    chosen = [x for x in asked if not standard or fields.has(model, x)]
+    chosen = fields.expanded(model, chosen)
+    fields.check_model(model, chosen)
+    return dataclasses.replace(how, fields=tuple(chosen))
+
+
+def check(how: Fitting) -> None:
+    """Makes sure that bounds surround 1, and that no field is named twice.
+
+    Raises:
+        ConfigError: in one line, the flag, the finding and the fix.
+    """
+    low, high = how.bounds
+    most = fields.LARGEST
+    if not (0 < low < 1 < high <= most):
+        raise ConfigError(
+            f"--bounds={low:g}:{high:g}: give 0 < LOW < 1 < HIGH <= {most:g}"
+        )
+    if len(set(how.fields)) < len(how.fields):
+        raise ConfigError(f"--fields={','.join(how.fields)}: give each field once")
