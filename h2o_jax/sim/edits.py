@@ -32,6 +32,17 @@ def friction_but_floor(spec: mujoco.MjSpec, factor: float) -> None:
             geom.friction = factor * np.asarray(geom.friction)
 
 
+def scale(kind: str, field: str, *names: str) -> Edit:
+    """Multiplies a field of elements: `scale("joint", "range", "thigh_joint")`."""
+
+    def edit(spec: mujoco.MjSpec, factor: float) -> None:
+        for name in names:
+            element = getattr(spec, kind)(name)
+            setattr(element, field, factor * np.asarray(getattr(element, field)))
+
+    return edit
+
+
 def geom_size(*geoms: str, entries: slice) -> Edit:
     """Sizes of capsules: their radius (entry 0), their half-length (entry 1)."""
 
@@ -40,26 +51,6 @@ def geom_size(*geoms: str, entries: slice) -> Edit:
             size = np.array(spec.geom(name).size)
             size[entries] *= factor
             spec.geom(name).size = size
-
-    return edit
-
-
-def capsule_ends(*geoms: str) -> Edit:
-    """End points of capsules that the XML gives by `fromto`, in the body's frame."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in geoms:
-            spec.geom(name).fromto = factor * np.asarray(spec.geom(name).fromto)
-
-    return edit
-
-
-def joint_range(*joints: str) -> Edit:
-    """Both limits of joints."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            spec.joint(name).range = factor * np.asarray(spec.joint(name).range)
 
     return edit
 
@@ -84,35 +75,6 @@ def control_range(*joints: str) -> Edit:
         for motor in spec.actuators:
             if motor.target in joints:
                 motor.ctrlrange = factor * np.asarray(motor.ctrlrange)
-
-    return edit
-
-
-def joint_stiffness(*joints: str) -> Edit:
-    """Stiffness of the springs of joints; contacts are not changed."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            spec.joint(name).stiffness = factor * np.asarray(spec.joint(name).stiffness)
-
-    return edit
-
-
-def joint_friction(*joints: str) -> Edit:
-    """Dry friction of joints, N m."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        for name in joints:
-            spec.joint(name).frictionloss *= factor
-
-    return edit
-
-
-def numeric(name: str) -> Edit:
-    """A custom number of the model, such as the spread of its initial states."""
-
-    def edit(spec: mujoco.MjSpec, factor: float) -> None:
-        spec.numeric(name).data = factor * np.asarray(spec.numeric(name).data)
 
     return edit
 
@@ -148,7 +110,7 @@ def both(first: Edit, second: Edit) -> Edit:
 
 def shorten_cheetah(spec: mujoco.MjSpec, factor: float) -> None:
     """Length of the torso; the legs move along, and the head stays 0.1 m ahead."""
-    capsule_ends("torso")(spec, factor)
+    scale("geom", "fromto", "torso")(spec, factor)
     for leg in ("bthigh", "fthigh"):
         spec.body(leg).pos = np.asarray(spec.body(leg).pos) * (factor, 1.0, 1.0)
     spec.geom("head").pos = (factor * 0.5 + 0.1, 0.0, 0.1)

@@ -58,19 +58,20 @@ _THIGH_SIZE: Mapping[str, Edit] = {
     "hopper": edits.geom_size("thigh_geom", entries=slice(0, 1)),
 }
 _THIGH_RANGE: Mapping[str, Edit] = {
-    "halfcheetah": edits.joint_range("bthigh", "fthigh"),
-    "walker2d": edits.joint_range(*_WALKER_THIGHS),
-    "hopper": edits.joint_range("thigh_joint"),
+    "halfcheetah": edits.scale("joint", "range", "bthigh", "fthigh"),
+    "walker2d": edits.scale("joint", "range", *_WALKER_THIGHS),
+    "hopper": edits.scale("joint", "range", "thigh_joint"),
 }
 _THIGH_RANGE_AND_MOTORS: Mapping[str, Edit] = {
     "walker2d": edits.both(
-        edits.joint_range(*_WALKER_THIGHS), edits.control_range(*_WALKER_THIGHS)
+        edits.scale("joint", "range", *_WALKER_THIGHS),
+        edits.control_range(*_WALKER_THIGHS),
     ),
 }
 _FOOT_RANGE: Mapping[str, Edit] = {
-    "halfcheetah": edits.joint_range("bfoot", "ffoot"),
-    "walker2d": edits.joint_range("foot_joint", "foot_left_joint"),
-    "hopper": edits.joint_range("foot_joint"),
+    "halfcheetah": edits.scale("joint", "range", "bfoot", "ffoot"),
+    "walker2d": edits.scale("joint", "range", "foot_joint", "foot_left_joint"),
+    "hopper": edits.scale("joint", "range", "foot_joint"),
 }
 
 
@@ -115,13 +116,13 @@ ALL = (
         "long_torso",
         "length of the torso",
         4.0,
-        {"halfcheetah": edits.capsule_ends("torso")},
+        {"halfcheetah": edits.scale("geom", "fromto", "torso")},
     ),
     Gap(
         "soft_feet",
         "springs of the foot joints",
         0.0,
-        {"halfcheetah": edits.joint_stiffness("bfoot", "ffoot")},
+        {"halfcheetah": edits.scale("joint", "stiffness", "bfoot", "ffoot")},
         lowest=0.0,
     ),
     Gap("foot_range", "range of the foot joints", 0.5, _FOOT_RANGE),
@@ -129,15 +130,20 @@ ALL = (
         "leg_range",
         "range of the knee",
         0.5,
-        {"hopper": edits.joint_range("leg_joint")},
+        {"hopper": edits.scale("joint", "range", "leg_joint")},
     ),
-    Gap("hip_range", "range of the hips", 0.5, {"ant": edits.joint_range(*_HIPS)}),
+    Gap(
+        "hip_range",
+        "range of the hips",
+        0.5,
+        {"ant": edits.scale("joint", "range", *_HIPS)},
+    ),
     Gap("ankle_range", "span of the ankles", 0.5, {"ant": edits.joint_span(*_ANKLES)}),
     Gap(
         "back_thigh_range",
         "range of the back thigh's joint (OTDF's kinematic shift)",
         0.01,
-        {"halfcheetah": edits.joint_range("bthigh")},
+        {"halfcheetah": edits.scale("joint", "range", "bthigh")},
     ),
     Gap(
         "short_torso",
@@ -149,7 +155,7 @@ ALL = (
         "short_legs",
         "length of the lower legs",
         0.5,
-        {"ant": edits.capsule_ends(*_ANKLE_GEOMS)},
+        {"ant": edits.scale("geom", "fromto", *_ANKLE_GEOMS)},
     ),
     Gap(
         "idealised",
@@ -176,7 +182,7 @@ ALL = (
         "deadband",
         "dry friction of the axle (synthetic)",
         2.0,
-        {"wheel_legged": edits.joint_friction("wheels")},
+        {"wheel_legged": edits.scale("joint", "frictionloss", "wheels")},
         lowest=0.0,
         synthetic=True,
     ),
@@ -193,7 +199,7 @@ ALL = (
         "reset_spread",
         "spread of the first pitch and pitch rate (synthetic)",
         3.0,
-        {"wheel_legged": edits.numeric("reset_std")},
+        {"wheel_legged": edits.scale("numeric", "data", "reset_std")},
         lowest=0.0,
         synthetic=True,
     ),
