@@ -52,6 +52,11 @@ def with_next_action(log: Transition) -> Transition:
     return log._replace(a_t=xp.concatenate([a_t, xp.full_like(a_t[:1], xp.inf)]))
 
 
+def has_successor(rows: Transition) -> Any:
+    """`[...]` False at terminal rows whose successor was never logged."""
+    return ~((rows.s_t == rows.s_tm1).all(axis=-1) & (rows.discount_t == 0))
+
+
 class Scales(NamedTuple):
     """Per-dimension constants taken from the data when a run begins.
 

@@ -24,6 +24,7 @@ from h2o_jax.records import (
     Params,
     Scales,
     Transition,
+    has_successor,
     unit_scales,
     with_next_action,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Transition",
     "Update",
     "View",
+    "has_successor",
     "unit_scales",
     "with_next_action",
 ]

@@ -12,7 +12,7 @@ from experiments.reporting import figures, numbers
 from experiments.reporting.page import Figure, Missing, Section, Table
 from experiments.reporting.subject import Subject
 from h2o_jax import ratios
-from h2o_jax.types import Transition
+from h2o_jax.types import Transition, has_successor
 
 
 def _difference(logits: np.ndarray) -> np.ndarray:
@@ -68,20 +68,15 @@ def _real(subject: Subject) -> dict[str, tuple[Transition, str]]:
     """
     found = {}
     if subject.log is not None:
-        known = _with_successor(subject.log.transition), "the log, seen in training"
-        found = dict.fromkeys(_ODDS, known)
+        # No one learns of a row whose successor was never logged.
+        kept = has_successor(subject.log.transition)
+        log = jax.tree.map(lambda x: np.asarray(x)[kept], subject.log.transition)
+        found = dict.fromkeys(_ODDS, (log, "the log, seen in training"))
     if subject.experiment.knows_real:
         found[_RATIO] = subject.real, "fresh episodes"
     if not found:
         raise Missing(subject.why)
     return found
-
-
-def _with_successor(rows: Transition) -> Transition:
-    """Without terminal rows whose successor was never logged: no one learns of them."""
-    stands = np.all(np.asarray(rows.s_t) == np.asarray(rows.s_tm1), axis=-1)
-    kept = ~(stands & (np.asarray(rows.discount_t) == 0))
-    return jax.tree.map(lambda x: np.asarray(x)[kept], rows)
 
 
 def _shuffled(rows: Transition, count: int) -> Transition:

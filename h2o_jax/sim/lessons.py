@@ -10,7 +10,7 @@ from h2o_jax.sim import replay_log
 from h2o_jax.sim.gaps import Gaps, interface
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.tasks.task import Array, Task
-from h2o_jax.types import Transition
+from h2o_jax.types import Transition, has_successor
 
 MIN_ROWS = 500
 """Fewest rows whose states can be set exactly."""
@@ -68,11 +68,9 @@ def choose(
         )
     log = dataset.transition
     exact = _exact(task, log.s_tm1) & _exact(task, log.s_t)
-    # A terminal row without a successor of its own repeats its observation.
-    stands = (log.s_t == log.s_tm1).all(axis=1) & (np.asarray(log.discount_t) == 0)
     latency = interface(gaps, task.interface).latency
     rows = replay_log.starts(log, 1, latency)
-    rows = rows[(exact & ~stands)[rows]]
+    rows = rows[(exact & has_successor(log))[rows]]
     if len(rows) < MIN_ROWS:
         queue = f" and {latency} rows of their episode before them" if latency else ""
         raise DatasetError(

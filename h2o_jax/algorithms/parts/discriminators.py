@@ -4,7 +4,16 @@ import jax
 import jax.numpy as jnp
 
 from h2o_jax import ratios
-from h2o_jax.types import Domain, Loss, Metrics, Noise, Sizes, Transition, View
+from h2o_jax.types import (
+    Domain,
+    Loss,
+    Metrics,
+    Noise,
+    Sizes,
+    Transition,
+    View,
+    has_successor,
+)
 
 _LABELS: dict[Domain, int] = {"real": ratios.REAL, "sim": ratios.SIM}
 
@@ -30,7 +39,7 @@ def discriminator(rows: slice) -> Loss:
         metrics: Metrics = {}
         for domain, label in _LABELS.items():
             batch = view.batch[domain]
-            known = _successor_known(batch)
+            known = has_successor(batch).astype(jnp.float32)
             noisy = _perturb(batch, view, noise, domain)
             sa, sas = view.discriminator(noisy.s_tm1, noisy.a_tm1, noisy.s_t)
             for name, logits in (("sa", sa), ("sas", sas + sa)):
@@ -52,12 +61,6 @@ def _perturb(batch: Transition, view: View, noise: Noise, domain: Domain) -> Tra
         a_tm1=batch.a_tm1 + action_std * noise[f"{domain}_a_tm1"],
         s_t=batch.s_t + obs_std * noise[f"{domain}_s_t"],
     )
-
-
-def _successor_known(batch: Transition) -> jax.Array:
-    """`[n]` 0 for terminal rows whose successor was never logged, else 1."""
-    placeholder = jnp.all(batch.s_t == batch.s_tm1, axis=-1) & (batch.discount_t == 0)
-    return (~placeholder).astype(jnp.float32)
 
 
 def _log_ratio(view: View, domain: Domain) -> jax.Array:

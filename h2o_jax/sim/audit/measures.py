@@ -15,7 +15,7 @@ from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.replay_log import Prediction
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.world import World
-from h2o_jax.types import Transition
+from h2o_jax.types import Transition, has_successor
 
 BARS = (0.01, 0.05, 0.1, 0.25)
 """Errors below which rows are counted."""
@@ -111,9 +111,8 @@ def normalised(
     """
     last = first + prediction.s_t.shape[1] - 1
     s_tm1, s_t = (np.asarray(x, np.float64) for x in (log.s_tm1[first], log.s_t[last]))
-    ended = np.asarray(log.discount_t)[last] == 0
-    unknown = ended & (log.s_t[last] == log.s_tm1[last]).all(axis=1)
-    usable = prediction.exact & ~prediction.unstable.any(axis=1) & ~unknown
+    usable = prediction.exact & ~prediction.unstable.any(axis=1)
+    usable &= has_successor(log)[last]
     usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
     if unit is None:
         unit = structure.positive((s_t - s_tm1)[usable])
