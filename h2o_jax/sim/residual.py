@@ -12,6 +12,7 @@ lowers the reward.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -85,34 +86,32 @@ class Residual:
     pessimism: float = 0.0
     """What a step costs where members disagree up to the limit, in std of the log's
     rewards. It belongs to a use of the residual: no part of its file or digest."""
-    digest: str = dataclasses.field(init=False)
-    """SHA-256 of everything above but `pessimism`, in hex."""
-    _layers: list[tuple[Array, Array]] = dataclasses.field(init=False, repr=False)
-    """Weights `[K, 1, in, out]` and biases `[K, 1, 1, out]` of each layer."""
-    _scale: Array = dataclasses.field(init=False, repr=False)
-    """`[O + 1]` std of what is used; with `_mean`, from the networks' units."""
-    _mean: Array = dataclasses.field(init=False, repr=False)
-    """`[O + 1]`."""
-    _unit: Array = dataclasses.field(init=False, repr=False)
-    """`[O + 1]` from the networks' units to a share of the disagreement."""
 
-    def __post_init__(self) -> None:
-        """Names the content, and prepares what each call needs."""
-        names = self.arrays()
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything above but `pessimism`, in hex."""
         digest = hashlib.sha256(_text(self.about).encode())
-        for name, array in names.items():
+        for name, array in self.arrays().items():
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
-        object.__setattr__(self, "digest", digest.hexdigest())
-        layers = [
-            (w[:, None], b[:, None, None])
-            for w, b in zip(self.weights, self.biases, strict=True)
-        ]
-        object.__setattr__(self, "_layers", layers)
-        object.__setattr__(self, "_scale", self.output_std * self.used)
-        object.__setattr__(self, "_mean", self.output_mean * self.used)
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def _layers(self) -> list[tuple[Array, Array]]:
+        """Weights `[K, 1, in, out]` and biases `[K, 1, 1, out]` of each layer."""
+        pairs = zip(self.weights, self.biases, strict=True)
+        return [(w[:, None], b[:, None, None]) for w, b in pairs]
+
+    @functools.cached_property
+    def _scale_and_mean(self) -> tuple[Array, Array]:
+        """`[O + 1]` each, from the networks' units; zero in what is not used."""
+        return self.output_std * self.used, self.output_mean * self.used
+
+    @functools.cached_property
+    def _unit(self) -> Array:
+        """`[O + 1]` from the networks' units to a share of the disagreement."""
         unit = np.where(self.used > 0, self.output_std / self.change, 0.0)
-        object.__setattr__(self, "_unit", unit / max(1.0, self.used.sum()) ** 0.5)
+        return unit / max(1.0, self.used.sum()) ** 0.5
 
     @property
     def useful(self) -> bool:
@@ -171,9 +170,10 @@ class Residual:
                 y *= 0.5 + 0.5 * np.tanh(0.5 * y)
         y = y.reshape(len(y), blocks * _BLOCK, -1)[:, :k]
         y = np.minimum(np.maximum(y, -OUTPUT_LIMIT), OUTPUT_LIMIT).astype(np.float64)
-        mean = y.mean(axis=0)
         spread = y.std(axis=0) * self._unit
-        return mean * self._scale + self._mean, np.sqrt(np.square(spread).sum(axis=1))
+        scale, mean = self._scale_and_mean
+        answer = y.mean(axis=0) * scale + mean
+        return answer, np.sqrt(np.square(spread).sum(axis=1))
 
     def strayed(self, s_t: Array) -> Array:
         """Whether `s_t [k, O]` is further from the log's range than that is wide."""
@@ -261,12 +261,15 @@ def _from(header: dict[str, Any], arrays: dict[str, Array]) -> Residual:
         raise ValueError
     layers = range(header["layers"])
     fields: dict[str, Any] = {name: arrays[name] for name in _NAMES}
-    return Residual(
+    residual = Residual(
         about=header["about"],
         weights=tuple(arrays[f"weights_{i}"] for i in layers),
         biases=tuple(arrays[f"biases_{i}"] for i in layers),
         **{**fields, "limit": float(fields["limit"])},
     )
+    # Arrays that do not fit each other fail here, not in a simulation.
+    _ = residual.digest, residual._layers, residual._scale_and_mean, residual._unit
+    return residual
 
 
 def _text(about: Mapping[str, Any]) -> str:
