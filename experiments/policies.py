@@ -11,7 +11,7 @@ from experiments import checkpoints, health, run_folder, saving, simulate
 from experiments.run_folder import BEST, CHOSEN, LAST, POLICY
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
-from h2o_jax.networks import make_networks
+from h2o_jax.networks import family, make_networks
 from h2o_jax.types import Actor, ObsScales
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -202,7 +202,7 @@ def _saved(folder: pathlib.Path, which: str) -> Actor:
             raise CheckpointError(
                 f"{folder}: {which}: {name} is not finite or of other runs; do not use"
             )
-    networks = make_networks(**facts["policy"], policy=_family(arrays))
+    networks = make_networks(**facts["policy"], policy=family(arrays))
     policy = jax.eval_shape(networks.init["policy"], jax.random.key(0))
     scale = jax.ShapeDtypeStruct((networks.obs_dim,), np.float32)
     like = jax.tree.map(
@@ -216,11 +216,3 @@ def _saved(folder: pathlib.Path, which: str) -> Actor:
             f"{folder}: {which} is no policy of this run ({error}); do not use"
         ) from error
     return actors
-
-
-def _family(arrays: dict[str, np.ndarray]) -> str:
-    """Name of a policy's family in `networks.POLICIES`, told by its parameters."""
-    for part, family in (("log_std_scale", "tanh_gaussian"), ("log_std", "gaussian")):
-        if any(f"['{part}']" in name for name in arrays):
-            return family
-    return "deterministic"

@@ -1,7 +1,7 @@
 """Multilayer perceptrons for policy, critics, state value and discriminators."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -112,6 +112,14 @@ POLICIES: dict[str, tuple[type[nn.Module], Distribution]] = {
     "deterministic": (DeterministicPolicy, distributions.GAUSSIAN),
 }
 """Name -> the network, and the distribution whose parameters it computes."""
+
+
+def family(parameters: Iterable[str]) -> str:
+    """The name in `POLICIES` of a policy, told by its parameters' names or paths."""
+    paths = " ".join(parameters)
+    if "log_std_scale" in paths:
+        return "tanh_gaussian"
+    return "gaussian" if "log_std" in paths else "deterministic"
 
 
 class Discriminator(nn.Module):

@@ -15,6 +15,7 @@ from h2o_jax.networks import (
     EXPLORATION_LOG_STD,
     GAUSSIAN_LOG_STD_RANGE,
     LOG_STD_RANGE,
+    family,
 )
 from h2o_jax.types import Actor
 
@@ -37,7 +38,7 @@ def make(actors: Actor) -> Act:
     actor = jax.device_get(actors)
     params = actor.policy["params"]
     layers = _layers(params)
-    head, sample = _family(params)
+    head, sample = _FAMILIES[family(params)]
     mean_obs, std_obs = (x[:, None] for x in actor.scales)
 
     def act(obs: Array, noise: Array | None = None) -> Array:
@@ -64,7 +65,7 @@ def mode_layers(actor: Actor) -> list[tuple[Array, Array]]:
     """
     params = jax.device_get(actor).policy["params"]
     layers = [(np.asarray(x["kernel"]), np.asarray(x["bias"])) for x in _layers(params)]
-    if "log_std_scale" in params:  # the other half is the log-std
+    if family(params) == "tanh_gaussian":  # the other half is the log-std
         kernel, bias = layers[-1]
         layers[-1] = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]
     return layers
@@ -73,13 +74,6 @@ def mode_layers(actor: Actor) -> list[tuple[Array, Array]]:
 def _layers(params: Any) -> list[Any]:
     mlp = params["MLP_0"]
     return [mlp[f"Dense_{i}"] for i in range(len(mlp))]
-
-
-def _family(params: Any) -> tuple[Head, Callable[[Array, Array, Array], Array]]:
-    """Head and sampler, told by how the log-std is parametrised."""
-    if "log_std_scale" in params:
-        return _tanh_gaussian, _squashed
-    return (_gaussian if "log_std" in params else _deterministic), _clipped
 
 
 def _tanh_gaussian(params: Any, output: Array) -> tuple[Array, Array]:
@@ -103,3 +97,11 @@ def _squashed(mean: Array, log_std: Array, noise: Array) -> Array:
 
 def _clipped(mean: Array, log_std: Array, noise: Array) -> Array:
     return np.clip(np.tanh(mean) + np.exp(log_std) * noise, -1, 1)
+
+
+_FAMILIES: dict[str, tuple[Head, Callable[[Array, Array, Array], Array]]] = {
+    "tanh_gaussian": (_tanh_gaussian, _squashed),
+    "gaussian": (_gaussian, _clipped),
+    "deterministic": (_deterministic, _clipped),
+}
+"""Head and sampler of each of `networks.POLICIES`."""
