@@ -1,1 +1,1 @@
-"""Commands: train, collect, compare. Flags are defined in `flags.py` alone."""
+"""Commands: `python -m experiments` lists them, `experiments.cli` reads their flags."""

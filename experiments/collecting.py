@@ -107,8 +107,8 @@ def place(
         )
     recorder = robots.of(experiment.model).recorder
     if recorder is not None:
-        settings = (*_session(recorder, pairing, how), experiment.real)
-        kind, key = recorder.kind, _digest(settings)
+        session = (*_session(recorder, pairing, how), experiment.real)
+        kind, key = recorder.kind, _digest(session)
     else:
         recipe = _recipe(experiment, how)
         kind, key = recipe.kind, _key(recipe)

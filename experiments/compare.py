@@ -17,12 +17,12 @@ from experiments import ledger, plots, statistics
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import defaults
+from experiments.ledger import Cell
 from experiments.unused import unused
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, setting
 from h2o_jax.sim import gaps, systems, tasks
 
-Cell = dict[str, Any]
 _LISTED = 5
 """Tasks, gaps and real systems that an error names at most."""
 

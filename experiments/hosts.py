@@ -73,7 +73,7 @@ def leads() -> bool:
 
 
 def take_shard(experiment: Experiment) -> Experiment:
-    """The experiment with this host's shard of the runs; see `experiment.shard`.
+    """The experiment with this host's shard of the runs; see `runs.shard`.
 
     Raises:
         ConfigError: there are more hosts than runs.

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from experiments import (
     build,
@@ -33,6 +33,7 @@ from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.judging import Judging, Log
+from experiments.run_folder import Line
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
@@ -41,7 +42,6 @@ from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim import worlds
 from h2o_jax.sim.environments import Environments
 
-Line = dict[str, Any]
 _SEED = 40_000
 """Of the first episode: none that an evaluation may have chosen the policy by."""
 

@@ -19,9 +19,6 @@ from h2o_jax.settings import at_least
 from h2o_jax.sim import gaps, systems, tasks
 from h2o_jax.types import Hyper
 
-EXPERIMENT = (Source, Grid, Method, Hyper, Schedule, Correcting)
-"""The groups of settings that make an experiment."""
-
 
 def experiment(flags: Flags) -> Experiment:
     """The parsed flags as an experiment.

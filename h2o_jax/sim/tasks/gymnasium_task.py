@@ -22,7 +22,7 @@ _HORIZON = 1000
 
 @dataclasses.dataclass(frozen=True)
 class GymnasiumTask(Task):
-    """A task that `environments.make` runs; its physics are the environment's own."""
+    """A task that `worlds.environments` runs; its physics are the environment's own."""
 
     make: Make | None = None
 
