@@ -93,18 +93,18 @@ class Errors:
 
 
 def normalised(
-    log: Transition, first: Array, prediction: Prediction, unit: Array | None = None
+    log: Transition, first: Array, prediction: Prediction
 ) -> tuple[Array, Array]:
     """Errors `[m, O]` of the last step of each usable window, and which those are.
 
-    A window is usable if its first state is known exactly, the physics hold and its
-    successor was logged: where a log has no successors, a terminal row is its own.
+    The unit is the std of the log's change in them. A window is usable if its first
+    state is known exactly, the physics hold and its successor was logged: where a log
+    has no successors, a terminal row is its own.
 
     Args:
         log: rows `[N, ...]`.
         first: `[n]` first rows of the windows.
         prediction: for these windows.
-        unit: `[O]`, by default the std of the log's change in them.
 
     Returns:
         The errors, and `[n]` bool.
@@ -114,8 +114,7 @@ def normalised(
     usable = prediction.exact & ~prediction.unstable.any(axis=1)
     usable &= has_successor(log)[last]
     usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
-    if unit is None:
-        unit = structure.positive((s_t - s_tm1)[usable])
+    unit = structure.positive((s_t - s_tm1)[usable])
     return (prediction.s_t[usable, -1] - s_t[usable]) / unit, usable
 
 
