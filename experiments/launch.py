@@ -157,11 +157,6 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
     kept.append(f"--jobs={flags.of(Launch).jobs}")
     if not flags.is_given("defaults"):  # a later default must not finish an earlier one
         kept.append(f"--defaults={flags.value('defaults')}")
-    if (folder / "part0").is_dir():
-        raise ConfigError(
-            f"--run_dir={folder}: launched by an earlier version, whose folders are "
-            "called part0 and so on; continue it with that version, or choose another"
-        )
     if note.is_file():
         stored = note.read_text().splitlines()
         before = " ".join(x for x in stored if x not in kept)
