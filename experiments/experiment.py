@@ -18,7 +18,7 @@ from h2o_jax.algorithms.h2o_plus import ANCHORS
 from h2o_jax.algorithms.parts import WEIGHTINGS
 from h2o_jax.settings import ANY, FREE, PLACE, POSITIVE, UNIT, at_least, setting
 from h2o_jax.sim import gaps, systems, tasks
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.systems import System
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper
@@ -46,7 +46,7 @@ class Source:
         "--collect_*) and keep it in --cache_dir.",
         tags=[PLACE],
     )
-    real: tuple[GapSetting, ...] = setting(
+    real: Gaps = setting(
         (),
         "The real system: how it differs from the task's model, as in --gap; or "
         "FILE.py:NAME, a second model of it; or unknown, where none is at hand, which "

@@ -9,7 +9,7 @@ from typing import Any
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.types import Hyper
 
 MOST = 10_000
@@ -21,7 +21,7 @@ class Run:
     """One cell of the grid."""
 
     seed: int
-    gap: tuple[GapSetting, ...]
+    gap: Gaps
     """How the simulator differs from the unmodified model."""
     hyper: tuple[tuple[str, float], ...] = ()
     """Float hyperparameters of this run that are not the default."""
@@ -37,7 +37,7 @@ class Run:
 
 def grid(
     seeds: Sequence[int],
-    gap_list: Sequence[tuple[GapSetting, ...]],
+    gap_list: Sequence[Gaps],
     hyper: Mapping[str, Sequence[float]],
 ) -> tuple[Run, ...]:
     """Every combination; seeds vary fastest, so that one setting's seeds are adjacent.

@@ -12,7 +12,7 @@ from h2o_jax.data import columns_file
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import Range
-from h2o_jax.sim.gaps import GapSetting, to_text
+from h2o_jax.sim.gaps import Gaps, to_text
 from h2o_jax.types import Hyper
 
 LARGEST = 2**31 - 1
@@ -37,7 +37,7 @@ _KINDS: dict[Any, str] = {
     tuple[str, ...]: NAMES,
     tuple[float, float]: BOUNDS,
     dict[str, str]: COLUMNS,
-    tuple[GapSetting, ...]: TEXT,  # read once the robot is known
+    Gaps: TEXT,  # read once the robot is known
 }
 
 

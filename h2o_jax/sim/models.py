@@ -1,6 +1,5 @@
 """From a task and its gaps to a compiled MuJoCo model."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import mujoco
@@ -9,14 +8,14 @@ import numpy as np
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields, finite
 from h2o_jax.sim import gaps as gaps_lib
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Task
 
 Inertia = Literal["modern", "d4rl"]
 
 
 def compile_model(
-    task: Task, gaps: Sequence[GapSetting] = (), inertia: Inertia = "modern"
+    task: Task, gaps: Gaps = (), inertia: Inertia = "modern"
 ) -> mujoco.MjModel:
     """A model of the task with gaps.
 

@@ -8,14 +8,12 @@ quadratic cost, so the law solves a Riccati equation:
           \tau = -K s
 """
 
-from collections.abc import Sequence
-
 import mujoco
 import numpy as np
 import scipy.linalg
 
 from h2o_jax.sim import models, tasks
-from h2o_jax.sim.gaps import GapSetting
+from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.tasks.wheel_legged import RADIUS, TORQUE_LIMIT, rest_height
 
@@ -25,7 +23,7 @@ _LEAST_ROLLING = 1e-5
 """m, MuJoCo's least rolling resistance."""
 
 
-def gains(settings: Sequence[GapSetting]) -> Array:
+def gains(settings: Gaps) -> Array:
     """Actions per unit of theta, theta_dot, x and v, `[4]`: act with `obs @ gains`.
 
     Args:
