@@ -7,13 +7,11 @@ episodes of 30 s each.
 
 import dataclasses
 
-import numpy as np
-
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.robot import scores
 from h2o_jax.settings import UNIT, at_least, setting
-from h2o_jax.sim import gaps, models, rollout, tasks, worlds
+from h2o_jax.sim import gaps, rollout, tasks, worlds
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.robot import lqr, scripted_operator
 from h2o_jax.sim.rollout import Trace
@@ -41,7 +39,8 @@ SETTINGS = (Judgement,)
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Judgement)
-    laws = {f"LQR, discount {x:g}": discounted(x) for x in choice.discount}
+    ideal = gaps.parse("idealised")
+    laws = {f"LQR, discount {x:g}": lqr.gains(ideal, x) for x in choice.discount}
     laws["operator's gains"] = (
         scripted_operator.GAINS[log_columns(_TASK)] / TORQUE_LIMIT
     )
@@ -53,13 +52,6 @@ def main(flags: Flags) -> None:
         for real in gaps.parse_list(choice.real, _TASK.robot)
     }
     print(scores.table(_TASK, by_robot))
-
-
-def discounted(discount: float) -> Array:
-    """The ideal simulator's best law `[4]` where later costs count less."""
-    model = models.compile_model(_TASK, gaps.parse("idealised"))
-    a, b = (np.sqrt(discount) * x for x in lqr.linearise(model))
-    return -lqr.riccati(a, b) / TORQUE_LIMIT
 
 
 def trace(gains: Array, real: Gaps, choice: Judgement) -> Trace:

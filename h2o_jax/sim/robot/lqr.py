@@ -23,19 +23,21 @@ _LEAST_ROLLING = 1e-5
 """m, MuJoCo's least rolling resistance."""
 
 
-def gains(settings: Gaps) -> Array:
+def gains(settings: Gaps, discount: float = 1.0) -> Array:
     """Actions per unit of theta, theta_dot, x and v, `[4]`: act with `obs @ gains`.
 
     Args:
         settings: gaps of the simulator that the law is designed for. Of the simulator
             only the model counts, without dry friction, and not the interface with
             its latency and noise.
+        discount: what a cost counts for less with every step that it comes later.
     """
     model = models.compile_model(tasks.get("wheel_legged_stand"), settings)
     # Dry and rolling friction hold a wheel at rest, so neither can be linearised.
     model.dof_frictionloss[:] = 0.0
     model.geom_friction[:, 2] = _LEAST_ROLLING
-    return -riccati(*linearise(model)) / TORQUE_LIMIT
+    a, b = (np.sqrt(discount) * x for x in linearise(model))
+    return -riccati(a, b) / TORQUE_LIMIT
 
 
 def linearise(model: mujoco.MjModel) -> tuple[Array, Array]:
