@@ -11,9 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from experiments import places
+from experiments import plots
 from experiments.plots import COLOURS
-from h2o_jax.data import files
 from h2o_jax.sim.audit import Audit, measures
 
 _LEAST = 1e-5
@@ -33,9 +32,7 @@ def draw(path: pathlib.Path, found: Audit) -> None:
     figure.suptitle(text, fontsize="medium")
     columns = min(8, len(found.candidates))
     figure.legend(loc="outside lower center", ncols=columns, frameon=False)
-    with files.replacing(path) as part:
-        figure.savefig(part, dpi=150, metadata=places.PNG)
-    plt.close(figure)
+    plots.save(figure, path, dpi=150)
 
 
 def _rows(axes: plt.Axes, found: Audit) -> None:

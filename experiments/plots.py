@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments import places
@@ -76,9 +77,7 @@ def curve(
     figure.legend(
         loc="outside lower center", ncols=wide, frameon=False, fontsize="small"
     )
-    with files.replacing(path) as part:
-        figure.savefig(part, dpi=150, metadata=places.PNG)
-    plt.close(figure)
+    save(figure, path, dpi=150)
 
 
 def panels(
@@ -128,9 +127,16 @@ def panels(
         handles.values(), handles.keys(), loc="outside lower center", ncols=columns,
         frameon=False, fontsize="small",
     )  # fmt: skip
-    with files.replacing(path) as part:
-        figure.savefig(part, dpi=100, metadata=places.PNG)
-    plt.close(figure)
+    save(figure, path, dpi=100)
+
+
+def save(figure: Figure, path: pathlib.Path, dpi: int) -> None:
+    """Writes a PNG whole, with our mark, and closes the figure."""
+    try:
+        with files.replacing(path) as part:
+            figure.savefig(part, dpi=dpi, metadata=places.PNG)
+    finally:
+        plt.close(figure)
 
 
 def _style(i: int, curves: int, points: int) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments import places
+from experiments import plots
 from experiments.plots import COLOURS
-from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim.robot import calibration
 from h2o_jax.sim.robot.log import PERIOD, Log
@@ -51,12 +50,9 @@ def draw(
         panel.grid(alpha=0.3)
         panel.set_axisbelow(True)
     try:
-        with files.replacing(path) as part:
-            figure.savefig(part, dpi=110, metadata=places.PNG)
+        plots.save(figure, path, dpi=110)
     except OSError as error:
         raise ConfigError(f"--out={path}: {error.strerror}") from None
-    finally:
-        plt.close(figure)
 
 
 def _draw_skill(axes: Axes, numbers: dict[str, Any], i: int, symbol: str) -> None:

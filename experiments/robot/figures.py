@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments import places
+from experiments import plots
 from experiments.plots import COLOURS
 from experiments.robot.scores import ByRobot
-from h2o_jax.data import files
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.sim.tasks.wheel_legged import OBSERVATIONS, TARGET_SPEED
@@ -55,7 +54,7 @@ def motion(path: pathlib.Path, task: Task, traces: Mapping[str, Trace]) -> None:
     label = "speed (m/s)" if driving else "displacement (m)"
     panels[0].set_ylabel(label)
     _explain(figure)
-    _save(figure, path)
+    plots.save(figure, path, dpi=130)
 
 
 def visited(
@@ -83,7 +82,7 @@ def visited(
         panel.set(xlabel=r"pitch $\theta$ (rad)")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(r"pitch rate $\dot\theta$ (rad/s)")
-    _save(figure, path)
+    plots.save(figure, path, dpi=130)
 
 
 def survival(path: pathlib.Path, by_robot: ByRobot) -> None:
@@ -104,7 +103,7 @@ def survival(path: pathlib.Path, by_robot: ByRobot) -> None:
     axes.set(ylabel="survival (s)", ylim=(0, 35))
     axes.grid(alpha=0.3, axis="y")
     axes.legend(frameon=False, fontsize="small", ncols=len(methods), loc="upper right")
-    _save(figure, path)
+    plots.save(figure, path, dpi=130)
 
 
 def _row(panels: int) -> tuple[Figure, list[Axes]]:
@@ -182,9 +181,3 @@ def _explain(figure: Figure) -> None:
         frameon=False,
         fontsize="small",
     )
-
-
-def _save(figure: Figure, path: pathlib.Path) -> None:
-    with files.replacing(path) as part:
-        figure.savefig(part, dpi=130, metadata=places.PNG)
-    plt.close(figure)
