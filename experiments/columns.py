@@ -1,8 +1,8 @@
 """Which cells of a ledger share a column of a table.
 
-Cells are of one *size* where all settings agree that are no method's own: networks,
-batches, inertia, evaluation and the like. A column has cells of one size, one length,
-one method and one set of its own settings, or says what differs.
+Two cells have the same *size* if they agree in every setting that is not specific to a
+method: networks, batches, inertia, evaluation and the like. A column has cells of one
+size, one length, one method and one set of its own settings, or says what differs.
 """
 
 import functools
@@ -27,7 +27,7 @@ _SHARED = (
 )
 """Settings that make a size."""
 _NAMED = ("hidden", "batch")
-"""Of these, said always; the others where they are not at their default."""
+"""Shown even at their defaults; the other shared settings only when they differ."""
 _ABOUT = ("task", "algorithm", "gap", "data", "epochs", "evaluate_every", "lambda_sim")
 """Settings that are said elsewhere or change no result; both lambdas go together."""
 

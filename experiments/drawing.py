@@ -97,7 +97,7 @@ def _ablates(column: Column) -> bool:
 
 
 def _judged(column: Column) -> bool:
-    """Whether a simulator only chose policies: the last ones are the log alone's."""
+    """Whether it learned from the log alone, a simulator only selecting checkpoints."""
     alone = "sim" not in domains(_algorithm(column))
     return alone and _ROUTE.search(column.method) is not None
 

@@ -16,7 +16,8 @@ from h2o_jax.errors import MemoryLimitError
 
 _MEGABYTE = 1e6
 _COPIES = 3
-"""Learners of a run while it learns: as the epoch and the block began, and as it is."""
+"""Copies of the learner held at once: at the epoch's start, at the block's start, and
+the current one."""
 
 
 class Estimate(NamedTuple):

@@ -32,7 +32,8 @@ CHECKPOINT = "checkpoint"
 STATE, POLICY, BEST = "state", "policy", "best"
 """Items of a checkpoint: what goes on, and the actors of all runs, last and best."""
 LAST, CHOSEN = "last", "chosen"
-"""What people call the item `policy`; and what they take, unless they name one."""
+"""Values of `--which`: `last` is the item `POLICY`; `chosen` is the default (see
+`WHICH`)."""
 WHICH = (
     "The last policy, the best of all evaluations, or the chosen: the best where a "
     "right simulator tells which that is, and the last otherwise."

@@ -39,7 +39,7 @@ class Simulator(NamedTuple):
     residual: Residual | None = None
     """What corrects it after every control step."""
     right: bool = False
-    """Whether the audit found nothing left to mend, so that it may choose policies."""
+    """Whether the audit rates it accurate enough to select the best checkpoint in."""
 
 
 class Worlds(NamedTuple):

@@ -10,10 +10,9 @@ its stream of random numbers, so that the next update draws other rows. After `P
 skipped updates in a row the run has stopped: nothing of it changes any more. Other runs
 notice nothing.
 
-A number that is not finite leaves a parameter, an optimiser or the sum of a metric so
-until the end of the epoch. One look there tells whether all updates were finite, which
-costs nothing while they are. Where one was not, fewer updates are tried at once, down
-to that single update, and then more again.
+A non-finite number stays: once in a parameter, an optimiser state or a metric's sum, it
+is still there at the epoch's end. One check there covers all updates. Where it finds
+one, fewer updates are tried at once, down to that single update, and then more again.
 """
 
 import time
@@ -32,7 +31,7 @@ PATIENCE = 100
 SKIPPED = "learner/skipped"
 """Metric: updates of an epoch that were skipped, or that a stopped run did not do."""
 _SECONDS = 1.0
-"""Of a block."""
+"""Target wall time of one block."""
 
 
 class Progress(NamedTuple):
@@ -55,7 +54,7 @@ class Functions(NamedTuple):
     block: Callable[..., Progress]
     """`(progress, replay, data, n) -> progress`, n updates later."""
     sift: Callable[..., tuple[Progress, jax.Array]]
-    """`sift` over runs; donates the progress after."""
+    """`sift` over runs; donates its second argument, `after`."""
 
 
 class Learn:

@@ -121,8 +121,8 @@ class LearnerState(struct.PyTreeNode):
     step: jax.Array
     """Updates done so far, uint32."""
     failures: dict[str, jax.Array]
-    """Of the last updates in a row that were skipped, how many each group was the first
-    to spoil, uint32; see `learning`."""
+    """Per group: of the current run of skipped updates, the number in which this group
+    was the first to be non-finite (uint32); see `learning`."""
 
     @property
     def actor(self) -> Actor:

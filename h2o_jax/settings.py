@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 LARGEST = (2.0 - 2.0**-23) * 2.0**127
-"""Finite number of float32, in which settings are computed with."""
+"""Largest finite float32: settings become float32 on the device."""
 _SMALLEST = 2.0**-126
-"""Number above 0 that float32 holds in full."""
+"""Smallest normal float32."""
 
 
 class Range(NamedTuple):

@@ -11,7 +11,8 @@ from h2o_jax.sim.residual import Residual
 from h2o_jax.sim.tasks.task import Array
 
 QUANTILE = 0.99
-"""Of the disagreement on training rows: up to there a correction counts in full."""
+"""Quantile of the training rows' disagreement below which a correction is applied in
+full."""
 _CHUNK = 8192
 """Rows that the finished ensemble answers for at once."""
 

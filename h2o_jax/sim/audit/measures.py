@@ -82,7 +82,9 @@ class Errors:
     unstable: float
     """Share of rows at which the physics diverged."""
     own_noise: float
+    """Squared difference of two runs over the squared error."""
     explained: float
+    """Share of the squared error that a smooth function of (s, a) explains."""
     place: Place | None
     """None where the error is alike everywhere."""
 
