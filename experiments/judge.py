@@ -57,8 +57,11 @@ class Judged:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Again:
-    """What is not taken from a run folder, which may come from anybody."""
+class Trusted:
+    """What is not taken from a run folder, which may come from anybody.
+
+    Flags that run code or name places are given again rather than trusted from there.
+    """
 
     task: str = setting(
         "",
@@ -80,7 +83,7 @@ class Again:
         ]
 
 
-SETTINGS = (Judged, Judging, Again, Machine)
+SETTINGS = (Judged, Judging, Trusted, Machine)
 HIDDEN = groups.JOBS
 """Flags of a run, whose flagfile serves here, too."""
 
@@ -88,7 +91,7 @@ HIDDEN = groups.JOBS
 def main(flags: Flags) -> None:
     """The command."""
     choice, how, machine = flags.of(Judged), flags.of(Judging), flags.of(Machine)
-    again = flags.of(Again)
+    trusted = flags.of(Trusted)
     if not choice.run:
         raise ConfigError("--run: empty; name a run folder")
     devices.prepare(machine, runs=1, matmul_precision=None)
@@ -96,7 +99,7 @@ def main(flags: Flags) -> None:
     for place in choice.run:
         folder = pathlib.Path(place)
         epoch = policies.trained(folder)
-        found = list(judge(folder, kinds(choice.which), how, machine.threads, again))
+        found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount))
         with files.replacing(folder / run_folder.JUDGED) as part:
             content = sealed.seal({"policies": found, "epoch": epoch})
@@ -115,10 +118,10 @@ def judge(
     which: Sequence[str],
     how: Judging,
     threads: int,
-    again: Again = Again(),
+    trusted: Trusted = Trusted(),
 ) -> Iterator[Line]:
     """One line for the log, and one for each policy of a run folder."""
-    experiment, dataset, simulators = reopen(folder, threads, again)
+    experiment, dataset, simulators = reopen(folder, threads, trusted)
     log = judging.part(dataset.transition, how.held_out, how.judge_seed)
     yield {
         "policy": "the log itself",
@@ -138,16 +141,16 @@ def judge(
 
 
 def reopen(
-    folder: pathlib.Path, threads: int, again: Again = Again()
+    folder: pathlib.Path, threads: int, trusted: Trusted = Trusted()
 ) -> tuple[Experiment, Dataset, tuple[Simulator, ...]]:
     """What a run folder was made with: experiment, log, and each run's simulator.
 
     Raises:
-        CheckpointError: no run folder, one of an earlier version, or see `Again`.
+        CheckpointError: no run folder, one of an earlier version, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
         DatasetError: the log cannot be read.
     """
-    experiment, flags = described(folder, again)
+    experiment, flags = described(folder, trusted)
     how, reading = flags.of(Collecting), flags.of(Reading)
     path = experiment.dataset or _collected(experiment, how, reading)
     dataset = data.read(path, experiment, reading)
@@ -166,16 +169,18 @@ def _collected(experiment: Experiment, how: Collecting, reading: Reading) -> str
     return str(path)
 
 
-def described(folder: pathlib.Path, again: Again = Again()) -> tuple[Experiment, Flags]:
+def described(
+    folder: pathlib.Path, trusted: Trusted = Trusted()
+) -> tuple[Experiment, Flags]:
     """The experiment of a run folder, and its flags.
 
     Raises:
-        CheckpointError: no run folder, one of an earlier version, or see `Again`.
+        CheckpointError: no run folder, one of an earlier version, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
     """
     saved = run_folder.versions(folder)
     flags = Flags(*run.SETTINGS)
-    flags.parse(["judge", *again.flags, f"--resume={folder}"])
+    flags.parse(["judge", *trusted.flags, f"--resume={folder}"])
     experiment = parsing.experiment(flags)
     system = saved.get("system")
     if not isinstance(system, dict):

@@ -22,7 +22,7 @@ from experiments import (
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.devices import Machine
-from experiments.judge import Again
+from experiments.judge import Trusted
 from experiments.reporting import (
     discriminators,
     gap,
@@ -76,7 +76,7 @@ class Reporting:
     title: str = setting("", "Of the page; empty: method and task of the first folder.")
 
 
-SETTINGS = (Reporting, Again, Machine)
+SETTINGS = (Reporting, Trusted, Machine)
 HIDDEN = groups.JOBS
 """Flags of a run, whose flagfile serves here, too."""
 
@@ -89,8 +89,8 @@ def main(flags: Flags) -> None:
     path = pathlib.Path(choice.out)
     devices.prepare(machine, runs=1, matmul_precision=None)
     devices.check(machine)
-    again = flags.of(Again)
-    subjects = [opened(pathlib.Path(x), machine.threads, again) for x in choice.run]
+    trusted = flags.of(Trusted)
+    subjects = [opened(pathlib.Path(x), machine.threads, trusted) for x in choice.run]
     first = subjects[0]
     named = f"{first.experiment.algorithm} on {first.experiment.model.name}"
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
@@ -100,21 +100,21 @@ def main(flags: Flags) -> None:
     print(f"wrote    {path}")
 
 
-def opened(folder: pathlib.Path, threads: int, again: Again = Again()) -> Subject:
+def opened(folder: pathlib.Path, threads: int, trusted: Trusted = Trusted()) -> Subject:
     """A run folder, with its log if that is still there.
 
     Raises:
-        CheckpointError: no run folder, or see `Again`.
+        CheckpointError: no run folder, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
     """
-    experiment, _ = judge.described(folder, again)
+    experiment, _ = judge.described(folder, trusted)
     log, why = None, "its method reads no log"
     simulators = tuple(Simulator(run.gap) for run in experiment.runs)
     if data.needed(experiment, build.algorithm(experiment)):
         if experiment.simulator != "as_is":
             simulators = ()
         try:
-            _, log, simulators = judge.reopen(folder, threads, again)
+            _, log, simulators = judge.reopen(folder, threads, trusted)
         except (DatasetError, ConfigError) as error:
             why = f"its log cannot be read: {error}"
     facts = run_folder.versions(folder)

@@ -9,7 +9,7 @@ from experiments import (
     resumed,
     run_folder,
 )
-from experiments.judge import Again
+from experiments.judge import Trusted
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import experiment_of, parsed, write_run
 
@@ -79,7 +79,7 @@ def test_python_that_is_named_again_is_run(tmp_path):
     place = f"{tmp_path}/task.py:TASK"
     write_run(tmp_path / "run", f"--task={place}\n")
     with pytest.raises(ConfigError, match="TASK is nothing"):
-        judge.described(tmp_path / "run", Again(task=place))
+        judge.described(tmp_path / "run", Trusted(task=place))
     assert (tmp_path / "ran").exists()
 
 
