@@ -128,7 +128,7 @@ def prepare(
     normals = noise(experiment, epoch)
 
     def collect() -> Block:
-        strayed, trust = world.strayed.copy(), world.trust.copy()
+        strayed, trust = world.astray_episodes.copy(), world.trust.copy()
         with acting(act, f"simulators of {names(experiment)}", check) as step:
             collected = rollout.collect(
                 world, lambda obs, t: step(obs, normals[:, t]), experiment.steps
@@ -137,7 +137,7 @@ def prepare(
         values = [returns, diverged(world)]
         if world.corrected:
             ended = np.bincount(collected.episodes.environment, minlength=runs)
-            values.append((world.strayed - strayed) / np.maximum(ended, 1))
+            values.append((world.astray_episodes - strayed) / np.maximum(ended, 1))
             values.append((world.trust - trust) / experiment.steps)
         metrics = dict(zip(reported(world.corrected), values, strict=True))
         return Block(packing.pack(collected.transitions), metrics)
@@ -152,7 +152,7 @@ def _uniform(obs: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 def diverged(world: Environments) -> np.ndarray:
     """`[R]` the metric `DIVERGED`."""
-    return world.unstable / np.maximum(world.begun, 10)
+    return world.unstable_episodes / np.maximum(world.begun, 10)
 
 
 @contextlib.contextmanager

@@ -231,7 +231,7 @@ def test_a_run_whose_simulator_blows_up_is_lost(gap):
     share = report.metrics["sim/diverged"]
     assert share[0] > 0.9 and share[1] == 0
     world = training.worlds.sim
-    assert share[0] == world.unstable[0] / world.begun[0]
+    assert share[0] == world.unstable_episodes[0] / world.begun[0]
     assert health.lost(setup, report) == {
         runs[0]: "more than 50% of its simulated episodes blew up; weaken --gap"
     }

@@ -252,14 +252,14 @@ def test_a_simulator_that_goes_astray_is_cut_and_counted():
     learned = constant(CHEETAH, answer, low=low, high=high)
     world = corrected(CHEETAH, learned, None)
     steady, _ = rollout.collect(world, lambda obs, t: np.zeros((2, 6)), 20)
-    assert world.strayed.tolist() == [0, 0]
+    assert world.astray_episodes.tolist() == [0, 0]
     assert world.trust.tolist() == [20.0, 0.0]
     world._qvel[0, 0] = 200.0
     rows_, episodes = rollout.collect(world, lambda obs, t: np.zeros((2, 6)), 1)
     assert (rows_.discount_t == 1).all()
     assert rows_.s_t[0, 0, 8] > 12
     assert episodes.environment.tolist() == [0]
-    assert world.strayed.tolist() == [1, 0]
+    assert world.astray_episodes.tolist() == [1, 0]
     assert world.age.tolist() == [0, 21] and not world.astray.any()
     assert steady.s_t[0, :, 8].max() <= 4.0
 

@@ -119,7 +119,7 @@ def test_diverged_rows_are_never_stored():
 
     rows, episodes = rollout.collect(world, act, 10)
     assert [t for t, _ in seen] == [0, 1, 2, 3, 4, 5, 5, 5, 6, 7, 8, 9]
-    assert world.unstable.tolist() == [0, 2, 0]
+    assert world.unstable_episodes.tolist() == [0, 2, 0]
     assert world.age.tolist() == [10, 5, 10]
     broken = (rows.s_t[:, :-1] != rows.s_tm1[:, 1:]).any(axis=2)
     assert np.argwhere(broken).tolist() == [[1, 4]]
@@ -140,7 +140,7 @@ def test_hopeless_physics_stay_where_they_are_and_leave_others_alone():
     rows, _ = rollout.collect(world, act, 3)
     np.testing.assert_array_equal(rows.s_t[0], rows.s_tm1[0])
     assert np.isfinite(rows.s_t).all() and not rows.r_t[0].any()
-    assert rows.discount_t.all() and world.unstable.tolist() == [63, 0]
+    assert rows.discount_t.all() and world.unstable_episodes.tolist() == [63, 0]
     for column, expected in zip(rows[:-1], whole[:-1], strict=True):
         np.testing.assert_array_equal(column[1], expected[1])
 

@@ -132,7 +132,7 @@ def test_diverged_physics_are_flagged_until_reset(tmp_path, monkeypatch, field):
     # The robot is back at its start, at a speed that nothing ever had.
     assert step.reward[1] == 0
     assert step.reward[0] != 0
-    assert world.unstable.tolist() == [0, 1]
+    assert world.unstable_episodes.tolist() == [0, 1]
     world.reset(np.array([1]))
     assert not world.step(zeros).unstable.any()
     assert not list(tmp_path.iterdir())
@@ -154,7 +154,7 @@ def test_what_is_no_number_counts_as_diverged(name):
     step = world.step(np.zeros((2, 6)))
     assert step.unstable.tolist() == [False, True]
     assert step.reward[1] == 0 and world.returns[1] == 0
-    assert world.unstable.tolist() == [0, 1] and world.begun.tolist() == [1, 1]
+    assert world.unstable_episodes.tolist() == [0, 1] and world.begun.tolist() == [1, 1]
 
 
 # --- resume ---------------------------------------------------------------------

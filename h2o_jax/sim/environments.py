@@ -14,9 +14,9 @@ class Environments(Protocol):
     observations: Array
     age: Array
     returns: Array
-    unstable: Array
+    unstable_episodes: Array
     astray: Array
-    strayed: Array
+    astray_episodes: Array
     trust: Array
 
     @property

@@ -53,9 +53,9 @@ class GymnasiumWorld:
         self.observations = np.zeros((n, task.obs_dim))
         self.age = np.zeros(n, int)
         self.returns = np.zeros(n)
-        self.unstable = np.zeros(n, int)
+        self.unstable_episodes = np.zeros(n, int)
         self.astray = np.zeros(n, bool)
-        self.strayed = np.zeros(n, int)
+        self.astray_episodes = np.zeros(n, int)
         self.trust = np.zeros(n)
         self.reset()
 
@@ -114,7 +114,7 @@ class GymnasiumWorld:
             step.terminated[row] = terminated
             cut = truncated and not terminated and self.age[i] < self.task.horizon
             self.astray[i] = cut
-        self.unstable[ids] += step.unstable
+        self.unstable_episodes[ids] += step.unstable
         self.observations[ids] = step.s_t
         self.returns[ids] += step.reward
         return step
@@ -193,6 +193,6 @@ class GymnasiumWorld:
             "observations": self.observations,
             "age": self.age,
             "returns": self.returns,
-            "unstable": self.unstable,
+            "unstable": self.unstable_episodes,
             "astray": self.astray,
         }

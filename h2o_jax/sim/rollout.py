@@ -238,7 +238,7 @@ def _collect_again(
         ids = ids[step.unstable]
         if not len(ids):
             return
-    # Others learn on; `unstable` tells what became of this one.
+    # Others learn on; `unstable_episodes` tells what became of this one.
     world.reset(ids)
     row.s_t[ids], row.r_t[ids], row.discount_t[ids] = row.s_tm1[ids], 0.0, 1.0
 

@@ -31,10 +31,10 @@ class World:
         observations: `[n, O]` float64, what a policy sees now.
         age: `[n]` control steps since the reset.
         returns: `[n]` sum of rewards since the reset.
-        unstable: `[n]` episodes that ended by diverging.
+        unstable_episodes: `[n]` episodes that ended by diverging.
         astray: `[n]` bool, a corrected simulator has gone far beyond its log: end the
             episode, which is no terminal state.
-        strayed: `[n]` episodes that ended so.
+        astray_episodes: `[n]` episodes that ended so.
         trust: `[n]` sum over all steps of the share of its correction that each got.
     """
 
@@ -82,7 +82,7 @@ class World:
         self._memory = np.zeros((n, task.memory_dim))
         self.observations = np.zeros((n, task.obs_dim))
         self.astray = np.zeros(n, bool)
-        self.age, self.unstable, self.strayed = np.zeros((3, n), int)
+        self.age, self.unstable_episodes, self.astray_episodes = np.zeros((3, n), int)
         self.returns, self.trust = np.zeros((2, n))
         self.reset()
 
@@ -210,7 +210,7 @@ class World:
         reward = task.reward(Motion(qpos_tm1, qpos, s_tm1, command, s_t, terminated))
         unstable = self._physics.diverged(rows) | ~finite(s_t, reward)
         reward = np.where(unstable, 0.0, reward)  # not that of a jump
-        self.unstable[rows] += unstable
+        self.unstable_episodes[rows] += unstable
         step = Step(s_t, reward, terminated, unstable)
         if self._corrections is not None:
             step = self._correct(self._corrections, s_tm1, actions, step, rows)
@@ -245,7 +245,7 @@ class World:
             step = step._replace(terminated=ended)
         step = step._replace(s_t=step.s_t + change.s_t, reward=step.reward + change.r_t)
         astray = corrections.strayed(step.s_t, ids) & ~step.unstable
-        self.strayed[rows] += astray & ~self.astray[rows]
+        self.astray_episodes[rows] += astray & ~self.astray[rows]
         self.astray[rows] = astray
         self.trust[rows] += change.trust
         return step
@@ -290,11 +290,11 @@ class World:
             "observations": self.observations,
             "age": self.age,
             "returns": self.returns,
-            "unstable": self.unstable,
+            "unstable": self.unstable_episodes,
         }
         if self._loop.queue is not None:
             arrays["queue"] = self._loop.queue
         if self._corrections is not None:
-            arrays |= {"astray": self.astray, "strayed": self.strayed}
+            arrays |= {"astray": self.astray, "strayed": self.astray_episodes}
             arrays["trust"] = self.trust
         return arrays
