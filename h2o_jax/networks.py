@@ -55,7 +55,7 @@ class MLP(nn.Module):
         return nn.Dense(width, kernel_init=_uniform(bound), bias_init=bias)(x)
 
 
-class Policy(nn.Module):
+class TanhGaussianPolicy(nn.Module):
     """Tanh-Gaussian head: `[..., O]` -> mean and log-std `[..., A]` before squashing.
 
     The log-std is `m raw + b` with learned scalars m (1 at first) and b (`log_std`),
@@ -107,7 +107,7 @@ class DeterministicPolicy(nn.Module):
 
 
 POLICIES: dict[str, tuple[type[nn.Module], Distribution]] = {
-    "tanh_gaussian": (Policy, distributions.TANH_GAUSSIAN),
+    "tanh_gaussian": (TanhGaussianPolicy, distributions.TANH_GAUSSIAN),
     "gaussian": (GaussianPolicy, distributions.GAUSSIAN),
     "deterministic": (DeterministicPolicy, distributions.GAUSSIAN),
 }
@@ -167,7 +167,7 @@ def make_networks(
     """
     # linen types `apply` as a union that no caller could use unchecked.
     build_policy, distribution = POLICIES[policy]
-    given = {"log_std": policy_log_std} if build_policy is Policy else {}
+    given = {"log_std": policy_log_std} if build_policy is TanhGaussianPolicy else {}
     actor: Any = build_policy(hidden, action_dim, **given)
     critic: Any = MLP(hidden, 1, layer_norm=critic_layer_norm)
     value: Any = MLP(hidden, 1)
