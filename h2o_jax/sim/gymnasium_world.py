@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 
 from h2o_jax.errors import CheckpointError, DivergenceError
-from h2o_jax.sim.episodes import episode_seed
+from h2o_jax.sim.episodes import Episodes
 from h2o_jax.sim.tasks.gymnasium_task import GymnasiumTask
 from h2o_jax.sim.tasks.task import Array, Step
 
@@ -45,10 +45,8 @@ class GymnasiumWorld:
         self._shape, self._type = box.shape, box.dtype
         low, high = (np.asarray(x, float).ravel() for x in (box.low, box.high))
         self._middle, self._half = (high + low) / 2, (high - low) / 2
-        self._seeds = list(seeds)
+        self._episodes = Episodes(seeds, ())
         self._all = np.arange(n)
-        self._episode = np.full(n, -1)
-        self._episode_seed = np.zeros(n, np.uint64)
         self._actions = np.zeros((n, task.horizon, task.action_dim), np.float32)
         self.observations = np.zeros((n, task.obs_dim))
         self.age = np.zeros(n, int)
@@ -62,7 +60,7 @@ class GymnasiumWorld:
     @property
     def begun(self) -> Array:
         """`[n]` episodes begun so far, each environment's own."""
-        return self._episode + 1
+        return self._episodes.number + 1
 
     @property
     def time(self) -> Array:
@@ -74,12 +72,9 @@ class GymnasiumWorld:
     ) -> None:
         """Starts new episodes; see `World.reset`."""
         ids = self._all if ids is None else np.asarray(ids)
-        if seeds is None:
-            self._episode[ids] += 1
-            seeds = [episode_seed(self._seeds[i], self._episode[i]) for i in ids]
-        for i, seed in zip(ids, seeds, strict=True):
-            self._episode_seed[i] = seed
-            self.observations[i] = self._begin(i, int(seed))
+        self._episodes.begin(ids, seeds)
+        for i in map(int, ids):
+            self.observations[i] = self._begin(i)
         self._actions[ids] = 0.0
         self.age[ids], self.returns[ids], self.astray[ids] = 0, 0.0, False
 
@@ -127,10 +122,11 @@ class GymnasiumWorld:
             seen, reward, terminated, truncated, _ = self._envs[i].step(given)
             return np.ravel(seen).astype(float), float(reward), terminated, truncated
 
-    def _begin(self, i: int, seed: int) -> Array:
+    def _begin(self, i: int) -> Array:
         """Resets one environment; its first observation `[O]`."""
+        seed = int(self._episodes.seed[i]) % _LARGEST_SEED
         with self._theirs(i, "reset"):
-            seen, _ = self._envs[i].reset(seed=seed % _LARGEST_SEED)
+            seen, _ = self._envs[i].reset(seed=seed)
             return np.ravel(seen).astype(float)
 
     @contextlib.contextmanager
@@ -179,7 +175,7 @@ class GymnasiumWorld:
 
     def _return_to(self, i: int) -> bool:
         """Steps an environment through its episode; whether it arrived."""
-        seen = self._begin(i, int(self._episode_seed[i]))
+        seen = self._begin(i)
         for action in self._actions[i, : self.age[i]]:
             seen, *_ = self._advance(i, action)
         return np.array_equal(seen, self.observations[i])
@@ -188,8 +184,8 @@ class GymnasiumWorld:
         """The live arrays that make up the state, by name."""
         return {
             "actions": self._actions,
-            "episode": self._episode,
-            "episode_seed": self._episode_seed,
+            "episode": self._episodes.number,
+            "episode_seed": self._episodes.seed,
             "observations": self.observations,
             "age": self.age,
             "returns": self.returns,
