@@ -11,7 +11,7 @@ import numpy as np
 from experiments import scaling
 from experiments.experiment import Experiment
 from experiments.training import (
-    Block,
+    Collected,
     Simulator,
     State,
     Training,
@@ -257,7 +257,7 @@ def state(
         if experiment.overlap:
             shape = (runs, experiment.steps, replay.rows.shape[-1])
             names = reported(corrects(experiment))
-            ahead = Block(
+            ahead = Collected(
                 np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )
     best = unpadded(learner.average_actor, runs)

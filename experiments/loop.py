@@ -1,4 +1,4 @@
-"""Training: each epoch simulates, learns, settles and perhaps evaluates.
+"""Training: each epoch collects rows, learns from them and perhaps evaluates.
 
 `train` yields a report per epoch; whoever iterates over it prints, measures and saves.
 From Python, without any flags::
@@ -56,7 +56,7 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
         StoppedError: a phase was told to stop; the state is that of the last report.
     """
     experiment, state = training.experiment, training.state
-    collect, learn, settle, evaluate = phases or phases_of(training)
+    collect, learn, finish, evaluate = phases or phases_of(training)
 
     if state.untrained:
         yield _standing(training)._replace(scores=evaluate(state))
@@ -64,7 +64,7 @@ def train(training: Training, phases: Phases | None = None) -> Iterator[Report]:
         before = state.held()
         try:
             metrics = learn(state, collect(state))
-            settle(state)
+            finish(state)
             state.epoch = epoch
             scores = evaluate(state) if experiment.evaluates(epoch) else None
         except StoppedError:

@@ -35,11 +35,11 @@ class Scores(NamedTuple):
 class Phases(NamedTuple):
     """The phases of an epoch in their order; each advances the state in place."""
 
-    simulate: Callable[[State], Experience]
+    collect: Callable[[State], Experience]
     """The next epoch's rows of every simulator."""
     learn: Callable[[State, Experience], Metrics]
     """Stores the rows and learns an epoch's updates."""
-    settle: Callable[[State], None]
+    finish: Callable[[State], None]
     """Waits for simulators that run ahead, so that the state is complete again."""
     evaluate: Callable[[State], Scores]
     """Scores every run's policy and keeps each run's best; see `State.best`."""
@@ -52,14 +52,14 @@ def phases_of(training: Training, check: Check = lambda: None) -> Phases:
         training: what is trained, and on what.
         check: called every second or so; a `StoppedError` from it gives the epoch up.
     """
-    simulators = simulate.simulators(training, check)
+    stepper = simulate.stepper(training, check)
     data = None
     if training.dataset is not None:
         data = training.program.replicate(packing.pack(training.dataset.transition))
     return Phases(
-        simulate=simulators.take,
+        collect=stepper.collect,
         learn=functools.partial(_learn, training, data, check),
-        settle=simulators.settle,
+        finish=stepper.finish,
         evaluate=functools.partial(_evaluate, training, check),
     )
 
@@ -132,11 +132,11 @@ class Clock:
         self._seconds: dict[str, float] = {}
 
     def over(self, phases: Phases) -> Phases:
-        """The same phases, timed; settling counts as simulating."""
+        """The same phases, timed; collecting and finishing are both simulating."""
         return Phases(
-            simulate=self._timed("simulate", phases.simulate),
+            collect=self._timed("simulate", phases.collect),
             learn=self._timed("learn", phases.learn),
-            settle=self._timed("simulate", phases.settle),
+            finish=self._timed("simulate", phases.finish),
             evaluate=self._timed("evaluate", phases.evaluate),
         )
 

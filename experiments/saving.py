@@ -11,7 +11,7 @@ from experiments import checkpoints, run_folder
 from experiments.checkpoints import Checkpoint
 from experiments.hosts import ALONE, Gathering
 from experiments.run_folder import BEST, CHECKPOINT, POLICY, STATE
-from experiments.training import Block, Training, unpadded
+from experiments.training import Collected, Training, unpadded
 from h2o_jax.errors import CheckpointError, ConfigError
 
 _ROWS, _ADDED = "['replay']['rows']", "['replay']['added']"
@@ -97,7 +97,7 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
         state.replay = state.replay._replace(**padded(tree["replay"]))
     state.best, state.best_return = tree["best"], tree["best_return"]
     if state.ahead is not None:
-        state.ahead = Block(**tree["ahead"])
+        state.ahead = Collected(**tree["ahead"])
     if worlds.sim is not None:
         worlds.sim.restore(tree["sim"])
         state.sim = tree["sim"]

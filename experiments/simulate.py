@@ -17,7 +17,7 @@ import scipy.special
 
 from experiments import watchdog
 from experiments.experiment import Experiment
-from experiments.training import Block, State, Training, reported, unpadded
+from experiments.training import Collected, State, Training, reported, unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.program import Program
 from h2o_jax.sim import rollout
@@ -37,17 +37,17 @@ class Experience(NamedTuple):
     """`[R]` metrics of the simulators."""
 
 
-class Simulators(Protocol):
+class Stepper(Protocol):
     """The simulators of a training, and when they step."""
 
-    def take(self, state: State) -> Experience:
+    def collect(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
 
-    def settle(self, state: State) -> None:
+    def finish(self, state: State) -> None:
         """Makes `state` complete again after the epoch's updates."""
 
 
-def simulators(training: Training, check: Check) -> Simulators:
+def stepper(training: Training, check: Check) -> Stepper:
     """The simulators of a training: none, in turn with learning, or ahead of it."""
     if training.worlds.sim is None:
         return Offline()
@@ -58,11 +58,11 @@ def simulators(training: Training, check: Check) -> Simulators:
 class Offline:
     """No simulator: a method that learns from its log alone."""
 
-    def take(self, state: State) -> Experience:
+    def collect(self, state: State) -> Experience:
         """Nothing."""
         return Experience(None, {})
 
-    def settle(self, state: State) -> None:
+    def finish(self, state: State) -> None:
         """Nothing is left to do."""
 
 
@@ -73,12 +73,12 @@ class InTurn:
         self._experiment, self._program = training.experiment, training.program
         self._world, self._check = world, check
 
-    def take(self, state: State) -> Experience:
+    def collect(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`."""
         given = self._experiment, self._world, state, state.epoch + 1, self._check
         return place(self._program, prepare(*given)())
 
-    def settle(self, state: State) -> None:
+    def finish(self, state: State) -> None:
         """Notes where the simulators are."""
         state.sim = self._world.state()
 
@@ -91,7 +91,7 @@ class Ahead:
         self._world, self._check = world, check
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
-    def take(self, state: State) -> Experience:
+    def collect(self, state: State) -> Experience:
         """The rows of the epoch after `state.epoch`; begins to step those after it."""
         if state.epoch == 0:
             state.ahead = self._prepare(state, 1)()
@@ -102,11 +102,11 @@ class Ahead:
         self._pending = self._thread.submit(following)
         return place(self._program, collected)
 
-    def settle(self, state: State) -> None:
+    def finish(self, state: State) -> None:
         """Waits for the simulators, and leaves their rows in `state.ahead`."""
         state.ahead, state.sim = self._pending.result(), self._world.state()
 
-    def _prepare(self, state: State, epoch: int) -> Callable[[], Block]:
+    def _prepare(self, state: State, epoch: int) -> Callable[[], Collected]:
         return prepare(self._experiment, self._world, state, epoch, self._check)
 
 
@@ -116,7 +116,7 @@ def prepare(
     state: State,
     epoch: int,
     check: Check = lambda: None,
-) -> Callable[[], Block]:
+) -> Callable[[], Collected]:
     """A function that simulates an epoch by the current policy, without the device.
 
     `check` is called before every step, and may raise.
@@ -127,7 +127,7 @@ def prepare(
         act = _uniform
     normals = noise(experiment, epoch)
 
-    def collect() -> Block:
+    def collect() -> Collected:
         strayed, trust = world.astray_episodes.copy(), world.trust.copy()
         with acting(act, f"simulators of {names(experiment)}", check) as step:
             collected = rollout.collect(
@@ -140,7 +140,7 @@ def prepare(
             values.append((world.astray_episodes - strayed) / np.maximum(ended, 1))
             values.append((world.trust - trust) / experiment.steps)
         metrics = dict(zip(reported(world.corrected), values, strict=True))
-        return Block(packing.pack(collected.transitions), metrics)
+        return Collected(packing.pack(collected.transitions), metrics)
 
     return collect
 
@@ -189,7 +189,7 @@ def names(experiment: Experiment) -> str:
     return f"{experiment.model.name} ({'; '.join(each)})"
 
 
-def place(program: Program, collected: Block) -> Experience:
+def place(program: Program, collected: Collected) -> Experience:
     """Puts an epoch's rows on the devices; the last run's rows fill the padding."""
     missing = program.runs - len(collected.rows)
     padding = np.repeat(collected.rows[-1:], missing, axis=0)

@@ -55,7 +55,7 @@ class Worlds(NamedTuple):
     """`[R]` whether a run's simulator is right, and chooses its best policy."""
 
 
-class Block(NamedTuple):
+class Collected(NamedTuple):
     """One epoch of every run's simulator."""
 
     rows: np.ndarray
@@ -78,7 +78,7 @@ class State:
     """`[R]` that evaluation's mean return."""
     sim: dict[str, np.ndarray] | None = None
     """Of all simulators, at the end of the epoch."""
-    ahead: Block | None = None
+    ahead: Collected | None = None
     """With `--overlap`, the rows of the epoch to come; of no meaning at epoch 0."""
 
     @property
