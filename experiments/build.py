@@ -31,8 +31,6 @@ from h2o_jax.types import Algorithm
 
 _PUBLISHED_BATCH = 128
 """Rows of each of two domains that the methods' defaults are made for."""
-_CHOOSING = ("as_is", "identified")
-"""Values of `simulator` for methods that step none, which it can only choose for."""
 
 
 def training(
@@ -100,7 +98,8 @@ def algorithm(experiment: Experiment) -> Algorithm:
             raise ConfigError(f"--{name}: {experiment.algorithm} steps no simulator")
     for name in experiment.fields:
         fields.find(name)  # refused now, not once a log is collected
-    if experiment.simulator not in _CHOOSING and "sim" not in method.domains:
+    # Of a method that steps none, a fitted one can still choose the policies.
+    if experiment.corrects and "sim" not in method.domains:
         raise ConfigError(
             f"--simulator={experiment.simulator}: {experiment.algorithm} steps no "
             "simulator; drop the flag, or give identified, for one that chooses its "
@@ -143,7 +142,7 @@ def worlds(
                 f"--simulator={experiment.simulator}: give what routes.prepare makes"
             )
         simulators = [Simulator(run.gap) for run in experiment.runs]
-    if experiment.simulator in ("as_is", "residual"):  # others come from a fit
+    if not experiment.fits:  # a fit gives intervals
         _check_drawable(experiment)
     task, inertia = experiment.model, experiment.inertia
     for settings in {run.gap for run in experiment.runs}:
@@ -157,7 +156,7 @@ def worlds(
             inertia,
             threads,
             [simulator.gap for simulator in grid],
-            _penalised(experiment, simulators) if corrects(experiment) else (),
+            _penalised(experiment, simulators) if experiment.corrects else (),
             experiment.randomise,
         )
     right = np.array([simulator.right for simulator in simulators])
@@ -190,7 +189,7 @@ def _own(
         [0] * len(own),
         experiment.inertia,
         threads,
-        residuals=[x.residual for x in own] if corrects(experiment) else (),
+        residuals=[x.residual for x in own] if experiment.corrects else (),
     )
 
 
@@ -215,11 +214,6 @@ def _check_drawable(experiment: Experiment) -> None:
                 f"--randomise: {gaps.to_text(run.gap)} has no intervals to draw from; "
                 "give --gap=@FILE with low and high"
             )
-
-
-def corrects(experiment: Experiment) -> bool:
-    """Whether a residual may correct the simulators."""
-    return experiment.simulator in ("residual", "both", "auto")
 
 
 def program(experiment: Experiment, method: Algorithm) -> Program:
@@ -256,7 +250,7 @@ def state(
         replay = compiled.init_replay(replay_rows(experiment, dataset))
         if experiment.overlap:
             shape = (runs, experiment.steps, replay.rows.shape[-1])
-            names = reported(corrects(experiment))
+            names = reported(experiment.corrects)
             ahead = Collected(
                 np.zeros(shape, np.float32), {name: np.zeros(runs) for name in names}
             )

@@ -5,6 +5,9 @@ from typing import Literal
 
 from h2o_jax.settings import NOT_NEGATIVE, at_least, setting
 
+FITTED, CORRECTED = ("identified", "both", "auto"), ("residual", "both", "auto")
+"""Values of `simulator` with which fields may be fitted, or a residual learned."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Correcting:
@@ -45,3 +48,13 @@ class Correcting:
         "sim/return rises.",
         NOT_NEGATIVE,
     )
+
+    @property
+    def fits(self) -> bool:
+        """Whether fields of the simulators may be fitted to the log."""
+        return self.simulator in FITTED
+
+    @property
+    def corrects(self) -> bool:
+        """Whether a residual may correct the simulators."""
+        return self.simulator in CORRECTED

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from experiments import (
-    build,
     collecting,
     data,
     devices,
@@ -231,7 +230,7 @@ def simulated(
 ) -> float:
     """Mean discounted return of a policy in a simulator of the experiment."""
     episodes = how.simulated_episodes
-    residual = [simulator.residual] if build.corrects(experiment) else []
+    residual = [simulator.residual] if experiment.corrects else []
     world = worlds.environments(
         experiment.model,
         [simulator.gap] * episodes,

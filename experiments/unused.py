@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters import partial_eval
 
+from experiments.correcting import CORRECTED, FITTED
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.types import Algorithm, LearnerState, Transition
 
@@ -22,10 +23,6 @@ _GROUPS = {
 """Group of parameters -> settings about it alone."""
 _SIMULATED = ("replay_rows", "overlap", "randomise", "random_steps", "pessimism")
 """Settings about simulated rows alone."""
-_LEARNED = ("residual", "both", "auto")
-"""Values of `simulator` with which a residual may be learned."""
-_FITTED = ("identified", "both", "auto")
-"""Values of `simulator` with which fields may be fitted."""
 
 
 def unused(setting: Mapping[str, Any]) -> frozenset[str]:
@@ -37,9 +34,9 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     if setting.get("algorithm") not in ALGORITHMS:
         return frozenset()
     names = of_method(setting["algorithm"], **own(setting))
-    if setting.get("simulator") not in _LEARNED:
+    if setting.get("simulator") not in CORRECTED:
         names |= {"pessimism"} | {x for x in setting if x.startswith("residual_")}
-    if setting.get("simulator") not in _FITTED:
+    if setting.get("simulator") not in FITTED:
         names |= {"fields"}
     return names
 

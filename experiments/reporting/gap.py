@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from experiments import build
 from experiments.reporting.page import Section, Table
 from experiments.reporting.subject import Subject
 from h2o_jax.sim import audit, gaps, lessons
@@ -55,7 +54,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
 def _residual(subject: Subject) -> list[Table]:
     """One-step errors with and without the residual, on rows that it never saw."""
     experiment, (own, residual, _) = subject.experiment, subject.simulator
-    if not build.corrects(experiment) or residual is None:
+    if not experiment.corrects or residual is None:
         return []
     log, seed = subject.dataset.transition, experiment.residual_seed
     chosen, _ = lessons.choose(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments import build, policies
+from experiments import policies
 from experiments.reporting import figures
 from experiments.reporting.page import Figure, Missing, Section
 from experiments.reporting.subject import Subject
@@ -52,7 +52,7 @@ def sentence(fitted: np.ndarray, drawn: np.ndarray) -> str:
 def _returns(subject: Subject, randomise: bool) -> np.ndarray:
     """`[DRAWS]` returns of whole episodes."""
     experiment, (gap, residual, _) = subject.experiment, subject.simulator
-    corrected = [residual] if build.corrects(experiment) else []
+    corrected = [residual] if experiment.corrects else []
     world = worlds.make(
         experiment.model,
         [gap] * DRAWS,

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import build, learned, policies
+from experiments import learned, policies
 from experiments.experiment import Experiment
 from experiments.reporting.page import Missing
 from experiments.training import Simulator
@@ -69,7 +69,7 @@ class Subject:
     @functools.cached_property
     def simulated(self) -> Transition:
         """Fresh rows `[n, ...]` of the policy in its simulator."""
-        residual = self.simulator.residual if build.corrects(self.experiment) else None
+        residual = self.simulator.residual if self.experiment.corrects else None
         return self._fresh(self.experiment.model, self.simulator.gap, [residual])
 
     @functools.cached_property
