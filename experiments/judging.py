@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import cKDTree
 
+from experiments import scaling
 from h2o_jax import packing
 from h2o_jax.algorithms.fqe import fqe
 from h2o_jax.errors import DatasetError
@@ -122,7 +123,7 @@ def fitted(log: Log, act: Act, how: Judging) -> Fitted:
     sizes = kept.s_tm1.shape[1], kept.a_tm1.shape[1]
     program, members = _program(*sizes, how), how.fqe_members
     scale = (1 - how.discount) / max(float(np.sqrt(np.mean(kept.r_t**2))), 1e-6)
-    mean, std = kept.s_tm1.mean(axis=0), kept.s_tm1.std(axis=0)
+    mean, std = scaling.moments(kept.s_tm1)
     scales = unit_scales(*sizes)._replace(
         obs_mean=mean, obs_std=np.where(std > 1e-6, std, 1.0)
     )

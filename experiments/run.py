@@ -32,6 +32,7 @@ from experiments import (
     routes,
     run_folder,
     saving,
+    scaling,
     trackers,
     unused,
 )
@@ -190,7 +191,7 @@ def _scales(experiment: Experiment, dataset: Dataset | None) -> list[str]:
     """A warning where networks would see some observations only."""
     if dataset is None or experiment.normalise:
         return []
-    std = np.asarray(dataset.transition.s_tm1).std(axis=0)
+    _, std = scaling.moments(dataset.transition.s_tm1)
     moving = np.flatnonzero(std > 1e-6)
     least, most = (moving[pick(std[moving])] for pick in (np.argmin, np.argmax))
     if std[most] <= _APART * std[least]:

@@ -40,7 +40,7 @@ def scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
     if dataset is None:
         return found
     rows = dataset.transition
-    spread_obs, spread_action = rows.s_tm1.std(axis=0), rows.a_tm1.std(axis=0)
+    (mean, spread_obs), (_, spread_action) = map(moments, (rows.s_tm1, rows.a_tm1))
     # A constant dimension keeps its raw scale.
     obs_std, action_std = (
         np.where(std > 1e-6, std, 1.0) for std in (spread_obs, spread_action)
@@ -51,9 +51,19 @@ def scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
         next_obs_std=spread_obs / obs_std if experiment.normalise else spread_obs + 1e-3
     )
     if experiment.normalise:
-        found = found._replace(obs_mean=rows.s_tm1.mean(axis=0), obs_std=obs_std)
+        found = found._replace(obs_mean=mean, obs_std=obs_std)
     if experiment.relative_noise:
         # The noise is added after normalisation, which already divides by the std.
         noise_obs = found.noise_obs if experiment.normalise else obs_std
         found = found._replace(noise_obs=noise_obs, noise_action=action_std)
     return found
+
+
+def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and std of columns `[N, D]`, in float32.
+
+    They are summed in float64, which makes a constant column's std exactly zero:
+    float32 sums are so far off that it would be scaled by their rounding.
+    """
+    exact = np.asarray(rows, np.float64)
+    return exact.mean(axis=0).astype(np.float32), exact.std(axis=0).astype(np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import scaling
+from experiments import run, scaling
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.types import Transition
 from tests.commands import TINY, experiment_of
@@ -12,14 +12,19 @@ STD = np.array([0.0, *np.linspace(0.5, 2.0, 10)], np.float32)
 """Of Hopper's observations; the first never varies."""
 
 
-def scales(*arguments):
+def log_of(centre=3.0, count=4000):
     rng = np.random.default_rng(0)
-    obs = rng.normal(size=(4000, 11))
-    obs = (3 + STD * (obs - obs.mean(axis=0)) / obs.std(axis=0)).astype(np.float32)
-    actions = np.tile(np.float32([-1, 0, 1]), (4000, 1))
+    obs = rng.normal(size=(count, 11))
+    obs = (obs - obs.mean(axis=0)) / obs.std(axis=0)
+    obs = (centre + STD * obs).astype(np.float32)
+    actions = np.tile(np.float32([-1, 0.1, 1]), (count, 1))
     rows = Transition(obs, actions, obs[:, 0], obs[:, 0] * 0, obs)
-    dataset = Dataset(rows, np.zeros(0), np.zeros(0, int), 0, "log", "")
-    return scaling.scales(experiment_of(*TINY, *arguments), dataset)
+    return Dataset(rows, np.zeros(0), np.zeros(0, int), 0, "log", "")
+
+
+def scales(*arguments, dataset=None):
+    experiment = experiment_of(*TINY, *arguments)
+    return scaling.scales(experiment, dataset or log_of())
 
 
 def test_next_states_vary_as_the_log_does():
@@ -34,3 +39,12 @@ def test_normalised_next_states_vary_by_one_or_not_at_all():
     np.testing.assert_allclose(result.obs_std, [1.0, *STD[1:]], rtol=1e-4)
     # A constant dimension is shifted to zero, in its raw unit.
     assert result.obs_mean[0] == pytest.approx(3.0)
+
+
+def test_what_is_constant_has_no_spread_in_a_long_log():
+    """Summed in float32 its std would be 1e-3 here, and that of an action 2e-5."""
+    log = log_of(centre=9.81, count=20_000)
+    found = scales("--normalise", "--relative_noise", dataset=log)
+    assert found.obs_mean[0] == np.float32(9.81) and found.obs_std[0] == 1
+    np.testing.assert_array_equal(found.noise_action, np.ones(3))
+    assert run._scales(experiment_of(*TINY), log) == []
