@@ -1,5 +1,7 @@
-"""The examples of docs/export.md in C++ and as a ROS 2 node, without ROS."""
+"""What docs/export.md promises: its examples in C++ and ROS 2, and Python 3.8."""
 
+import ast
+import json
 import pathlib
 import re
 import shutil
@@ -10,7 +12,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments.exporting import forms
+from experiments.exporting import contract, forms, policy
 
 TESTS = pathlib.Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "export.md").read_text()
@@ -61,6 +63,16 @@ def library(folder):
     return link
 
 
+def drawn_policy():
+    """A policy of 4 observations and 2 actions, and 50 observations."""
+    rng = np.random.default_rng(0)
+    drawn = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    layers = (drawn(4, 8), drawn(8)), (drawn(8, 2), drawn(2))
+    bounds, unit = np.full(4, 2, np.float32), np.ones(4, np.float32)
+    acts = forms.Function(-bounds, bounds, 0 * unit, unit, layers, *drawn(2, 2))
+    return acts, 2 * drawn(50, 4)
+
+
 def test_the_cpp_example_acts_as_numpy_does(tmp_path):
     """With the headers of libonnxruntime-dev, or wherever CPLUS_INCLUDE_PATH says."""
     pytest.importorskip("onnx")
@@ -75,13 +87,8 @@ def test_the_cpp_example_acts_as_numpy_does(tmp_path):
         *(include, str(source), str(linked), f"-Wl,-rpath,{tmp_path}"),
         *("-o", str(built)),
     )
-    rng = np.random.default_rng(0)
-    drawn = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
-    layers = (drawn(4, 8), drawn(8)), (drawn(8, 2), drawn(2))
-    bounds, unit = np.full(4, 2, np.float32), np.ones(4, np.float32)
-    acts = forms.Function(-bounds, bounds, 0 * unit, unit, layers, *drawn(2, 2))
+    acts, seen = drawn_policy()
     forms.write_onnx(tmp_path / "policy.onnx", acts, {})
-    seen = 2 * drawn(50, 4)
     text = "\n".join(" ".join(f"{x:.9g}" for x in row) for row in seen)
     said = run_quietly(str(built), str(tmp_path / "policy.onnx"), "4", input=text)
     np.testing.assert_allclose(
@@ -89,6 +96,33 @@ def test_the_cpp_example_acts_as_numpy_does(tmp_path):
         acts.act(seen),
         atol=1e-5,
     )
+
+
+def test_the_loader_is_written_for_python_3_8():
+    tree = ast.parse(pathlib.Path(policy.__file__).read_text(), feature_version=(3, 8))
+    _, first, *_ = tree.body  # what annotations say, 3.8 need not know
+    assert ast.unparse(first) == "from __future__ import annotations"
+
+
+@pytest.mark.parametrize("name", ["python3.8", "python3.9"])
+def test_the_loader_acts_in_an_old_python(tmp_path, name):
+    found = shutil.which(name)
+    asked = [found or "false", "-c", "import numpy"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip(f"needs {name} with NumPy")
+    acts, seen = drawn_policy()
+    forms.write_npz(path := tmp_path / "policy.npz", acts, {})
+    signals = [{"name": "x", "unit": "", "low": None, "high": None}]
+    known = {"observations": 4 * signals, "actions": 2 * signals}
+    timing = {"rate_hz": 50.0, "latency_seconds": None}
+    contract.write(path, {"format": policy.FORMAT, **known, **timing}, {})
+    shutil.copy(policy.__file__, tmp_path)
+    code = (
+        f"import policy; print(policy.Policy('policy.npz')({seen.tolist()}).tolist())"
+    )
+    said = run_quietly(found, "-c", code, cwd=tmp_path)
+    np.testing.assert_allclose(json.loads(said), acts.act(seen), atol=1e-5)
+    assert "a call takes" in run_quietly(found, "policy.py", path.name, cwd=tmp_path)
 
 
 class Node:

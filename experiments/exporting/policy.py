@@ -11,7 +11,10 @@ counted; `policy.report()` says which.
     python policy.py policy.npz
 
 says what the policy wants and gives, and how long a call takes on this machine.
+Python 3.8 and later run it.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
