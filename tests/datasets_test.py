@@ -118,11 +118,15 @@ def test_time_limits_are_counted_when_told(tmp_path):
 
 
 @pytest.mark.fault
-def test_shuffled_rows_have_no_episodes(tmp_path):
-    log, order = columns(), np.random.default_rng(0).permutation(N)
+@pytest.mark.parametrize("absent", [(), ("timeouts",)])
+@pytest.mark.parametrize("terminal", [(39,), range(1, N, 2)])
+def test_shuffled_rows_have_no_episodes(tmp_path, absent, terminal):
+    log = without(columns(terminal=terminal), *absent)
+    order = np.random.default_rng(0).permutation(N)
     log = {name: values[order] for name, values in log.items()}
     dataset = load(save_hdf5(tmp_path / "a.h5", log))
     assert len(dataset.episode_returns) == 0 and "shuffled" in dataset.notes[-1]
+    assert dataset.time_limits == np.sum(log.get("timeouts", 0))
     assert "returns" not in datasets.summary(dataset).split("note")[0]
 
 
@@ -133,6 +137,14 @@ def test_episodes_of_one_row_are_not_shuffled(tmp_path):
     dataset = load(save_hdf5(tmp_path / "a.h5", log))
     assert dataset.episode_lengths.tolist() == [1] * N
     assert not any("shuffled" in note for note in dataset.notes)
+
+
+def test_observations_are_compared_as_float32(tmp_path):
+    """A writer may keep observations in double precision and successors in single."""
+    log = without(columns(), "timeouts")
+    log["observations"] = log["observations"].astype(float) * (1 + 1e-9)
+    dataset = load(save_hdf5(tmp_path / "a.h5", log))
+    assert dataset.episode_lengths.tolist() == [20, 20, 20]
 
 
 @pytest.mark.fault

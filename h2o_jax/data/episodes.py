@@ -12,8 +12,9 @@ def time_limits(
 ) -> tuple[np.ndarray, list[str]]:
     """`[N]` rows, not terminal, at which a time limit ended an episode.
 
-    They are logged, or inferred from the successors, or counted. A row that is both
-    terminal and timed out is terminal: the episode would have ended there anyway.
+    They are logged, or inferred from the successors, or counted; none if rows are
+    shuffled. A row that is both terminal and timed out is terminal: the episode would
+    have ended there anyway.
     """
     terminals = table["terminals"] != 0
     logged = table.get("timeouts", np.zeros_like(terminals)) != 0
@@ -22,6 +23,8 @@ def time_limits(
         note = f"{both} rows both terminal and timed out: taken as terminal"
         return logged & ~terminals, [note] if both else []
     if "next_observations" in table:
+        if _shuffled(table, terminals):
+            return np.zeros_like(terminals), []
         note = "no timeouts: an episode ends where a successor is not the next row"
         return _inferred_timeouts(table, terminals), [note]
     if max_episode_steps:
@@ -42,7 +45,7 @@ def complete(
     notes = []
     if "next_observations" in table and len(ended) > 1:
         jumps = _jumps(table) & ~ended[:-1]
-        if jumps.mean() > 0.5:
+        if _shuffled(table, ended):
             note = "most successors are not the next row: shuffled, no episodes known"
             return np.zeros(0, int), np.zeros(0), [note]
         if jumps.any():
@@ -55,9 +58,22 @@ def complete(
     return np.diff(ends), np.diff(total[ends + 1]), notes
 
 
+def _shuffled(table: validation.Columns, ended: np.ndarray) -> bool:
+    """Whether most rows that end no episode have a successor that is not the next."""
+    jumps = _jumps(table)[~ended[:-1]]
+    return bool(2 * np.count_nonzero(jumps) > len(jumps))
+
+
 def _jumps(table: validation.Columns) -> np.ndarray:
-    """`[N - 1]` whether a row's successor differs from the next row's observation."""
-    return np.any(table["next_observations"][:-1] != table["observations"][1:], axis=1)
+    """`[N - 1]` whether a row's successor differs from the next row's observation.
+
+    In float32, as they are learned from, whatever they are stored in.
+    """
+    successors, observations = (
+        table[name].astype(np.float32, copy=False)
+        for name in ("next_observations", "observations")
+    )
+    return np.any(successors[:-1] != observations[1:], axis=1)
 
 
 def _counted_timeouts(terminals: np.ndarray, limit: int) -> np.ndarray:
