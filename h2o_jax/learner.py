@@ -122,7 +122,7 @@ def _init(
     hyper = Hyper() if hyper is None else hyper
     if scales is None:
         scales = unit_scales(networks.obs_dim, networks.action_dim)
-    return LearnerState(
+    state = LearnerState(
         params=params,
         target_params={group: params[group] for group in table.targets},
         average_policy=params.get("policy"),
@@ -133,6 +133,8 @@ def _init(
         step=jnp.zeros((), jnp.uint32),
         failures={group: jnp.zeros((), jnp.uint32) for group in groups},
     )
+    # May be donated: no two leaves share a buffer, nor one with the caller's arrays.
+    return jax.tree.map(jnp.copy, state)
 
 
 def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:

@@ -208,6 +208,16 @@ def test_update_donates_nothing(h2o_plus):
     assert same(first[1], again[1])
 
 
+def test_a_fresh_state_can_be_donated(h2o_plus):
+    """Targets begin as parameters, and the caller may give one number twice."""
+    half = jnp.float32(0.5)
+    given = Hyper(discount=half, target_ema=half)
+    state = h2o_plus.algorithm.init(jax.random.key(0), given)
+    later = jax.jit(lambda x: x.replace(step=x.step + 1), donate_argnums=0)(state)
+    assert same(later.target_params["critic"], later.params["critic"])
+    assert state.step.is_deleted() and half + later.hyper.discount == 1
+
+
 def test_init_keys_differ(h2o_plus):
     one, again, other = (
         h2o_plus.init(jax.random.key(i), Hyper()).params for i in (1, 1, 2)
