@@ -72,6 +72,15 @@ def test_any_number_becomes_float32(dtype):
     np.testing.assert_array_equal(checked.r_t, rewards.astype(np.float32))
 
 
+def test_one_action_of_many_in_other_units_is_refused():
+    """A hundredth of the values is far off, all of them in one column."""
+    actions = np.full((N, 100), 0.5)
+    actions[:, 42] = 30.0
+    message = r"100% of the values in actions, column 42, lie .*from 30 to 30"
+    with pytest.raises(DatasetError, match=message):
+        validation.validate(steps(a_tm1=actions), "log", obs_dim=OBS, action_dim=100)
+
+
 def test_rounded_actions_are_clipped():
     actions = np.full((N, A), 1 + 1e-6)
     checked = validation.validate(steps(a_tm1=actions), "log", **DIMS)

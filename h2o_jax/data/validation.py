@@ -21,7 +21,7 @@ ACTION_SLACK = 1e-3
 """How far beyond [-1, 1] an action may lie as rounding."""
 _LARGEST = np.finfo(np.float32).max
 MAX_CLIPPED = 0.05
-"""Largest share of action values beyond [-1, 1]."""
+"""Largest share of an action's values beyond [-1, 1]."""
 
 
 class Want(NamedTuple):
@@ -133,14 +133,16 @@ def check_flags(columns: Columns, want: Want) -> str | None:
 
 
 def check_action_range(columns: Columns, want: Want) -> str | None:
-    """Few values, at most `MAX_CLIPPED` of them, lie beyond [-1, 1]."""
+    """Few values of each action, at most `MAX_CLIPPED`, lie beyond [-1, 1]."""
     actions = columns["actions"]
-    share = np.mean(np.abs(actions) > 1 + ACTION_SLACK)
-    if share > MAX_CLIPPED:
+    shares = np.mean(np.abs(actions) > 1 + ACTION_SLACK, axis=0)
+    worst = int(np.argmax(shares))
+    if shares[worst] > MAX_CLIPPED:
+        least, most = actions[:, worst].min(), actions[:, worst].max()
         return (
-            f"{share:.0%} of the action values lie outside [-1, 1] "
-            f"(from {actions.min():.4g} to {actions.max():.4g}); "
-            "name their bounds with action_bounds=(low, high)"
+            f"{shares[worst]:.0%} of the values in actions, column {worst}, lie "
+            f"outside [-1, 1] (from {least:.4g} to {most:.4g}); name their bounds with "
+            "action_bounds=(low, high)"
         )
     return None
 
