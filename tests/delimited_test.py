@@ -70,6 +70,24 @@ def test_no_header_numbers_the_columns(tmp_path):
     assert list(parse(tmp_path, "1,2\n3,4\n").columns) == ["column_0", "column_1"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "first"),
+    [
+        ("0,1\n0.5,2\n1.5,3\n", ["0", "1"], [0.5, 1.5]),
+        (",0,1\n0,0.5,2\n1,1.5,3\n", ["column_0", "0", "1"], [0, 1]),
+        # What looks so below a header is data, and so is what does not count from 0.
+        ("a,b\n0,1\n1.5,3\n", ["a", "b"], [0, 1.5]),
+        ("# a b\n0 1\n1.5 3\n", ["a", "b"], [0, 1.5]),
+        ("0,2\n1.5,3\n", ["column_0", "column_1"], [0, 1.5]),
+        ("0\n1.5\n", ["column_0"], [0, 1.5]),
+    ],
+)
+def test_a_header_that_counts_the_columns_as_pandas_does(tmp_path, text, names, first):
+    columns = parse(tmp_path, text).columns
+    assert list(columns) == names
+    assert columns[names[0]].tolist() == first
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),

@@ -91,13 +91,13 @@ def _heads(
     """Header, line of units and rows of numbers.
 
     The header is the first row, where that has no number; or the last remark with as
-    many cells; else columns are numbered.
+    many cells; or a first row that counts the columns; else they are numbered.
     """
     header: Row = []
-    if rows and not _is_data(rows[0]):
+    as_wide = [x for x in remarks if rows and len(x) == len(rows[0])]
+    if rows and (not _is_data(rows[0]) or (_counts(rows[0]) and not as_wide)):
         header, rows = rows[0], rows[1:]
     elif rows:
-        as_wide = [x for x in remarks if len(x) == len(rows[0])]
         header = [f"column_{i}" for i in range(len(rows[0]))]
         header = as_wide[-1] if as_wide else header
     if len(rows) > 1 and not _is_data(rows[0]) and _is_data(rows[1]):
@@ -143,6 +143,16 @@ def _no_list(cell: str) -> bool:
 def _is_data(row: Sequence[str]) -> bool:
     """Whether any cell is a number; a header has none."""
     return any(_number(cell.replace(",", ".")) for cell in row)
+
+
+def _counts(row: Sequence[str]) -> bool:
+    """Whether several cells are 0, 1, 2, ..., as pandas heads columns without names.
+
+    The first may be empty, above an index.
+    """
+    numbers = row if row[0].strip() else row[1:]
+    wanted = [str(i) for i in range(len(numbers))]
+    return len(row) > 1 and [x.strip() for x in numbers] == wanted
 
 
 def _number(cell: str) -> bool:
