@@ -43,12 +43,12 @@ def test_a_robot_that_lies_is_no_episode_a_row(tmp_path):
         dataset.transition.s_tm1[falls, 0], log["pitch"][[33, 39, 52]].astype("f4")
     )
     assert dataset.episode_lengths.tolist() == [19, 14, 2, 13]
-    assert "11 rows after a terminal one, which are terminal too, left out" in (
-        dataset.notes
-    )
+    note = "11 rows after a terminal one, as the robot lay, left out"
+    assert note in dataset.notes
 
 
 def test_a_task_that_finds_the_robot_lying_ends_its_episode_once(tmp_path):
+    """Row 4 falls; rows 5 to 8 begin on the ground, the last of which is picked up."""
     log = robot_logs.rows()
     path = write_csv(tmp_path / "log.csv", log)
     file = robot_logs.columns_file(reward="task", terminal="task")
@@ -58,7 +58,11 @@ def test_a_task_that_finds_the_robot_lying_ends_its_episode_once(tmp_path):
 
     dataset = load(path, file, judge=judge)
     assert np.sum(dataset.transition.discount_t == 0) == 1
-    assert dataset.episode_lengths.tolist() == [5, 11, 19, 19]
+    assert dataset.episode_lengths.tolist() == [5, 10, 19, 19]
+    states = dataset.transition.s_tm1[:, 0]
+    assert not np.isin(states, log["pitch"][5:9].astype("f4")).any()
+    note = "4 rows after a terminal one, as the robot lay, left out"
+    assert note in dataset.notes
 
 
 def test_the_task_rewards_a_log_that_has_none(tmp_path):

@@ -117,7 +117,8 @@ def read(
             table["rewards"] = rewards
         if file.terminal == TASK:
             table["terminals"] = fell
-    lies = _stays_terminal(table["terminals"] != 0, np.flatnonzero(kept), log.cuts)
+    by_task = file.terminal == TASK
+    lies = _lies(table["terminals"] != 0, np.flatnonzero(kept), log.cuts, by_task)
     table = {name: column[~lies] for name, column in table.items()}
     kept[kept] = ~lies
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
@@ -162,26 +163,27 @@ def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
     return np.append(~((steps > 0) & (steps <= gap)), False)
 
 
-def _stays_terminal(
-    terminal: np.ndarray, kept: np.ndarray, cuts: np.ndarray
+def _lies(
+    terminal: np.ndarray, kept: np.ndarray, cuts: np.ndarray, by_task: bool
 ) -> np.ndarray:
-    """`[k]` rows that go on being terminal: the robot lies there, its episode over.
+    """`[k]` rows from which the robot lies, its episode over.
 
     Args:
         terminal: `[k]` of the rows that are kept.
         kept: `[k]` which rows of the log they are.
         cuts: `[N]` of the log, see `Rows`.
+        by_task: whether a row is terminal by where it leads, so that the next begins
+            on the ground even if it leads up again; else by where it begins.
     """
     follows = (np.diff(kept) == 1) & ~cuts[kept[:-1]]
-    return np.append(False, terminal[1:] & terminal[:-1] & follows)
+    lies = np.append(False, terminal[:-1] & follows)
+    return lies if by_task else lies & terminal
 
 
 def _notes(kept: np.ndarray, lies: int, jumps: np.ndarray) -> tuple[str, ...]:
     notes = [f"{np.sum(~kept) - lies} rows without a successor left out"]
     if lies:
-        notes.append(
-            f"{lies} rows after a terminal one, which are terminal too, left out"
-        )
+        notes.append(f"{lies} rows after a terminal one, as the robot lay, left out")
     if jumps.any():
         notes.append(f"{jumps.mean():.2%} {BROKEN}: there are gaps in time")
     return tuple(notes)
