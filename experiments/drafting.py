@@ -57,7 +57,7 @@ def draft(frame: Frame, name: str) -> str:
     lines.append(f"terminal = {_text(terminal)}  # a column, task or none")
     if "timeout" in roles:
         lines.append(f"timeout = {_text(roles['timeout'])}")
-    lines.append("latency = 0.0  # seconds until an action acts")
+    lines.append("latency = 0.0  # seconds until an action acts; default: the task's")
     lines += _entries(frame, "observations", observations)
     lines += _entries(frame, "actions", actions)
     if not actions:

@@ -94,7 +94,7 @@ def test_what_a_run_keeps_of_its_robot(tmp_path):
     first = kept["observations"][0]
     assert (first["name"], first["unit"]) == ("theta", "rad")
     assert first["high"] == pytest.approx(rows["theta"][:-1].max(), rel=1e-6)
-    assert kept["rate_hz"] == 200 and kept["latency_seconds"] == 0
+    assert kept["rate_hz"] == 200
     plain = robot_record.record(experiment, None, data.Reading(), [Simulator(())])
     assert [x["name"] for x in plain["observations"]] == [
         "theta",
@@ -107,6 +107,11 @@ def test_what_a_run_keeps_of_its_robot(tmp_path):
     (torque,) = plain["actions"]
     assert torque == dict(name="torque_per_wheel", unit="N m", low=-3, high=3)
     assert plain["latency_seconds"] == pytest.approx(0.01)
+    assert kept["latency_seconds"] == plain["latency_seconds"]
+    for said in (0.0, 0.02):
+        reading = data.Reading(columns=dataclasses.replace(file, latency=said))
+        own = robot_record.record(experiment, log, reading, [Simulator(())])
+        assert own["latency_seconds"] == said
     assert plain["simulators"] == kept["simulators"]
     other = [Simulator(gaps.parse("gravity:2", "wheel_legged"))]
     heavier = robot_record.record(experiment, None, data.Reading(), other)

@@ -46,14 +46,17 @@ def record(
     task, file = experiment.model, reading.columns
     if not isinstance(file, ColumnsFile):
         file = None
-    logged, own, _ = experiment.logged_system
-    latency = gaps.interface(own, logged.interface).latency * logged.dt
+    latency = file.latency if file else None
+    if latency is None:
+        logged, own, _ = experiment.logged_system
+        steps = gaps.interface(own, logged.interface).latency
+        latency = _known(steps * logged.dt)
     actions = _actions(task, experiment.inertia, reading, file)
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in actions],
         "rate_hz": (file and file.rate) or _known(1 / task.dt),
-        "latency_seconds": _known(latency) if file is None else file.latency,
+        "latency_seconds": latency,
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)

@@ -9,7 +9,7 @@
     reward = "reward"        # a column, or "task" for the task's own reward
     terminal = "fell"        # a column of 0 and 1, or "task", or "none"
     timeout = "cut"          # optional, a column of 0 and 1
-    latency = 0.02           # seconds until an action acts
+    latency = 0.02           # optional: seconds until an action acts
 
     [[observations]]         # in the order of the task
     column = "pitch"
@@ -62,8 +62,8 @@ class ColumnsFile:
     terminal: str = TASK
     """A column, `task` or `none`."""
     timeout: str = ""
-    latency: float = 0.0
-    """Seconds until an action acts."""
+    latency: float | None = None
+    """Seconds until an action acts; None for the task's own."""
     path: str = ""
     """Where it was read."""
 
