@@ -103,7 +103,7 @@ class _Table(NamedTuple):
     @property
     def sizes(self) -> Sizes:
         """Rows of each batch that the losses read, and the widths of both spaces."""
-        rows = max(x.rows.stop for stage in self.stages for x in stage.values())
+        rows = max(x.span[1] for stage in self.stages for x in stage.values())
         return Sizes(rows, self.networks.obs_dim, self.networks.action_dim)
 
 
@@ -289,8 +289,8 @@ def _draw(key: jax.Array, stage: Stage, networks: Networks) -> Noise:
     """All normals of one stage, from one draw; equal names are shared."""
     shapes: dict[str, tuple[int, ...]] = {}
     for loss in stage.values():
-        rows = loss.rows.stop - loss.rows.start
-        shapes |= loss.noise(Sizes(rows, networks.obs_dim, networks.action_dim))
+        first, end = loss.span
+        shapes |= loss.noise(Sizes(end - first, networks.obs_dim, networks.action_dim))
     sizes = [math.prod(shape) for shape in shapes.values()]
     normals = jax.random.normal(key, (sum(sizes),), jnp.float32)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

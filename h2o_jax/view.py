@@ -141,6 +141,21 @@ class Loss(NamedTuple):
     """The rows of each domain's batch that it gets."""
     noise: NoiseShapes = no_noise
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first of its rows, and the one after the last.
+
+        Raises:
+            ValueError: `rows` leaves out where they end, or some between.
+        """
+        first, end = self.rows.start or 0, self.rows.stop
+        if end is None or not 0 <= first < end or self.rows.step not in (None, 1):
+            raise ValueError(
+                f"a loss's rows are {self.rows}; give slice(first, end), such as "
+                "slice(0, 256)"
+            )
+        return first, end
+
 
 Stage = Mapping[str, Loss]
 """Parameter group -> the one loss that trains it; all see the same snapshot."""

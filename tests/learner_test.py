@@ -181,6 +181,15 @@ def test_rows_and_noise():
     np.testing.assert_array_equal(metrics["rows/sim"], [5, 6, 7])
 
 
+@pytest.mark.parametrize("rows", [slice(3), slice(None, 3), slice(0, 3, 1)])
+def test_rows_begin_with_the_first_unless_told_otherwise(rows):
+    algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"], rows, ["x"])})
+    assert algorithm.batch_size == 3
+    state = algorithm.init(jax.random.key(0), HYPER)
+    _, metrics = algorithm.update(state, None, rewards(0, 1, 2, 3))
+    assert metrics["noise/x"].shape == metrics["rows/sim"].shape == (3,)
+
+
 def test_update_is_step_with_noise_of_key_and_step():
     algorithm = toy({"critic": toy_loss(lambda p, view: p["critic"], noise=["x"])})
     state = algorithm.init(jax.random.key(5), HYPER)

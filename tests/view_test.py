@@ -1,12 +1,15 @@
 """What a loss sees: networks small enough to work out by hand."""
 
+import re
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import h2o_jax
 from h2o_jax import Hyper, unit_scales
 from h2o_jax.distributions import GAUSSIAN
-from h2o_jax.types import Networks, PolicyAt, Sizes, View
+from h2o_jax.types import Loss, Networks, PolicyAt, Sizes, View
 from h2o_jax.view import no_noise, repeat
 
 # One observation, one action; a network's only parameter is a factor.
@@ -91,3 +94,13 @@ def test_repeat_gives_each_state_several_actions():
 
 def test_a_loss_without_chance_draws_nothing():
     assert no_noise(Sizes(rows=4, obs_dim=2, action_dim=1)) == {}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "rows", [slice(0, None), slice(4, 4), slice(-4, 4), slice(0, 4, 2)]
+)
+def test_rows_without_an_end_or_with_steps_are_named(rows):
+    assert Loss(lambda view, noise: (0.0, {}), slice(4)).span == (0, 4)
+    with pytest.raises(ValueError, match=re.escape(f"rows are {rows}; give slice(fir")):
+        h2o_jax.sac(1, 1, learn_rows=rows)
