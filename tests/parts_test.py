@@ -79,6 +79,14 @@ def test_total_adds_losses_and_joins_what_they_report():
     assert value == 8 and metrics == {"x": 2.0, "y": 3.0}
 
 
+@pytest.mark.fault
+def test_a_total_over_different_rows_is_refused():
+    message = r"over slice\(0, 8, None\) and slice\(0, 4, None\); give all of them"
+    with pytest.raises(ValueError, match=message):
+        parts.total(parts.cql(slice(0, 8)), parts.cql(slice(0, 4)))
+    parts.total(parts.cql(slice(0, 8)), parts.cql(slice(8)))
+
+
 def test_darc_pays_the_clipped_log_ratio():
     # Log-ratios -30, -1, 2, 30, clipped at 10, on top of rewards 0, 1, 2, 3.
     reward = parts.corrected_reward(view(), "sim")

@@ -17,7 +17,18 @@ _GAP_DRAWS = 10
 
 
 def total(*losses: Loss) -> Loss:
-    """The sum of losses over the same rows."""
+    """The sum of losses over the same rows.
+
+    Raises:
+        ValueError: two of them are over different rows.
+    """
+    first = losses[0]
+    for other in losses[1:]:
+        if other.span != first.span:
+            raise ValueError(
+                f"a sum of losses over {first.rows} and {other.rows}; give all of them "
+                "the same rows"
+            )
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         parts = [loss.apply(view, noise) for loss in losses]
@@ -27,7 +38,7 @@ def total(*losses: Loss) -> Loss:
     def noise(sizes: Sizes) -> dict[str, tuple[int, ...]]:
         return {k: v for loss in losses for k, v in loss.noise(sizes).items()}
 
-    return Loss(apply, losses[0].rows, noise)
+    return Loss(apply, first.rows, noise)
 
 
 def cql(rows: slice) -> Loss:
