@@ -49,7 +49,8 @@ def with_next_action(log: Transition) -> Transition:
     xp = log.s_tm1.__array_namespace__()
     known = xp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
     a_t = xp.where(known, log.a_tm1[1:], xp.inf)
-    return log._replace(a_t=xp.concatenate([a_t, xp.full_like(a_t[:1], xp.inf)]))
+    unknown = xp.full_like(log.a_tm1[:1], xp.inf, dtype=a_t.dtype)  # at the log's end
+    return log._replace(a_t=xp.concatenate([a_t, unknown]))
 
 
 def has_successor(rows: Transition) -> Any:

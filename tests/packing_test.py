@@ -57,6 +57,12 @@ def test_the_next_action_is_known_only_where_the_log_goes_on(kind):
     assert np.isinf(a_t[[2, 4]]).all()
 
 
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_a_log_of_one_row_has_no_next_action(kind):
+    a_t = with_next_action(jax.tree.map(kind, steps(1))).a_t
+    assert a_t.shape == (1, A) and np.isinf(a_t).all()
+
+
 def test_fields_of_packed_numpy_rows_are_views():
     rows = packing.pack(steps(4))
     packing.unpack(rows, OBS, A).discount_t[...] = -1.0
