@@ -113,8 +113,12 @@ def test_time_limits_are_counted_when_told(tmp_path):
     path = save_hdf5(tmp_path / "a.h5", without(log, "next_observations", "timeouts"))
     dataset = load(path, max_episode_steps=10)
     np.testing.assert_array_equal(dataset.episode_lengths, [10, 10, 5, 10, 10, 10])
-    with pytest.raises(DatasetError, match="give max_episode_steps"):
+    with pytest.raises(DatasetError, match="no timeouts and no next_obs"):
         load(path)
+    log = without(columns(ends=(), terminal=()), "next_observations")
+    with pytest.raises(DatasetError, match="timeouts never set and no next_observ"):
+        load(save_hdf5(path, log))
+    assert "timeouts never set: a" in load(path, max_episode_steps=10).notes[0]
 
 
 @pytest.mark.fault

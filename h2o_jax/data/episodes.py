@@ -22,17 +22,18 @@ def time_limits(
         both = int(np.sum(logged & terminals))
         note = f"{both} rows both terminal and timed out: taken as terminal"
         return logged & ~terminals, [note] if both else []
+    absent = "timeouts never set" if "timeouts" in table else "no timeouts"
     if "next_observations" in table:
         if _shuffled(table, terminals):
             return np.zeros_like(terminals), []
-        note = "no timeouts: an episode ends where a successor is not the next row"
+        note = f"{absent}: an episode ends where a successor is not the next row"
         return _inferred_timeouts(table, terminals), [note]
     if max_episode_steps:
-        note = f"no timeouts: a time limit every {max_episode_steps} steps"
+        note = f"{absent}: a time limit every {max_episode_steps} steps"
         return _counted_timeouts(terminals, max_episode_steps), [note]
     raise files.fail(
         path,
-        "no timeouts and no next_observations, so episodes cannot be told apart; "
+        f"{absent} and no next_observations, so episodes cannot be told apart; "
         "log either, or give max_episode_steps",
     )
 
