@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields, gaps, models, motors, simulator_file, tasks, worlds
+from h2o_jax.sim import fields, gaps, models, simulator_file, tasks, worlds
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.simulator_file import SimulatorFile
@@ -90,19 +90,6 @@ def test_dry_friction_is_added_where_motors_are_in_shares_of_their_torque():
     robot = models.compile_model(ROBOT, ())
     more = fields.scaled(robot, [("actuator_gear", 2.0), ("dry_friction:wheels", 0.05)])
     np.testing.assert_allclose(more.dof_frictionloss, [0, 0, 0, 0.27 + 0.05 * 6])
-
-
-def test_the_largest_force_of_a_motor_limits_its_torque():
-    model = mujoco.MjModel.from_xml_string(
-        """<mujoco><worldbody><body><joint name="a"/><geom size="1"/>
-        <body><joint name="b"/><geom size="1"/></body></body></worldbody><actuator>
-        <position joint="a" kp="50" ctrlrange="-1 2" forcerange="-7 7"/>
-        <motor joint="a" gear="-3" ctrlrange="-2 1"/><motor joint="b"/>
-        </actuator></mujoco>"""
-    )
-    np.testing.assert_allclose(motors.torques(model), [7 + 6, 0])
-    assert fields.has(model, "dry_friction")
-    assert not fields.has(model, "dry_friction:b")  # its control has no limits
 
 
 def test_a_control_period_is_the_time_step():

@@ -1,6 +1,7 @@
 """Robots and logs unlike the packaged ones: set points, stalls, limits, short waits."""
 
 import jax
+import mujoco
 import numpy as np
 import pytest
 
@@ -148,6 +149,19 @@ def test_missing_rows_of_a_long_episode_change_little(pole, missing):
     log = rows_of(log, np.delete(np.arange(1000), missing))
     held_out = windows.sort(task, models.compile_model(task), log, 0.1, 0).held_out
     assert held_out.sum() == 99 and held_out[-1]
+
+
+def test_the_largest_force_of_a_motor_limits_its_torque():
+    model = mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><body><joint name="a"/><geom size="1"/>
+        <body><joint name="b"/><geom size="1"/></body></body></worldbody><actuator>
+        <position joint="a" kp="50" ctrlrange="-1 2" forcerange="-7 7"/>
+        <motor joint="a" gear="-3" ctrlrange="-2 1"/><motor joint="b"/>
+        </actuator></mujoco>"""
+    )
+    np.testing.assert_allclose(motors.torques(model), [7 + 6, 0])
+    assert fields.has(model, "dry_friction")
+    assert not fields.has(model, "dry_friction:b")  # its control has no limits
 
 
 def test_a_joint_limits_what_its_motors_exert(pole):

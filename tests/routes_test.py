@@ -149,6 +149,18 @@ def test_a_fit_is_better_somewhere_and_worse_nowhere(before, after, better):
     assert Judged(before, after).better is better
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "as_good"),
+    [
+        ({1: 0.0, 10: 0.1}, {1: 5e-4, 10: 0.1}, True),
+        ({1: 0.0, 10: 0.1}, {1: 0.0, 10: 0.11}, False),
+        ({}, {}, False),
+    ],
+)
+def test_rounding_makes_no_fit_worse(before, after, as_good):
+    assert Judged(before, after).as_good is as_good
+
+
 def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
     how = dataclasses.replace(QUICK, bounds=(0.8, 2.0), evaluations=1)
     monkeypatch.setattr(mending, "Fitting", lambda: how)

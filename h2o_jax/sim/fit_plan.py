@@ -56,6 +56,7 @@ PARTS = Fitting(
     fields=(
         "body_mass:each",
         "body_inertia:each",
+        "centre_of_mass:each",
         "joint_range:each",
         "friction",
         "joint_damping",
