@@ -233,10 +233,20 @@ def test_where_the_whole_robot_explains_nothing_its_parts_do(prepare, capsys):
     assert "fitting those of each part" in capsys.readouterr().out
 
 
-def test_parts_that_explain_a_little_are_not_used(prepare, capsys):
-    """Dry friction is none of the fields that are fitted here."""
-    wrong, _ = prepare("identified", "flexible_thigh:2")
+def test_a_simulators_own_noise_is_taken_out(prepare):
+    own, _ = prepare("auto", "joint_noise:1", fields=("gravity", "action_noise"))
+    assert gaps.interface(own.gap).action_noise == 0
+    assert own.right and own.residual is None
+
+
+def test_parts_that_explain_a_little_are_not_used(prepare, monkeypatch, capsys):
+    """Masses make up for some of the gravity, which is not fitted here."""
+    other = dataclasses.replace(QUICK, fields=("joint_damping",))
+    monkeypatch.setattr(mending, "Fitting", lambda: other)
+    wrong, _ = prepare("identified", "gravity:1.2")
     assert not any(":" in x.name for x in gaps.from_file(wrong.gap))
+    printed = capsys.readouterr().out
+    assert "does not halve the error, not used" in printed, printed
 
 
 def test_fields_that_are_named_are_all_that_is_fitted(prepare, capsys):
