@@ -102,3 +102,13 @@ def test_rounds_that_are_used_up_are_told():
         found = settling.settle(predict, windows, begun(0.0), bounds, {})
         assert found.converged is converged
     assert found.z == pytest.approx([1.5])
+
+
+@pytest.mark.parametrize("p", [2, settling._FEW + 1])
+def test_straight_residuals_have_the_curvature_of_least_squares(p):
+    rng = np.random.default_rng(0)
+    a, b, z = rng.normal(size=(40, p)), rng.normal(size=40), rng.normal(size=p)
+    slope, jac, curvature = settling._expand(lambda z: a @ z - b, z, a @ z - b)
+    np.testing.assert_allclose(jac, a, atol=1e-9)
+    np.testing.assert_allclose(slope, a.T @ (a @ z - b), atol=1e-9)
+    np.testing.assert_allclose(curvature, a.T @ a, atol=1e-9)

@@ -8,6 +8,7 @@ the way. Here steps and intervals come from differences of the cost itself, 10 %
     z \leftarrow z - H^{-1} \nabla \tfrac12 |f|^2
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -21,6 +22,9 @@ _STEP = 0.1
 _ROUNDS = 4
 _FLATTEST = 0.02
 """Least curvature, as a share of that of straight residuals."""
+_FEW = 12
+"""Fields up to which each pair's curvature is measured; of more, that of straight
+residuals is taken, since the pairs grow with the square."""
 _LONGEST = 0.5
 """Largest change of a log scale at once."""
 
@@ -72,13 +76,13 @@ def _expand(
     middle, above, below = _half(here), *([_half(x) for x in y] for y in (up, down))
     jac = np.stack([a - b for a, b in zip(up, down, strict=True)], 1) / (2 * _STEP)
     slope = (np.array(above) - np.array(below)) / (2 * _STEP)
-    curvature = np.diag(np.array(above) + np.array(below) - 2 * middle)
-    for i in range(len(z)):
-        for j in range(i):
-            both = _half(f(z + steps[i] + steps[j]))
-            curvature[i, j] = both - above[i] - above[j] + middle
-            curvature[j, i] = curvature[i, j]
-    return slope, jac, _bent(curvature / _STEP**2, jac.T @ jac)
+    straight = jac.T @ jac
+    curvature = _STEP**2 * straight
+    np.fill_diagonal(curvature, np.array(above) + np.array(below) - 2 * middle)
+    for i, j in itertools.combinations(range(len(z)), 2) if len(z) <= _FEW else ():
+        both = _half(f(z + steps[i] + steps[j]))
+        curvature[i, j] = curvature[j, i] = both - above[i] - above[j] + middle
+    return slope, jac, _bent(curvature / _STEP**2, straight)
 
 
 def _bent(curvature: Array, straight: Array) -> Array:
