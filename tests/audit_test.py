@@ -174,6 +174,7 @@ def test_other_units_of_actions_are_told():
     log = log_of()
     found = audited("none", log._replace(a_tm1=log.a_tm1 / 2), horizons=())
     assert "actions times 2 fit better" in found.warnings[0]
+    assert "or low and high in the columns file)" in found.warnings[0]
 
 
 def test_commands_that_wait_are_those_of_the_same_episode():

@@ -127,6 +127,15 @@ def test_a_column_that_is_not_there(tmp_path):
         load(path, robot_logs.columns_file(timeout="reward"))
 
 
+@pytest.mark.fault
+def test_limits_of_actions_are_given_once(tmp_path):
+    """What was learned in one pair of limits was exported in the other."""
+    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
+    message = r"^--action_bounds: columns\.toml has low and high of its actions; change"
+    with pytest.raises(ConfigError, match=message):
+        load(path, robot_logs.columns_file(), action_bounds=(-1.0, 1.0))
+
+
 TOML = """
 rate = 50.0
 episode = "episode"

@@ -98,7 +98,8 @@ def load(
             `"x, y, joint_0..joint_5"`; or what a columns file says.
         judge: the task's rewards and terminals, for a columns file that leaves them
             to the task.
-        action_bounds: the log's `(low, high)`, numbers or `[A]`, mapped to [-1, 1].
+        action_bounds: the log's `(low, high)`, numbers or `[A]`, mapped to [-1, 1];
+            none beside a columns file, which has them.
         max_episode_steps: time limit, for a log with neither timeouts nor successors;
             any number above the log's length if it has none.
         min_rows: rows that a run draws at once.
@@ -106,15 +107,21 @@ def load(
         download: let Minari fetch a dataset that is not here.
 
     Raises:
+        ConfigError: limits of actions are given twice.
         DatasetError: in one line, the file, the finding and the fix.
     """
+    if isinstance(columns, ColumnsFile) and action_bounds is not None:
+        raise ConfigError(
+            f"--action_bounds: {columns.path} has low and high of its actions; change "
+            "them there"
+        )
     path, read = _reader(source, download)
     want = validation.Want(obs_dim, action_dim, min_rows)
     with files.readable(path):
         digest = files.check_hash(path, sha256)
         if isinstance(columns, ColumnsFile):
             read_columns, first = recorded.read(path, columns, judge)
-            action_bounds = action_bounds or columns.bounds
+            action_bounds = columns.bounds
         else:
             read_columns, first = read(path, columns), ()
         table, notes = _squeeze(read_columns, want)

@@ -109,8 +109,8 @@ def scale_warning(found: dict[float, float]) -> list[str]:
         return []
     return [
         f"actions times {best:g} fit better ({found[best]:.3f} against "
-        f"{found[1.0]:.3f} after {STEPS} steps): other units (see --action_bounds), or "
-        "motors of another strength"
+        f"{found[1.0]:.3f} after {STEPS} steps): other units (see --action_bounds, or "
+        "low and high in the columns file), or motors of another strength"
     ]
 
 
