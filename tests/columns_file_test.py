@@ -136,6 +136,20 @@ def test_limits_of_actions_are_given_once(tmp_path):
         load(path, robot_logs.columns_file(), action_bounds=(-1.0, 1.0))
 
 
+@pytest.mark.fault
+def test_an_action_beyond_its_limits_is_told_in_the_files_units(tmp_path):
+    log = robot_logs.rows()
+    log["torque"] = np.linspace(-4.0, 20.0, N)
+    path = write_csv(tmp_path / "log.csv", log)
+    # The last of 58 rows that are kept is row 58: -4 + 58 24 / 59.
+    message = (
+        r"log\.csv: column torque goes from -4 to 19\.59 N m, beyond its limits -3 and "
+        r"3 in 74\.14% of the rows; mend low and high in columns\.toml$"
+    )
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file())
+
+
 TOML = """
 rate = 50.0
 episode = "episode"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.data import files, frames
+from h2o_jax.data import files, frames, validation
 from h2o_jax.data.columns_file import NONE, TASK, ColumnsFile
 from h2o_jax.data.frames import Ask, Frame
 from h2o_jax.errors import ConfigError
@@ -121,6 +121,7 @@ def read(
     lies = _lies(table["terminals"] != 0, np.flatnonzero(kept), log.cuts, by_task)
     table = {name: column[~lies] for name, column in table.items()}
     kept[kept] = ~lies
+    _check_limits(path, file, table["actions"])
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
     last = (
         np.append(np.diff(np.flatnonzero(kept)) > 1, True)
@@ -138,9 +139,29 @@ def _judged(
     if judge is None:
         finding = f"{file.path}: leaves rewards or terminals to the task"
         raise ConfigError(f"{finding}, and there is none; name columns")
-    low, high = (np.array(x) for x in file.bounds)
-    scaled = np.clip(2 * (table["actions"] - low) / (high - low) - 1, -1, 1)
+    scaled = np.clip(_scaled(table["actions"], file), -1, 1)
     return judge(table["observations"], scaled, table["next_observations"])
+
+
+def _scaled(actions: np.ndarray, file: ColumnsFile) -> np.ndarray:
+    """Actions with -1 and 1 where the file's limits are."""
+    low, high = (np.array(x) for x in file.bounds)
+    scaled: np.ndarray = 2 * (actions - low) / (high - low) - 1
+    return scaled
+
+
+def _check_limits(path: pathlib.Path, file: ColumnsFile, actions: np.ndarray) -> None:
+    """Refuses an action that is often beyond its limits; see `check_action_range`."""
+    worst, share = validation.beyond(_scaled(actions, file))
+    if share > validation.MAX_CLIPPED:
+        action, values = file.actions[worst], actions[:, worst]
+        reach = f"from {values.min():.4g} to {values.max():.4g} {action.unit}".rstrip()
+        raise files.fail(
+            path,
+            f"column {action.name} goes {reach}, beyond its limits {action.low:g} and "
+            f"{action.high:g} in {share:.2%} of the rows; mend low and high in "
+            f"{file.path}",
+        )
 
 
 def _flags(path: pathlib.Path, frame: Frame, name: str) -> np.ndarray:

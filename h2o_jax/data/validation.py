@@ -135,16 +135,22 @@ def check_flags(columns: Columns, want: Want) -> str | None:
 def check_action_range(columns: Columns, want: Want) -> str | None:
     """Few values of each action, at most `MAX_CLIPPED`, lie beyond [-1, 1]."""
     actions = columns["actions"]
-    shares = np.mean(np.abs(actions) > 1 + ACTION_SLACK, axis=0)
-    worst = int(np.argmax(shares))
-    if shares[worst] > MAX_CLIPPED:
+    worst, share = beyond(actions)
+    if share > MAX_CLIPPED:
         least, most = actions[:, worst].min(), actions[:, worst].max()
         return (
-            f"{shares[worst]:.0%} of the values in actions, column {worst}, lie "
+            f"{share:.0%} of the values in actions, column {worst}, lie "
             f"outside [-1, 1] (from {least:.4g} to {most:.4g}); name their bounds with "
             "action_bounds=(low, high)"
         )
     return None
+
+
+def beyond(actions: np.ndarray) -> tuple[int, float]:
+    """Which of the actions `[N, A]` lies beyond [-1, 1] most often, and its share."""
+    shares = np.mean(np.abs(actions) > 1 + ACTION_SLACK, axis=0)
+    worst = int(np.argmax(shares))
+    return worst, float(shares[worst])
 
 
 Check = Callable[[Columns, Want], str | None]
