@@ -114,15 +114,14 @@ def judged(path: pathlib.Path, name: str) -> str:
         log.ends,
     )
     found += doctor.beyond(log.actions, file.actions)
+    contradiction = recorded.other_rate(log, file)
+    found += [contradiction] if contradiction else []
     # A terminal flag that stays, as a robot lies there, ends its episode once.
     lies = np.append(False, (log.ends & ~log.cuts)[:-1])
     episodes = np.sum(log.ends & ~lies)
     lines = [f"{path}: {len(log.ends):,} rows, {episodes:,} episodes"]
-    if log.seconds is not None:
-        steps = np.diff(log.seconds)[~log.ends[:-1]]
-        if len(steps[steps > 0]):
-            rate = 1 / np.median(steps[steps > 0])
-            lines.append(f"rate     {rate:.4g} rows per second")
+    if step := recorded.period(log):
+        lines.append(f"rate     {1 / step:.4g} rows per second")
     lines += [f"warning  {text}" for text in found] or ["nothing is wrong with it"]
     return "\n".join(lines)
 

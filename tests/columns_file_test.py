@@ -21,6 +21,18 @@ def test_jumps_in_time_end_sequences(tmp_path):
     assert len(whole.transition.r_t) == N - 3  # the pause is no gap then
 
 
+@pytest.mark.fault
+def test_a_rate_that_the_stamps_contradict(tmp_path):
+    path = write_csv(tmp_path / "log.csv", robot_logs.rows())
+    message = r"columns\.toml says rate = 25, its stamps are 50 rows per second; mend"
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file(rate=25.0))
+    load(path, robot_logs.columns_file(rate=48.0))  # as well as anybody knows it
+    message = "no row is followed by its successor; check episode, time, rate and gap"
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file(gap=0.01, terminal="none"))
+
+
 @pytest.mark.parametrize("missing", [0, 9, 10])
 def test_a_row_without_a_stamp_hides_no_jump(tmp_path, missing):
     log = robot_logs.rows()

@@ -128,6 +128,10 @@ def test_inspect_lists_drafts_and_judges(csv, monkeypatch, capsys):
     call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
     assert capsys.readouterr().out in drafted
     text = toml.read_text()
+    toml.write_text(text.replace("rate = 50", "rate = 25"))
+    call(inspect.main, monkeypatch, f"--log={csv}", f"--columns=@{toml}")
+    said = f"warning  {toml} says rate = 25, its stamps are 50 rows per second; mend"
+    assert said in capsys.readouterr().out
     assert 'column = "torque"\nunit = "N m"\nlow = -' in text
     assert 'terminal = "fell"' in text and 'episode = "episode"' in text
     assert text.count("[[observations]]") == 2

@@ -20,6 +20,8 @@ Judge = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndar
 """`(s [n, O], a [n, A] in [-1, 1], s' [n, O]) -> rewards [n], terminals [n]`."""
 GAP = 1.5
 """Periods without a row that are a jump in time, where no gap is given."""
+_SAME_RATE = 0.1
+"""Largest difference of a stated rate and the stamps', relative."""
 BROKEN = "of the rows are not followed by their successor"
 """What audit and doctor call a jump in time."""
 
@@ -73,6 +75,26 @@ def rows(path: pathlib.Path, file: ColumnsFile) -> Rows:
     return Rows(observations, actions, time, ends, cuts, frame)
 
 
+def period(log: Rows) -> float | None:
+    """Median seconds from row to row within episodes; None where no time tells."""
+    if log.seconds is None:
+        return None
+    steps = np.diff(log.seconds)[~log.ends[:-1]]
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else None
+
+
+def other_rate(log: Rows, file: ColumnsFile) -> str | None:
+    """What says that the stamps have another rate than the file; None: nothing does."""
+    step = period(log)
+    if not step or not file.rate or abs(step * file.rate - 1) <= _SAME_RATE:
+        return None
+    return (
+        f"{file.path} says rate = {file.rate:g}, its stamps are {1 / step:.4g} rows "
+        "per second; mend rate or the unit of time"
+    )
+
+
 def read(
     path: pathlib.Path, file: ColumnsFile, judge: Judge | None
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -88,6 +110,8 @@ def read(
         ConfigError: the task is to judge, and cannot.
     """
     log = rows(path, file)
+    if contradiction := other_rate(log, file):
+        raise files.fail(path, contradiction)
     jumps = _jumps(log, file)
     ends = log.ends | jumps
     count, alive = len(ends), ~ends
@@ -96,10 +120,11 @@ def read(
         terminal = _flags(path, log.frame, file.terminal)
     kept = alive | terminal
     if not kept.any():
+        rate = ", rate" if file.rate else ""
         raise files.fail(
             path,
-            "no row is followed by its successor; check episode, time and gap in "
-            f"{file.path}",
+            f"no row is followed by its successor; check episode, time{rate} and gap "
+            f"in {file.path}",
         )
     following = np.append(np.arange(1, count), count - 1)
     successor = np.where(terminal, np.arange(count), following)
@@ -178,9 +203,7 @@ def _jumps(log: Rows, file: ColumnsFile) -> np.ndarray:
     steps = np.diff(log.seconds)
     gap = file.gap
     if gap is None:
-        within = steps[~log.ends[:-1] & (steps > 0)]
-        period = 1 / file.rate if file.rate else np.median(within) if len(within) else 0
-        gap = GAP * period
+        gap = GAP * (1 / file.rate if file.rate else period(log) or 0)
     return np.append(~((steps > 0) & (steps <= gap)), False)
 
 
