@@ -111,6 +111,23 @@ def test_text_between_the_numbers_of_a_column(tmp_path, name):
         load(path, robot_logs.columns_file())
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize("name", ["rate", "torque", "reward"])
+def test_a_cell_without_a_number_is_told_by_column_and_row_of_the_file(tmp_path, name):
+    """Row 19, the last of its episode, is left out: nobody asks what it has."""
+    log = robot_logs.rows()
+    log[name][[30, 45]] = np.nan
+    log["torque"][19] = log["reward"][19] = np.nan
+    path = write_csv(tmp_path / "log.csv", log)
+    message = rf"csv: column {name} has 2 values that are not finite, the first in row"
+    with pytest.raises(DatasetError, match=f"{message} 30; mend the log or remove"):
+        load(path, robot_logs.columns_file())
+    log[name][[30, 45]] = 0.0
+    dataset = load(write_csv(path, log), robot_logs.columns_file())
+    assert len(dataset.transition.r_t) == 58
+
+
+@pytest.mark.fault
 def test_a_decimal_comma_in_a_table_of_commas(tmp_path):
     log = {k: v.tolist() for k, v in robot_logs.rows().items()}
     log["rate"][3] = '"0,5"'

@@ -91,7 +91,10 @@ def broken(x):
         (flat, "rate is always 2.5: the sensor is stuck"),
         (stuck, "pitch does not change over 100 rows"),
         (clipped, "torque is clipped in 49% of the rows, at -1 or 1"),
-        (broken, "pitch is not finite in 0.10% of the rows"),
+        (
+            broken,
+            "pitch is not finite in 0.10% of the rows, the first of which is row 7",
+        ),
     ],
 )
 def test_illnesses(change, words):

@@ -62,8 +62,8 @@ def not_finite(values: np.ndarray, names: Sequence[str]) -> list[str]:
     """Columns with values that are no numbers."""
     bad = ~np.isfinite(values)
     return [
-        f"{name} is not finite in {own.mean():.2%} of the rows: mend them or remove "
-        "those rows"
+        f"{name} is not finite in {own.mean():.2%} of the rows, the first of which is "
+        f"row {np.argmax(own)}: mend them or remove those rows"
         for name, own in zip(names, bad.T, strict=True)
         if own.any()
     ]

@@ -146,6 +146,7 @@ def read(
     lies = _lies(table["terminals"] != 0, np.flatnonzero(kept), log.cuts, by_task)
     table = {name: column[~lies] for name, column in table.items()}
     kept[kept] = ~lies
+    _check_finite(path, file, log, kept, successor)
     _check_limits(path, file, table["actions"])
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
     last = (
@@ -173,6 +174,29 @@ def _scaled(actions: np.ndarray, file: ColumnsFile) -> np.ndarray:
     low, high = (np.array(x) for x in file.bounds)
     scaled: np.ndarray = 2 * (actions - low) / (high - low) - 1
     return scaled
+
+
+def _check_finite(
+    path: pathlib.Path,
+    file: ColumnsFile,
+    log: Rows,
+    kept: np.ndarray,
+    successor: np.ndarray,
+) -> None:
+    """Refuses a value that is used and is not finite, by its column and its row."""
+    seen = kept.copy()
+    seen[successor[kept]] = True
+    reward = [] if file.reward == TASK else [file.reward]
+    names = {x.name: seen for x in file.observations}
+    names |= dict.fromkeys([*(x.name for x in file.actions), *reward], kept)
+    for name, used in names.items():
+        bad = used & ~np.isfinite(log.frame.columns[name])
+        if bad.any():
+            raise files.fail(
+                path,
+                f"column {name} has {bad.sum()} values that are not finite, the first "
+                f"in row {np.argmax(bad)}; mend the log or remove those rows",
+            )
 
 
 def _check_limits(path: pathlib.Path, file: ColumnsFile, actions: np.ndarray) -> None:
