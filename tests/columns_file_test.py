@@ -230,6 +230,10 @@ def test_a_columns_file(tmp_path):
         ("[[actions]]", "[[others]]", "'others' is unknown"),
         ('column = "torque"', "", "a ..actions.. without column"),
         ("rate = 50.0", "rate = ", "cannot be read"),
+        ("q_0..q_1", "q_0..q_1, q_1", "column q_1 is named twice; name it once"),
+        ('column = "torque"', 'column = "q_0"', "column q_0 is named twice"),
+        ("pitch", "episode", "column episode is named twice"),
+        ("rate = 50.0", 'time = "torque"', "column torque is named twice"),
     ],
 )
 def test_columns_files_that_are_refused(tmp_path, old, new, message):

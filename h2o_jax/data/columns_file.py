@@ -112,7 +112,17 @@ def read(path: str) -> ColumnsFile:
         if x.low is None or x.high is None or not x.low < x.high:
             finding = f"action {x.name} has limits {x.low} and {x.high}"
             raise _bad(path, f"{finding}; give low < high, what -1 and 1 stand for")
-    return ColumnsFile(observations, actions, path=str(path), **content)
+    file = ColumnsFile(observations, actions, path=str(path), **content)
+    _check_once(file)
+    return file
+
+
+def _check_once(file: ColumnsFile) -> None:
+    names = [x.name for x in (*file.observations, *file.actions)]
+    names += filter(None, (file.time, file.episode))
+    for name in names:
+        if names.count(name) > 1:
+            raise _bad(file.path, f"column {name} is named twice; name it once")
 
 
 def _check_text(path: str, name: str, value: Any) -> None:
