@@ -52,7 +52,7 @@ def draft(frame: Frame, name: str) -> str:
     else:
         lines.append(f"rate = {rate:.4g}  # rows per second")
     lines += [f"{k} = {_text(roles[k])}" for k in ("time", "episode") if k in roles]
-    lines.append(f"reward = {_text(roles.get('reward', TASK))}  # or a column, or task")
+    lines.append(f"reward = {_text(roles.get('reward', TASK))}  # a column or task")
     terminal = roles.get("terminal", NONE)
     lines.append(f"terminal = {_text(terminal)}  # a column, task or none")
     if "timeout" in roles:

@@ -89,6 +89,15 @@ def test_a_header_that_counts_the_columns_as_pandas_does(tmp_path, text, names, 
 
 
 @pytest.mark.fault
+def test_blanks_in_units_separate_no_columns(tmp_path):
+    with pytest.raises(DatasetError, match=r"log\.csv: 0 rows; log more"):
+        parse(tmp_path, "tau_1 [N m], tau_2 [N m], mode of the robot\n")
+    frame = parse(tmp_path, "f [N m],g [N m]\n1,in the air\n2,on the ground\n")
+    assert list(frame.columns) == ["f", "g"]
+    assert frame.columns["g"].tolist() == ["in the air", "on the ground"]
+
+
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -136,6 +136,7 @@ def test_inspect_lists_drafts_and_judges(csv, monkeypatch, capsys):
     said = f"warning  {toml} says rate = 25, its stamps are 50 rows per second; mend"
     assert said in capsys.readouterr().out
     assert 'column = "torque"\nunit = "N m"\nlow = -' in text
+    assert 'reward = "reward"  # a column or task\n' in text
     assert 'terminal = "fell"' in text and 'episode = "episode"' in text
     assert text.count("[[observations]]") == 2
     toml.write_text(text.replace('column = "rate"', 'column = "mode"'))

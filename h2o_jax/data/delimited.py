@@ -121,15 +121,16 @@ def _blanks(lines: Iterable[str]) -> Iterable[Row]:
 def _splitter(lines: Sequence[str]) -> Split:
     """The splitter that gives the first lines the most cells, all alike but for one.
 
-    Semicolons and tabs come first where every comma between them is a decimal one.
+    Semicolons and tabs come first where every comma between them is a decimal one, and
+    blanks are none where another sign separates every line, as they stand in units.
     """
-    best, most = _commas, 1
+    best, most, every = _commas, 1, False
     for split in (_semicolons, _tabs, _commas, _blanks):
         rows = list(split(lines))
         widths = [len(row) for row in rows]
         alike = bool(widths) and widths.count(widths[-1]) >= len(widths) - 1
-        if alike and widths[-1] > most:
-            best, most = split, widths[-1]
+        if alike and widths[-1] > most and not (every and split is _blanks):
+            best, most, every = split, widths[-1], len(set(widths)) == 1
             if split in _DECIMAL and all(map(_no_list, itertools.chain(*rows))):
                 break
     return best
