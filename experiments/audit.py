@@ -88,7 +88,8 @@ def main(flags: Flags) -> None:
     )
     step = log.transition
     ends = np.append(~replay_log.joined(step), True)
-    own = doctor.findings(np.asarray(step.s_tm1), np.asarray(step.a_tm1), ends=ends)
+    own = data.rate_note(source.model, reading)
+    own += doctor.findings(np.asarray(step.s_tm1), np.asarray(step.a_tm1), ends=ends)
     found = dataclasses.replace(found, warnings=(*own, *found.warnings))
     print(report(found, source.dataset, signal_names(source.model, reading)))
     if out is not None:

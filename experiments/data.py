@@ -154,11 +154,11 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     )
     if source.dataset:
         _check_pairing(path, reading.pairing)
-    notes = (*dataset.notes, *_rate_note(task, reading))
+    notes = (*dataset.notes, *rate_note(task, reading))
     return dataclasses.replace(dataset, notes=notes)
 
 
-def _rate_note(task: Task, reading: Reading) -> list[str]:
+def rate_note(task: Task, reading: Reading) -> list[str]:
     """Whether a log has another rate than the task's control steps."""
     file = reading.columns
     if not isinstance(file, ColumnsFile) or file.rate is None:

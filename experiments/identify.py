@@ -9,6 +9,7 @@ intervals and with errors on episodes that no fit has seen. The file --out is wh
 import dataclasses
 import pathlib
 import time
+from collections.abc import Sequence
 
 from experiments import data, groups, places, provenance
 from experiments.cli import console, parsing
@@ -51,7 +52,8 @@ def main(flags: Flags) -> None:
     if not source.dataset:
         raise ConfigError("--dataset: no log to identify from; name a file")
     parsing.check_log_alone(flags, "the real system is only known by its log")
-    log = data.read(source.dataset, source, flags.of(Reading))
+    reading = flags.of(Reading)
+    log = data.read(source.dataset, source, reading)
     data.check_task(dataclasses.replace(source, real=()), log, choice.threads)
     print(f"fitting  {task.name}, gap {choice.gap}, to the log: minutes", flush=True)
     began = time.perf_counter()
@@ -59,7 +61,7 @@ def main(flags: Flags) -> None:
         task, start, log.transition, how, source.inertia, choice.threads
     )
     seconds = time.perf_counter() - began
-    print(report(found, choice, how, log, seconds))
+    print(report(found, choice, how, log, seconds, data.rate_note(task, reading)))
     if choice.out:
         with places.writing("out", choice.out):
             file = provenance.content(found, start, log, seconds)
@@ -87,8 +89,9 @@ def report(
     how: Fitting,
     log: Dataset,
     seconds: float,
+    about_log: Sequence[str],
 ) -> str:
-    """What was found, and how far it can be trusted."""
+    """What was found, and how far it can be trusted; notes on the log come first."""
     fitted, held_out = found.episodes
     name = pathlib.PurePath(log.source).name
     count = f"{len(log.transition.r_t):,} rows"
@@ -101,7 +104,7 @@ def report(
         "",
         *_errors(found.judged),
         "",
-        *(f"note     {x}" for x in notes(found)),
+        *(f"note     {x}" for x in (*about_log, *notes(found))),
     ]
     return "\n".join(lines).rstrip()
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import data
 from experiments import identify as command
 from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
@@ -39,10 +40,12 @@ TINY = ("--windows=200", "--long_windows=0", "--starts=1", "--threads=1")
 
 
 def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "rate_note", lambda task, reading: ["another rate"])
     out = tmp_path / "found.toml"
     arguments = ("--gap=gravity:2", "--fields=gravity", f"--out={out}")
     call(command.main, monkeypatch, f"--dataset={file}", *arguments, *TINY)
     said = capsys.readouterr().out
+    assert "note     another rate\n" in said
     assert "held-out error" in said and f"--gap=@{out}" in said
     content = simulator_file.read(str(out))
     assert content.gap == "gravity:2" and content.provenance["rows"] == 900

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import data, task_reward
+from experiments import audit, data, task_reward
 from experiments.experiment import Experiment, Source
 from experiments.exporting import robot_record
 from experiments.runs import Run
@@ -15,6 +15,7 @@ from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps, tasks
 from tests import robot_logs
+from tests.commands import call
 
 
 def test_rewards_and_falls_of_the_wheel_legged_robot():
@@ -75,11 +76,33 @@ def test_another_rate_than_the_tasks_is_noted(tmp_path):
     assert note.startswith("the log has 50 rows per second, the task 200 control steps")
 
 
+COLUMNS = """
+rate = 50.0
+time = "t"
+[[observations]]
+column = "theta, theta_dot, x, v"
+[[actions]]
+column = "torque"
+low = -3
+high = 3
+"""
+
+
+def test_the_audit_warns_of_another_rate_than_the_tasks(tmp_path, monkeypatch, capsys):
+    path, _ = write_log(tmp_path / "log.csv", rate=50)
+    (tmp_path / "columns.toml").write_text(COLUMNS)
+    log = f"--dataset={path}", f"--columns=@{tmp_path}/columns.toml"
+    given = ("--task=wheel_legged_stand", *log, "--out=", "--horizons=2")
+    call(audit.main, monkeypatch, *given)
+    said = "warning  the log has 50 rows per second, the task 200 control steps"
+    assert said in capsys.readouterr().out
+
+
 def test_a_task_that_knows_no_rate_has_no_other(tmp_path):
     path, _ = write_log(tmp_path / "log.csv", rate=50)
     file, _ = read(path, 50.0)
     timeless = tasks.get("gymnasium:MountainCarContinuous-v0")
-    assert data._rate_note(timeless, data.Reading(columns=file)) == []
+    assert data.rate_note(timeless, data.Reading(columns=file)) == []
 
 
 def test_what_a_run_keeps_of_its_robot(tmp_path):
