@@ -47,7 +47,9 @@ def main() -> None:
     try:
         for folder in choice.runs:
             found = judged(folder, how, choice.mended, choice.threads)
-            print(f"{folder}\n{judge.table(found, how.discount)}\n", flush=True)
+            horizon = judge.described(folder)[0].model.horizon
+            table = judge.table(found, how.discount, horizon)
+            print(f"{folder}\n{table}\n", flush=True)
             lines += [line | {"run": folder.name} for line in found]
     except H2OError as error:
         parser.error(str(error))

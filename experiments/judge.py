@@ -97,12 +97,13 @@ def main(flags: Flags) -> None:
     devices.check(machine)
     for place in choice.run:
         folder = pathlib.Path(place)
+        horizon = described(folder, trusted)[0].model.horizon
         epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
-        print(table(found, how.discount))
+        print(table(found, how.discount, horizon))
         with files.replacing(folder / run_folder.JUDGED) as part:
-            content = sealed.seal({"policies": found, "epoch": epoch})
-            part.write_text(json.dumps(content, indent=1) + "\n")
+            content = {"policies": found, "epoch": epoch, "discount": how.discount}
+            part.write_text(json.dumps(sealed.seal(content), indent=1) + "\n")
         print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 
@@ -250,8 +251,14 @@ def _earned(
     return float(judging.discounted(world, act, *given).mean())
 
 
-def table(lines: Sequence[Line], discount: float) -> str:
-    """One line per policy, and what the columns mean."""
+def table(lines: Sequence[Line], discount: float, horizon: int) -> str:
+    """One line per policy, and what the columns mean.
+
+    Args:
+        lines: what `judge` gives.
+        discount: of all estimates.
+        horizon: control steps of the task's episodes at most.
+    """
     wide = max(len(line["policy"]) for line in lines)
     names = ["fqe", "simulated", "leaves"] + ["real"] * ("real" in lines[-1])
     head = "".join(f"{name:>{20 if name == 'fqe' else 12}}" for name in names)
@@ -276,6 +283,7 @@ def table(lines: Sequence[Line], discount: float) -> str:
         "mended with the log",
         "leaves: distance of its actions to the log, against the log's own; far above "
         "1 neither estimate knows much",
+        *judging.cut(horizon, discount),
     ]
     return "\n".join(rows)
 

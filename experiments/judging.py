@@ -34,6 +34,9 @@ _NEIGHBOURS, _QUESTIONS = 50_000, 2000
 _HORIZONS = 5.0
 """Effective horizons that the targets go through: exp(-5) of a value is missing."""
 
+_REST = 0.05
+"""Share of an endless discounted value after a time limit that is worth a line."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Judging:
@@ -79,6 +82,17 @@ class Log(NamedTuple):
     def starts(self) -> Array:
         """`[e, O]` observations that held-out episodes begin with."""
         return np.asarray(self.rows.s_tm1)[self.first]
+
+
+def cut(horizon: int, discount: float) -> list[str]:
+    """Which estimates a time limit cuts, where more than a little comes after it."""
+    rest = discount**horizon
+    if rest <= _REST:
+        return []
+    return [
+        f"episodes of {horizon} steps hold {1 - rest:.0%} of an endless discounted "
+        "value: fqe goes on beyond the time limit, the log's own and simulated do not"
+    ]
 
 
 def part(rows: Transition, share: float, seed: int) -> Log:

@@ -103,6 +103,15 @@ def test_discounted_returns_of_whole_episodes():
     assert abs(one[0, 0]) < abs(plain[0, 0])
 
 
+def test_a_time_limit_that_cuts_values_is_said():
+    """Without an end fqe finds 10 as above; five steps of them are 4.0951."""
+    lines = [{"policy": "the log itself", "fqe": 4.1, "leaves": 1.0}]
+    said = judge.table(lines, 0.9, 5).splitlines()[-1]
+    assert said.startswith("episodes of 5 steps hold 41% of an endless discounted")
+    assert "hold 63% of" in judge.table(lines, 0.99, 100)
+    assert "endless" not in judge.table(lines, 0.99, 1000)
+
+
 # --- the commands ----------------------------------------------------------------
 
 

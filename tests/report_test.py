@@ -130,13 +130,15 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     asked = verdict.verdict(subjects).text[0], returns.expected(subjects).text[-1]
     assert all("experiments.judge" in x for x in asked)
     small = "--fqe_updates=5", "--fqe_hidden=8", "--simulated_episodes=2"
-    call(judge.main, monkeypatch, f"--run={folder}", *small)
+    call(judge.main, monkeypatch, f"--run={folder}", "--discount=0.999", *small)
     found = made(monkeypatch, tmp_path, folder)
     assert "return in the simulator" in found["Expected return"]
     assert found["Discriminators and weights"].count("seen in training") == 3
     log, policy, _ = sealed.read_json(folder / run_folder.JUDGED)["policies"]
     assert f"at {policy['fqe']:.2f} ± {policy['fqe_error']:.2f}" in found["Verdict"]
     assert f"<td>{log['fqe']:.2f}</td>" in found["Expected return"]
+    said = "Episodes of 1000 steps hold 63% of an endless discounted value: fqe"
+    assert said in found["Expected return"]
     later = tmp_path / "later"
     shutil.copytree(folder, later)
     earlier = {**sealed.read_json(folder / run_folder.JUDGED), "epoch": 1}

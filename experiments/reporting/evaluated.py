@@ -1,11 +1,19 @@
 """What the runs of several folders earned, as their metrics and estimates say."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import build, health, policies, reports, run_folder, sealed
+from experiments import (
+    build,
+    health,
+    judging,
+    policies,
+    reports,
+    run_folder,
+    sealed,
+)
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line
@@ -93,18 +101,33 @@ def estimates(subject: Subject) -> list[Line]:
     Raises:
         CheckpointError: it was altered, or written by an earlier version.
     """
+    found: list[Line] = _judged(subject).get("policies", [])
+    return found
+
+
+def cut(subject: Subject) -> list[str]:
+    """Which of its estimates a time limit cuts; see `judging.cut`.
+
+    Raises:
+        CheckpointError: see `estimates`.
+    """
+    discount = _judged(subject).get("discount", 0.0)
+    return judging.cut(subject.experiment.model.horizon, discount)
+
+
+def _judged(subject: Subject) -> dict[str, Any]:
+    """judged.json, where its estimates are of the policy as it is now."""
     path = subject.folder / run_folder.JUDGED
     if not path.exists():
-        return []
+        return {}
     try:
         content = sealed.read_json(path)
     except CheckpointError as error:
         finding = str(error).partition("; ")[0]
         again = f"python -m experiments.judge {subject.folder}"
         raise CheckpointError(f"{finding}; make it again with {again}") from error
-    judged: list[Line] = content["policies"]
     now = policies.trained(subject.folder)
-    return judged if content.get("epoch") == now else []
+    return content if content.get("epoch") == now else {}
 
 
 def interval(found: Interval) -> str:

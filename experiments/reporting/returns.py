@@ -64,6 +64,8 @@ def expected(subjects: Sequence[Subject]) -> Section:
             "told good from useless ones and no more, was too high where a policy "
             "fails in ways that the log never shows, and its ± is no interval."
         )
+        cuts = dict.fromkeys(x for subject in subjects for x in evaluated.cut(subject))
+        text += [f"{x[0].upper()}{x[1:]}." for x in cuts]
     elif not subjects[0].experiment.knows_real:
         text.append(evaluated.ask(subjects[0]))
     return Section(text, evaluated.lost(subjects), [Table(head, rows), *judged])
