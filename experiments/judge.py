@@ -148,12 +148,16 @@ def reopen(
     Raises:
         CheckpointError: no run folder, one of an earlier version, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
-        DatasetError: the log cannot be read.
+        DatasetError: the log cannot be read, or is another one now.
     """
     experiment, flags = described(folder, trusted)
     how, reading = flags.of(Collecting), flags.of(Reading)
     path = experiment.dataset or _collected(experiment, how, reading)
     dataset = data.read(path, experiment, reading)
+    learned_from = run_folder.versions(folder)["data"].get("sha256", dataset.sha256)
+    if dataset.sha256 != learned_from:
+        finding = f"is another log than {folder} learned from"
+        raise DatasetError(f"{path}: {finding}; restore it, or train again")
     cache = collecting.cache_folder(how)
     return experiment, dataset, routes.prepare(experiment, dataset, cache, threads)
 

@@ -74,7 +74,11 @@ def restore(folder: pathlib.Path, training: Training, hosts: Gathering = ALONE) 
     arrays, info = read(folder)
     epoch = info["epoch"]
     if info["sha256"] != (dataset and dataset.sha256):
-        raise CheckpointError(f"--resume={folder}: the dataset is another one now")
+        log = dataset.source if dataset else "its log"
+        raise CheckpointError(
+            f"--resume={folder}: {log} is another log now; restore it, or start a "
+            "fresh run"
+        )
     if epoch > experiment.epochs:
         raise ConfigError(
             f"--epochs={experiment.epochs}: the run is at epoch {epoch}; give at least "

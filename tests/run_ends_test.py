@@ -8,6 +8,7 @@ import pytest
 
 from experiments import (
     export,
+    judge,
     report,
     routes,
     run,
@@ -92,14 +93,19 @@ def test_a_preset_is_no_path(monkeypatch, preset):
 
 
 @pytest.mark.fault
-def test_another_dataset_is_refused_at_resume(log, tmp_path, monkeypatch):
+def test_another_dataset_is_refused_at_resume_and_judged(log, tmp_path, monkeypatch):
     other = write_log(tmp_path / "log.hdf5", rows=300)
     folder = tmp_path / "run"
     arguments = (*TINY, "--algorithm=bc", f"--dataset={other}", "--epochs=1")
     call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
     write_log(other, rows=350)
-    with pytest.raises(CheckpointError, match="dataset is another one"):
+    message = rf"--resume={folder}: {other} is another log now; restore it, or start"
+    with pytest.raises(CheckpointError, match=message):
         call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
+    message = rf"^{other}: is another log than {folder} learned from; restore it, or"
+    with pytest.raises(DatasetError, match=message):
+        call(judge.main, monkeypatch, f"--run={folder}")
+    assert f"{other}: is another log" in report.opened(folder, 1).why
 
 
 def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
