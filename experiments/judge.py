@@ -38,7 +38,7 @@ from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.settings import FOLDER, PLACE, setting
-from h2o_jax.sim import worlds
+from h2o_jax.sim import gaps, worlds
 from h2o_jax.sim.environments import Environments
 
 _SEED = 40_000
@@ -192,11 +192,11 @@ def described(
             f"{folder}: its versions.json does not name its task, as it was written by "
             "an earlier version; train again"
         )
-    if system["task"] != experiment.model.name:
-        raise ConfigError(
-            f"{folder}: its task was {system['task']}, is {experiment.model.name} now; "
-            "restore its file"
-        )
+    now = {"task": experiment.model.name, "real": gaps.to_text(experiment.real)}
+    for flag, name in now.items():
+        if system[flag] != name:
+            finding = f"its {flag} was {system[flag]}, is {name} now"
+            raise ConfigError(f"{folder}: {finding}; restore its file")
     return experiment, flags
 
 

@@ -11,9 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import policies, run, run_folder
+from experiments import judge, policies, run, run_folder
 from experiments.cli.flags import Flags
-from h2o_jax.errors import CheckpointError
+from experiments.judge import Trusted
+from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import simulator_file
 from h2o_jax.sim.tasks import files
 from tests.commands import call, experiment_of
@@ -188,14 +189,23 @@ def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
     shutil.copytree(PENDULUM, mine)
     task = f"--task={mine}/pendulum.py:TASK"
     done = trained(monkeypatch, tmp_path / "run", task, "--gap=none")
+    # The same file in another place is the same task.
+    moved = shutil.copytree(mine, tmp_path / "moved")
+    task = f"--task={moved}/pendulum.py:TASK"
     call(run.main, monkeypatch, f"--resume={done}", "--epochs=2", task)
-    script = mine / "pendulum.py"
+    given = Trusted(task=f"{mine}/pendulum.py:TASK")
+    assert judge.described(done, given)[0].model.name.startswith("pendulum-")
+    script = moved / "pendulum.py"
     script.write_text(script.read_text().replace("> 0.4", "> 0.5"))
     files.load.cache_clear()
     with pytest.raises(
         CheckpointError, match=r"--task was pendulum-.* restore its file"
     ):
         call(run.main, monkeypatch, f"--resume={done}", "--epochs=3", task)
+    with pytest.raises(ConfigError, match=r"its task was pendulum-.* restore its file"):
+        judge.described(done, Trusted(task=f"{moved}/pendulum.py:TASK"))
+    with pytest.raises(CheckpointError, match=r"/moved/.*, is 'hopper' now; drop"):
+        judge.described(done, Trusted(task="hopper"))
 
 
 def test_gymnasium_environments_train_and_resume(tmp_path, monkeypatch):
