@@ -107,7 +107,7 @@ def opened(folder: pathlib.Path, threads: int, trusted: Trusted = Trusted()) -> 
         CheckpointError: no run folder, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
     """
-    experiment, _ = judge.described(folder, trusted)
+    experiment, flags = judge.described(folder, trusted)
     log, why = None, "its method reads no log"
     simulators = tuple(Simulator(run.gap) for run in experiment.runs)
     if data.needed(experiment, build.algorithm(experiment)):
@@ -118,7 +118,8 @@ def opened(folder: pathlib.Path, threads: int, trusted: Trusted = Trusted()) -> 
         except (DatasetError, ConfigError) as error:
             why = f"its log cannot be read: {error}"
     facts = run_folder.versions(folder)
-    return Subject(folder, facts, experiment, log, simulators, why, threads)
+    about = facts, experiment, log, simulators, why, threads
+    return Subject(folder, *about, tuple(flags.outside()))
 
 
 def sections(subjects: Sequence[Subject]) -> dict[str, Section]:

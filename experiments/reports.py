@@ -1,6 +1,7 @@
 """Reports of a run: lines of metrics, the learning curve, the final table."""
 
 import pathlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -206,9 +207,21 @@ def _trained(returns: list[float]) -> list[float]:
 
 
 def conclusion(
-    folder: pathlib.Path, experiment: Experiment, facts: Facts, runs: Sequence[Run]
+    folder: pathlib.Path,
+    experiment: Experiment,
+    facts: Facts,
+    runs: Sequence[Run],
+    outside: Sequence[str],
 ) -> str:
-    """What the seeds of every setting earned, beside the data; see `spread`."""
+    """What the seeds of every setting earned, beside the data; see `spread`.
+
+    Args:
+        folder: the run folder.
+        experiment: its runs.
+        facts: of the log.
+        runs: those that were not lost.
+        outside: flags that a reader of the folder is given again.
+    """
     name, lines = return_of(experiment), by_run(experiment, folder)
     summaries = {run: summarise(lines[run], name) for run in runs}
     wide = max(32, *(len(run.label) for run in summaries))
@@ -240,9 +253,14 @@ def conclusion(
     if not experiment.knows_real:
         rows.append(
             "no real system at hand: what a policy is worth there is estimated by "
-            f"python -m experiments.judge {folder}"
+            f"{judging(folder, outside)}"
         )
     return "\n".join(rows)
+
+
+def judging(folder: pathlib.Path, outside: Sequence[str]) -> str:
+    """The command that judges a run folder, with the flags that it is given again."""
+    return shlex.join(["python", "-m", "experiments.judge", str(folder), *outside])
 
 
 def _best_seeds(

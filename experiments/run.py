@@ -263,7 +263,8 @@ def _conclude(
     experiment, output = command.experiment, command.output
     good = [run for run in experiment.runs if run not in lost]
     if good:
-        print(reports.conclusion(folder, experiment, facts, good))
+        outside = command.flags.outside()
+        print(reports.conclusion(folder, experiment, facts, good, outside))
     if output.results_dir:
         labels = ledger.Labels(
             output.preset, command.reading.deciding(), command.flags.choices()

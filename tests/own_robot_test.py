@@ -11,9 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import judge, policies, run, run_folder
+from experiments import judge, policies, report, run, run_folder
 from experiments.cli.flags import Flags
 from experiments.judge import Trusted
+from experiments.reporting import evaluated
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import simulator_file
 from h2o_jax.sim.tasks import files
@@ -165,7 +166,12 @@ def test_nothing_is_normalised_if_told_so(flags, tmp_path, monkeypatch, capsys):
     told = ("--nonormalise", "--gap=none", "--algorithm=bc", "--batch=8")
     done = trained(monkeypatch, tmp_path / "run", *flags, *told)
     assert "--nonormalise" in (done / "flags.flags").read_text()
-    assert "-fold in scale" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "-fold in scale" not in said
+    again = f"python -m experiments.judge {done} {flags[0]}"
+    assert f"is estimated by {again}\n" in said
+    trusted = Trusted(task=flags[0].removeprefix("--task="))
+    assert f"{again}; then" in evaluated.ask(report.opened(done, 1, trusted))
 
 
 def test_scales_far_apart_are_warned_of(robot, flags, tmp_path, monkeypatch, capsys):

@@ -124,7 +124,7 @@ def _judged(subject: Subject) -> dict[str, Any]:
         content = sealed.read_json(path)
     except CheckpointError as error:
         finding = str(error).partition("; ")[0]
-        again = f"python -m experiments.judge {subject.folder}"
+        again = reports.judging(subject.folder, subject.outside)
         raise CheckpointError(f"{finding}; make it again with {again}") from error
     now = policies.trained(subject.folder)
     return content if content.get("epoch") == now else {}
@@ -140,6 +140,6 @@ def interval(found: Interval) -> str:
 def ask(subject: Subject) -> str:
     """How to get estimates where there is no real system."""
     return (
-        "What a policy is worth in the real system is estimated by python -m "
-        f"experiments.judge {subject.folder}; then report again."
+        "What a policy is worth in the real system is estimated by "
+        f"{reports.judging(subject.folder, subject.outside)}; then report again."
     )

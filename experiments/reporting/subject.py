@@ -42,6 +42,8 @@ class Subject:
     why: str
     """Why there is no log."""
     threads: int = 0
+    outside: tuple[str, ...] = ()
+    """Flags that a command which reads the folder is given again."""
 
     @property
     def dataset(self) -> Dataset:
