@@ -119,6 +119,9 @@ def _run(command: Command) -> StoppedError | None:
     with hosts.one_first():
         cache = collecting.cache_folder(command.collecting)
         simulators = routes.prepare(whole, dataset, cache, machine.threads)
+    if hosts.leads():
+        notes = robot_record.notes(whole, command.reading, simulators)
+        print("".join(f"note      {x}\n" for x in notes), end="")
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         if hosts.leads() and not command.output.resume:

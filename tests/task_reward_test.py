@@ -146,3 +146,24 @@ def test_what_a_run_keeps_of_its_robot(tmp_path):
         robot_record.record(
             experiment, log, data.Reading(columns=three), [Simulator(())]
         )
+
+
+def test_a_latency_that_was_identified_and_is_not_in_the_contract_is_told(tmp_path):
+    """The task's own are two steps of 5 ms."""
+    fitted = tmp_path / "fitted.toml"
+    text = "[fields]\nlatency = 1\n[provenance]\nmade_by = 'identify'\n"
+    fitted.write_text(text)
+    simulators = [Simulator(gaps.parse(f"@{fitted}", "wheel_legged"))]
+    experiment = Experiment(task="wheel_legged_stand", runs=(Run(0, ()),))
+    file, _ = read(write_log(tmp_path / "log.csv")[0])
+
+    def notes(latency, found=simulators):
+        columns = dataclasses.replace(file, latency=latency, path="columns.toml")
+        reading = data.Reading(columns=columns)
+        return robot_record.notes(experiment, reading, found)
+
+    assert notes(0.005) == notes(0.006) == notes(0.0, [Simulator(())]) == []
+    (note,) = notes(0.0)
+    said = "identified with a latency of 1 step (0.005 s), columns.toml says 0 s, and"
+    assert said in note and note.endswith("mend latency in columns.toml")
+    assert "(0.005 s), the task says 0.01 s, and so" in notes(None)[0]

@@ -43,25 +43,50 @@ def record(
         ConfigError: a columns file describes another number of observations or actions
             than the task has.
     """
-    task, file = experiment.model, reading.columns
-    if not isinstance(file, ColumnsFile):
-        file = None
-    latency = file.latency if file else None
-    if latency is None:
-        logged, own, _ = experiment.logged_system
-        steps = gaps.interface(own, logged.interface).latency
-        latency = _known(steps * logged.dt)
+    task, file = experiment.model, _file(reading)
     actions = _actions(task, experiment.inertia, reading, file)
     return {
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in actions],
         "rate_hz": (file and file.rate) or _known(1 / task.dt),
-        "latency_seconds": latency,
+        "latency_seconds": _latency(experiment, file),
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)
         },
     }
+
+
+def notes(
+    experiment: Experiment, reading: Reading, simulators: Sequence[Simulator]
+) -> list[str]:
+    """What was found of the robot and is not in its record: another latency."""
+    task, file = experiment.model, _file(reading)
+    latency, found = _latency(experiment, file), []
+    for gap in dict.fromkeys(x.gap for x in simulators if gaps.fitted(x.gap)):
+        steps = gaps.interface(gap, task.interface).latency
+        seconds = steps * task.dt
+        if latency is not None and abs(seconds - latency) > task.dt / 2:
+            says = file.path if file and file.latency is not None else "the task"
+            found.append(
+                f"the simulator was identified with a latency of {steps} "
+                f"step{'s' * (steps != 1)} ({seconds:g} s), {says} says {latency:g} s, "
+                "and so will the contract; mend latency in "
+                f"{file.path if file else 'a columns file'}"
+            )
+    return found
+
+
+def _file(reading: Reading) -> ColumnsFile | None:
+    return reading.columns if isinstance(reading.columns, ColumnsFile) else None
+
+
+def _latency(experiment: Experiment, file: ColumnsFile | None) -> float | None:
+    """Seconds until an action acts: by the log's owner, or by the logged system."""
+    if file and file.latency is not None:
+        return file.latency
+    logged, own, _ = experiment.logged_system
+    return _known(gaps.interface(own, logged.interface).latency * logged.dt)
 
 
 def _observations(
