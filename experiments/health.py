@@ -15,6 +15,7 @@ from experiments.runs import Run
 from experiments.training import DIVERGED
 from h2o_jax import learning
 from h2o_jax.errors import DivergenceError
+from h2o_jax.sim import tasks
 
 WARNED, LOST = 0.01, 0.5
 """Shares of a run's simulated episodes that blew up."""
@@ -41,8 +42,11 @@ def lost(experiment: Experiment, report: Report) -> dict[Run, str]:
         elif report.scores and np.isnan(report.scores.returns[i]).any():
             found[run] = "its policy's actions are not finite; lower --policy_lr"
         elif _blown_up(report, i) > LOST:
+            weaken = run.gap and not tasks.is_place(experiment.task)
+            own = "check the columns' units (see experiments.audit), or the model"
             found[run] = (
-                f"more than {LOST:.0%} of its simulated episodes blew up; weaken --gap"
+                f"more than {LOST:.0%} of its simulated episodes blew up; "
+                f"{'weaken --gap' if weaken else own}"
             )
     return found
 

@@ -17,6 +17,7 @@ from h2o_jax.data import datasets
 from h2o_jax.errors import StoppedError
 from h2o_jax.sim import gaps, rollout, systems
 from tests.commands import write_log
+from tests.robots import arm
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 TINY = {
@@ -246,3 +247,21 @@ def test_a_few_episodes_that_blow_up_are_warned_of(share, told):
     notes = health.notes(setup, report)
     assert len(notes) == told and not health.lost(setup, report)
     assert all(x.startswith(f"warning   {setup.runs[1].label}, seed 1") for x in notes)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("task", "gap", "fix"),
+    [
+        ("hopper", "gravity:2", "weaken --gap"),
+        ("hopper", "none", "check the columns' units (see experiments.audit), or the"),
+        (f"{arm.__file__}:TASK", "gravity:2", "check the columns' units"),
+    ],
+)
+def test_only_a_gap_that_was_given_is_to_be_weakened(task, gap, fix):
+    runs = grid([0], [gaps.parse(gap)], {})
+    setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "task": task})
+    metrics = {"sim/diverged": np.array([0.6])}
+    report = loop.Report(7, metrics, {"critic": np.zeros(1, int)})
+    (why,) = health.lost(setup, report).values()
+    assert f"episodes blew up; {fix}" in why
