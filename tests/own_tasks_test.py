@@ -200,12 +200,29 @@ def test_infinity_is_no_limit():
             {"reset": lambda rng, model: (np.zeros(3), np.zeros(2))},
             "reset: gives shapes",
         ),
+        (
+            {"reset": lambda rng, model: (np.zeros(2), np.zeros(2), 0.0)},
+            "reset: gives a tuple of 3; give two, qpos and qvel",
+        ),
+        ({"reset": lambda rng, model: None}, "reset: gives a NoneType; give two"),
+        ({"pose": lambda s: (s[:, :2],)}, "pose: gives a tuple of 1; give two"),
+        ({"pose": lambda s: s[:, :2]}, "pose: gives a ndarray; give two, qpos and"),
+        ({"horizon": 100.0}, r"horizon is 100\.0; give a whole number above 0"),
+        ({"horizon": 0}, "horizon is 0; give a whole number above 0"),
+        ({"frame_skip": 2.5}, r"frame_skip is 2\.5; give a whole number above 0"),
         ({"name": "a/b"}, "name 'a/b': give letters"),
     ],
 )
 def test_functions_that_do_not_fit(changes, finding):
     with pytest.raises(ConfigError, match=finding):
         files.named(made(**changes), b"")
+
+
+@pytest.mark.fault
+def test_a_pose_of_a_bare_task_is_a_pose():
+    task = dataclasses.replace(arm.TASK, pose=lambda model, s: (s[:, :2], s[:, 2:]))
+    with pytest.raises(ConfigError, match="pose: gives a tuple; give a Pose"):
+        checking.check(task)
 
 
 @pytest.mark.fault

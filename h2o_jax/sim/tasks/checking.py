@@ -8,7 +8,7 @@ import numpy as np
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import motors
-from h2o_jax.sim.tasks.task import Array, Motion, Task
+from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task, pair
 
 _ROWS = 3
 """Different from every common size, so that a mixed-up axis shows."""
@@ -20,6 +20,10 @@ def check(task: Task) -> None:
     Raises:
         ConfigError: it names the function, the finding and the fix.
     """
+    for name in ("horizon", "frame_skip"):
+        steps = getattr(task, name)
+        if not isinstance(steps, int | np.integer) or steps < 1:
+            raise ConfigError(f"{name} is {steps!r}; give a whole number above 0")
     model = task.spec().compile()
     motors.check(model, task.action_dim)
     if not np.isclose(model.opt.timestep, task.timestep):
@@ -44,7 +48,7 @@ def _reset(task: Task, model: mujoco.MjModel) -> tuple[Array, Array]:
     pairs = []
     for seed in range(_ROWS):
         rng = np.random.default_rng(seed)
-        qpos, qvel = _guarded("reset", task.reset, rng, model)
+        qpos, qvel = pair("reset", _guarded("reset", task.reset, rng, model))
         wanted, found = ((model.nq,), (model.nv,)), (np.shape(qpos), np.shape(qvel))
         if wanted != found:
             raise ConfigError(
@@ -65,6 +69,8 @@ def _check_pose(task: Task, model: mujoco.MjModel, s: Array) -> None:
             "drop pose"
         )
     pose = _guarded("pose", task.pose, model, s)
+    if not isinstance(pose, Pose):
+        raise ConfigError(f"pose: gives a {type(pose).__name__}; give a Pose")
     shapes: dict[str, tuple[int, ...]] = {
         "qpos": (_ROWS, model.nq),
         "qvel": (_ROWS, model.nv),
@@ -103,6 +109,8 @@ def _guarded(name: str, function: Callable[..., Any], *given: Any) -> Any:
     """Calls a function of the user's; what it raises becomes one line."""
     try:
         return function(*given)
+    except ConfigError:
+        raise
     except Exception as error:
         kind = type(error).__name__
         raise ConfigError(f"{name}: raised {kind}: {error}") from error

@@ -24,7 +24,7 @@ import numpy as np
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import finite
-from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task
+from h2o_jax.sim.tasks.task import Array, Motion, Pose, Task, pair
 
 Observe = Callable[[Array, Array], Array]
 """`(qpos [k, nq], qvel [k, nv]) -> [k, O]`."""
@@ -117,7 +117,7 @@ def _pose(state: State) -> Callable[[mujoco.MjModel, Array], Pose]:
         if isinstance(found, Pose):
             return found
         rows = len(s)
-        return Pose(*found, np.zeros((rows, 0)), np.ones(rows, bool))
+        return Pose(*pair("pose", found), np.zeros((rows, 0)), np.ones(rows, bool))
 
     return pose
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import mujoco
@@ -139,6 +139,26 @@ class Task:
             raise ConfigError(f"{self.name}, real {real}: no returns to score against")
         random, expert = self.references[real]
         return 100.0 * (total - random) / (expert - random)
+
+
+def pair(name: str, values: Any) -> tuple[Array, Array]:
+    """`qpos` and `qvel` as a function of the user's gives them.
+
+    Args:
+        name: of the function.
+        values: what it gives.
+
+    Raises:
+        ConfigError: these are not two.
+    """
+    try:
+        qpos, qvel = values
+    except (TypeError, ValueError):
+        what = f"a {type(values).__name__}"
+        if isinstance(values, tuple | list):
+            what += f" of {len(values)}"
+        raise ConfigError(f"{name}: gives {what}; give two, qpos and qvel") from None
+    return qpos, qvel
 
 
 def gymnasium_spec(file: str, sha256: str) -> mujoco.MjSpec:
