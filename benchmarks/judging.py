@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from experiments import collecting, judge, policies, routes, run_folder
+from experiments import collecting, judge, policies, reopening, routes, run_folder
 from experiments.collecting import Collecting
 from experiments.judging import Judging
 from h2o_jax.errors import H2OError
@@ -47,7 +47,7 @@ def main() -> None:
     try:
         for folder in choice.runs:
             found = judged(folder, how, choice.mended, choice.threads)
-            horizon = judge.described(folder)[0].model.horizon
+            horizon = reopening.described(folder)[0].model.horizon
             table = judge.table(found, how.discount, horizon)
             print(f"{folder}\n{table}\n", flush=True)
             lines += [line | {"run": folder.name} for line in found]
@@ -66,8 +66,8 @@ def judged(
 ) -> list[Line]:
     """The estimates of each of a folder's policies."""
     _, *lines = judge.judge(folder, [run_folder.LAST], how, threads)
-    experiment, dataset, _ = judge.reopen(folder, threads)
-    cache = collecting.cache_folder(judge.described(folder)[1].of(Collecting))
+    experiment, dataset, _ = reopening.reopen(folder, threads)
+    cache = collecting.cache_folder(reopening.described(folder)[1].of(Collecting))
     for route in mended:
         other = dataclasses.replace(experiment, simulator=route)
         simulators = routes.prepare(other, dataset, cache, threads)

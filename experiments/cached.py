@@ -79,7 +79,7 @@ def fitted(
         mending: what it is fitted to.
         gap: of the simulator.
         how: it is fitted.
-        begins: called before it is fitted, which takes a minute or two.
+        begins: called before it is fitted, which takes minutes.
 
     Returns:
         Its gaps, and what is known of them in one line.

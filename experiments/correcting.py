@@ -5,7 +5,7 @@ from typing import Literal
 
 from h2o_jax.settings import NOT_NEGATIVE, at_least, setting
 
-FITTED, CORRECTED = ("identified", "both", "auto"), ("residual", "both", "auto")
+FITTING, CORRECTING = ("identified", "both", "auto"), ("residual", "both", "auto")
 """Values of `simulator` with which fields may be fitted, or a residual learned."""
 
 
@@ -23,7 +23,8 @@ class Correcting:
     fields: tuple[str, ...] = setting(
         (),
         "What is fitted in an identified simulator, the least certain first, as in "
-        "experiments.identify; empty: its default fields.",
+        "experiments.identify; empty: its default fields, and where these do not do, "
+        "those of each part of the robot.",
     )
     residual_rows: int = setting(
         140_000, "Most rows of the log that a residual learns from.", at_least(500)
@@ -52,9 +53,9 @@ class Correcting:
     @property
     def fits(self) -> bool:
         """Whether fields of the simulators may be fitted to the log."""
-        return self.simulator in FITTED
+        return self.simulator in FITTING
 
     @property
     def corrects(self) -> bool:
         """Whether a residual may correct the simulators."""
-        return self.simulator in CORRECTED
+        return self.simulator in CORRECTING

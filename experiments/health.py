@@ -19,7 +19,7 @@ from h2o_jax.sim import tasks
 
 WARNED, LOST = 0.01, 0.5
 """Shares of a run's simulated episodes that blew up."""
-WHY = "lost"
+KEY = "lost"
 """What a line of metrics.jsonl names the reason by which its run is lost."""
 
 
@@ -58,8 +58,12 @@ def lost_before(lines: Mapping[Run, Sequence[Line]]) -> dict[Run, str]:
 
 
 def why_lost(own: Sequence[Line]) -> str:
-    """Why the run of these lines of metrics is lost; empty where it is not."""
-    return str(own[-1].get(WHY, "")) if own else ""
+    """Why the run of these lines of metrics is lost; empty where it is not.
+
+    By the last line that tells: only an evaluation sees that there are no actions.
+    """
+    telling = [x for x in own if KEY in x or "length" in x]
+    return str(telling[-1].get(KEY, "")) if telling else ""
 
 
 def notes(experiment: Experiment, report: Report) -> list[str]:

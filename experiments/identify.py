@@ -156,7 +156,7 @@ def notes(found: Identified) -> list[str]:
         lines.append(f"error by latency {profile}")
     lines += _stand_in(found)
     lines += _noise(found)
-    lines += _gain(found.judged)
+    lines += _gain(found)
     return lines
 
 
@@ -184,10 +184,12 @@ def _noise(found: Identified) -> list[str]:
     return lines
 
 
-def _gain(judged: identify.Judged) -> list[str]:
-    before, after = judged.before, judged.after
+def _gain(found: Identified) -> list[str]:
+    before, after = found.judged.before, found.judged.after
     if not before:
         return ["no window in the held-out episodes: the result is not judged"]
+    if found.better and not found.judged.better:
+        return ["predictions are as before: what is mended is the noise on actions"]
     worse = [f"{k}" for k in before if after[k] >= before[k] and after[k] > 1e-3]
     if worse:
         return [f"no better than before at {', '.join(worse)} steps: do not use it"]

@@ -15,14 +15,14 @@ from experiments import (
     data,
     devices,
     groups,
-    judge,
     places,
+    reopening,
     run_folder,
 )
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.devices import Machine
-from experiments.judge import Trusted
+from experiments.reopening import Trusted
 from experiments.reporting import (
     discriminators,
     gap,
@@ -107,14 +107,14 @@ def opened(folder: pathlib.Path, threads: int, trusted: Trusted = Trusted()) -> 
         CheckpointError: no run folder, or see `Trusted`.
         ConfigError: a file of its task has changed, or is gone.
     """
-    experiment, flags = judge.described(folder, trusted)
+    experiment, flags = reopening.described(folder, trusted)
     log, why = None, "its method reads no log"
     simulators = tuple(Simulator(run.gap) for run in experiment.runs)
     if data.needed(experiment, build.algorithm(experiment)):
         if experiment.simulator != "as_is":
             simulators = ()
         try:
-            _, log, simulators = judge.reopen(folder, threads, trusted)
+            _, log, simulators = reopening.reopen(folder, threads, trusted)
         except (DatasetError, ConfigError) as error:
             why = f"its log cannot be read: {error}"
     facts = run_folder.versions(folder)

@@ -88,7 +88,7 @@ def lines(
         {
             **_line(experiment, report, i),
             "seconds": rounded,
-            **({health.WHY: lost[run]} if run in lost else {}),
+            **({health.KEY: lost[run]} if run in lost else {}),
         }
         for i, run in enumerate(experiment.runs)
     ]

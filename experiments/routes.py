@@ -121,13 +121,15 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
     """
     whole = _fitted(needs, gap, needs.fitting, "its fields")
     found = _audited(needs, whole)
-    if found.verdict.right or needs.settings.fields:
+    few = found.verdict.kind == "few"
+    if found.verdict.right or few or needs.settings.fields:
         return whole, found.verdict
     parts = _fitted(needs, gap, fit_plan.PARTS, "those of each part")
     if parts == gap:
         return whole, found.verdict
     better = _audited(needs, parts)
-    if better.errors.score > found.errors.score / 2:
+    measured = [len(x.errors.horizons) for x in (found, better)]
+    if measured[1] < measured[0] or better.errors.score > found.errors.score / 2:
         _say("identify", parts, "does not halve the error, not used")
         return whole, found.verdict
     return parts, better.verdict

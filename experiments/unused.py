@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters import partial_eval
 
-from experiments.correcting import CORRECTED, FITTED
+from experiments.correcting import CORRECTING, FITTING
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.types import Algorithm, LearnerState, Transition
 
@@ -34,9 +34,9 @@ def unused(setting: Mapping[str, Any]) -> frozenset[str]:
     if setting.get("algorithm") not in ALGORITHMS:
         return frozenset()
     names = of_method(setting["algorithm"], **own(setting))
-    if setting.get("simulator") not in CORRECTED:
+    if setting.get("simulator") not in CORRECTING:
         names |= {"pessimism"} | {x for x in setting if x.startswith("residual_")}
-    if setting.get("simulator") not in FITTED:
+    if setting.get("simulator") not in FITTING:
         names |= {"fields"}
     return names
 

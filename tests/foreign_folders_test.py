@@ -4,12 +4,12 @@ import pytest
 
 from experiments import (
     environment,
-    judge,
     policies,
+    reopening,
     resumed,
     run_folder,
 )
-from experiments.judge import Trusted
+from experiments.reopening import Trusted
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import experiment_of, parsed, write_run
 
@@ -62,7 +62,7 @@ def test_what_is_written_or_run_is_never_taken_from_a_folder(tmp_path, text):
         parsed(f"--resume={tmp_path / 'run'}")
     if "results_dir" not in text:  # readers have no use for one
         with pytest.raises(ConfigError, match=f"where you trust it, add {text}"):
-            judge.described(tmp_path / "run")
+            reopening.described(tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     flags = parsed(f"--resume={tmp_path / 'run'}", text)
     assert flags.outside() == [text]
@@ -79,7 +79,7 @@ def test_python_that_is_named_again_is_run(tmp_path):
     place = f"{tmp_path}/task.py:TASK"
     write_run(tmp_path / "run", f"--task={place}\n")
     with pytest.raises(ConfigError, match="TASK is nothing"):
-        judge.described(tmp_path / "run", Trusted(task=place))
+        reopening.described(tmp_path / "run", Trusted(task=place))
     assert (tmp_path / "ran").exists()
 
 

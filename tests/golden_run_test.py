@@ -17,7 +17,16 @@ import numpy as np
 import pytest
 
 import h2o_jax
-from experiments import build, export, judge, learned, policies, run, run_folder, saving
+from experiments import (
+    build,
+    export,
+    learned,
+    policies,
+    reopening,
+    run,
+    run_folder,
+    saving,
+)
 from experiments.exporting.policy import Policy
 from tests.commands import call
 
@@ -93,7 +102,7 @@ def test_policies_act_as_when_they_were_saved(folder):
 
 
 def test_a_run_goes_on_from_its_checkpoint(folder):
-    experiment, dataset, simulators = judge.reopen(folder, threads=1)
+    experiment, dataset, simulators = reopening.reopen(folder, threads=1)
     training = build.training(experiment, dataset, 1, simulators, simulators)
     saving.restore(folder, training)
     assert training.state.epoch == 1

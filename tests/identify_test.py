@@ -70,6 +70,30 @@ def test_default_fields_are_those_that_the_model_has():
         fit_plan.of_model(named, model)
 
 
+@pytest.mark.parametrize("name", ["halfcheetah", "hopper", "wheel_legged_stand"])
+def test_parts_are_those_that_the_model_has(name):
+    model = fitting.Predictor(tasks.get(name), (), "modern", 1).model
+    chosen = fit_plan.of_model(fit_plan.PARTS, model).fields
+    assert {"gravity", "latency"} < set(chosen) and len(set(chosen)) == len(chosen)
+    masses = [x for x in chosen if x.startswith("body_mass:")]
+    assert len(masses) == np.count_nonzero(model.body_mass)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (("joint_friction:each",), "no joint of this model that has a name has it"),
+        (("gravity:each",), "gravity has no elements"),
+        (("body_mass:each", "body_mass:torso"), "give each field once"),
+    ],
+)
+def test_each_that_is_none_or_twice(named, message):
+    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    with pytest.raises(ConfigError, match=message):
+        fit_plan.of_model(dataclasses.replace(FEW, fields=named), model)
+
+
 def test_no_fields_are_the_default_ones(log):
     model = fitting.Predictor(CHEETAH, (), "modern", 1).model
     usual, none = Fitting(), dataclasses.replace(FEW, fields=())
@@ -169,6 +193,16 @@ def test_noise_on_actions_is_told_from_none(log):
     noisy = found("none", recorded("joint_noise:0.1"), **how)
     assert noisy.action_noise == pytest.approx(0.1, rel=0.2)
     assert "action_noise" in found("none", log, **how).left_alone
+
+
+def test_what_looks_like_noise_is_added_only_where_that_is_asked_for(monkeypatch):
+    """Springs that are wrong push as noise does, and predictions do not show it."""
+    noisy = recorded("joint_noise:0.1")
+    how = {"fields": ("gravity", "action_noise"), "starts": 1, "long_windows": 0}
+    monkeypatch.setattr(fit_plan, "is_standard", lambda how: True)
+    result = found("none", noisy, **how)
+    assert result.action_noise is None
+    assert "or what acts like it; name the field" in result.left_alone["action_noise"]
 
 
 def test_noise_that_the_simulator_has_and_the_log_has_not_is_taken_out(log):

@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import judge, policies, report, run, run_folder
+from experiments import policies, reopening, report, run, run_folder
 from experiments.cli.flags import Flags
-from experiments.judge import Trusted
+from experiments.reopening import Trusted
 from experiments.reporting import evaluated
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import simulator_file
@@ -200,7 +200,7 @@ def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
     task = f"--task={moved}/pendulum.py:TASK"
     call(run.main, monkeypatch, f"--resume={done}", "--epochs=2", task)
     given = Trusted(task=f"{mine}/pendulum.py:TASK")
-    assert judge.described(done, given)[0].model.name.startswith("pendulum-")
+    assert reopening.described(done, given)[0].model.name.startswith("pendulum-")
     script = moved / "pendulum.py"
     script.write_text(script.read_text().replace("> 0.4", "> 0.5"))
     files.load.cache_clear()
@@ -209,9 +209,9 @@ def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
     ):
         call(run.main, monkeypatch, f"--resume={done}", "--epochs=3", task)
     with pytest.raises(ConfigError, match=r"its task was pendulum-.* restore its file"):
-        judge.described(done, Trusted(task=f"{moved}/pendulum.py:TASK"))
+        reopening.described(done, Trusted(task=f"{moved}/pendulum.py:TASK"))
     with pytest.raises(CheckpointError, match=r"/moved/.*, is 'hopper' now; drop"):
-        judge.described(done, Trusted(task="hopper"))
+        reopening.described(done, Trusted(task="hopper"))
 
 
 def test_gymnasium_environments_train_and_resume(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import (
     export,
+    health,
     judge,
     report,
     routes,
@@ -61,6 +62,10 @@ def test_the_runs_beside_a_lost_one_are_stored_before_the_command_fails(
     page = tmp_path / "page.html"
     call(report.main, monkeypatch, f"--run={tmp_path / 'run'}", f"--out={page}")
     assert "seed 0, was lost and is left out: its" in page.read_text()
+    # So it is where the last line is of no evaluation, which sees no actions.
+    lines = run_folder.metrics(tmp_path / "run")
+    unseen = {k: x for k, x in lines[-1].items() if k not in ("length", "lost")}
+    assert why in health.why_lost([lines[-1], unseen])
     # A resume forgets nothing, even where no epoch is left to tell of it.
     with pytest.raises(DivergenceError, match="1 of 2 runs lost"):
         call(run.main, monkeypatch, f"--resume={tmp_path / 'run'}", where[1])

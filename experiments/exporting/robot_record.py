@@ -64,6 +64,8 @@ def notes(
     task, file = experiment.model, _file(reading)
     latency, found = _latency(experiment, file), []
     for gap in dict.fromkeys(x.gap for x in simulators if gaps.fitted(x.gap)):
+        if all(x.name != "latency" for x in gaps.from_file(gap)):
+            continue
         steps = gaps.interface(gap, task.interface).latency
         seconds = steps * task.dt
         if latency is not None and abs(seconds - latency) > task.dt / 2:

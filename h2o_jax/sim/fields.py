@@ -160,21 +160,16 @@ def has(model: mujoco.MjModel, name: str) -> bool:
     return bool(np.any(changed[_rows(model, name)]))
 
 
-def expanded(model: mujoco.MjModel, names: Iterable[str]) -> list[str]:
-    """Field names without `EACH`: in place of it, every element that a value changes.
+def expanded(model: mujoco.MjModel, name: str) -> list[str]:
+    """The fields that a name stands for: itself, or `EACH` that changes the model.
 
-    Where there is none, the name stays, for `check_model` to refuse.
+    Elements without a name are left out.
     """
-    result = []
-    for name in names:
-        kind, _, element = name.partition(":")
-        every = [name]
-        if element == EACH:
-            elements = filter(None, _elements(model, find(name).elements))
-            each = [f"{kind}:{x}" for x in elements]
-            every = [x for x in each if has(model, x)] or every
-        result += every
-    return result
+    kind, _, element = name.partition(":")
+    if element != EACH:
+        return [name]
+    elements = filter(None, _elements(model, find(name).elements))
+    return [each for x in elements if has(model, each := f"{kind}:{x}")]
 
 
 def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
@@ -260,8 +255,8 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
     Raises:
         ConfigError: the model has no such element; names those that it has.
     """
-    field, (_, _, element) = find(name), name.partition(":")
-    if element in ("", EACH):
+    field, (_, colon, element) = find(name), name.partition(":")
+    if not colon:
         return ...
     names = _elements(model, field.elements)
     if element not in names:

@@ -72,14 +72,30 @@ PARTS = Fitting(
 """Each part of the robot by itself, which may be a wrong one of many right ones."""
 
 
+def is_standard(how: Fitting) -> bool:
+    """Whether no user named the fields: they are the default ones, or `PARTS`."""
+    return how.fields in ((), Fitting().fields, PARTS.fields)
+
+
 def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
-    """The fields of a standard set as far as a model has them; others it must have."""
-    usual = Fitting().fields
-    asked = how.fields or usual
-    standard = asked in (usual, PARTS.fields)
-    chosen = [x for x in asked if not standard or fields.has(model, x)]
-    chosen = fields.expanded(model, chosen)
+    """The fields of a standard set as far as a model has them; others it must have.
+
+    Raises:
+        ConfigError: it does not have one that was named, or has it named twice.
+    """
+    chosen = []
+    for name in how.fields or Fitting().fields:
+        found = fields.expanded(model, name)
+        if is_standard(how):
+            found = [x for x in found if fields.has(model, x)]
+        elif not found:
+            raise ConfigError(
+                f"field {name}: no {fields.find(name).elements} of this model that has "
+                "a name has it; name another field"
+            )
+        chosen += found
     fields.check_model(model, chosen)
+    check(dataclasses.replace(how, fields=tuple(chosen)))
     return dataclasses.replace(how, fields=tuple(chosen))
 
 

@@ -50,7 +50,7 @@ class Predictor:
         self.gaps = gaps.without_fields(start)
         self.model = compile_model(task, self.gaps, inertia)
         interface = gaps.interface(self.gaps, task.interface)
-        self.action_noise = self.given.get("action_noise", interface.action_noise)
+        self.action_noise = gaps.interface(start, task.interface).action_noise
         """Of the simulator that it starts from, std."""
         low, high = interface.substeps or (task.frame_skip, task.frame_skip)
         middle = (low + high) // 2

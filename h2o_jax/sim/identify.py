@@ -59,6 +59,7 @@ def identify(
     """
     fit_plan.check(how)
     predict = Predictor(task, start, inertia, threads)
+    named = not fit_plan.is_standard(how)
     how = fit_plan.of_model(how, predict.model)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
     late = "latency" in how.fields and _follow(rows, max(latencies.LAGS))
@@ -69,7 +70,7 @@ def identify(
             "episode before them, whose commands wait in this simulator; give a log "
             "in the order in which it was recorded"
         )
-    return _Search(predict, rows, how, lead, late).run()
+    return _Search(predict, rows, how, lead, late, named).run()
 
 
 def _follow(rows: Rows, lead: int) -> bool:
@@ -87,6 +88,9 @@ class _Search(NamedTuple):
     """Rows before each window."""
     late: bool
     """Whether a latency is looked for."""
+    named: bool
+    """Whether the user named the fields: only then may noise on actions grow, as what
+    no field describes can look like it, and predictions do not show which it is."""
 
     def run(self) -> Identified:
         """All stages in order."""
@@ -157,9 +161,13 @@ class _Search(NamedTuple):
         """Std of the noise on actions, if asked for; `left` learns of none."""
         if "action_noise" not in self.how.fields:
             return None
-        std = log_noise.of_actions(self.predict, self.rows, known)
+        std, why = log_noise.of_actions(self.predict, self.rows, known)
+        own = self.predict.action_noise
+        if std is not None and std > own and not self.named:
+            why = f"{std:.2g} of it, or what acts like it; name the field to add it"
+            std = None
         if std is None:
-            left["action_noise"] = "the simulator's other errors would hide it"
+            left["action_noise"] = why
         return std
 
     def fits(

@@ -80,11 +80,11 @@ def of_sensors(predict: Predictor, rows: Rows, values: Mapping[str, float]) -> f
 
 def of_actions(
     predict: Predictor, rows: Rows, values: Mapping[str, float]
-) -> float | None:
-    """Standard deviation of the noise on actions; None where the log cannot tell.
+) -> tuple[float | None, str]:
+    """Standard deviation of the noise on actions, or None and why the log is silent.
 
-    It is none where it is too small to be told from the simulator's other errors, while
-    as much noise as the simulator has would be seen above them.
+    It is 0 where it is too small to be told from the simulator's other errors, while as
+    much noise as the simulator has would be seen above them.
 
     Noise on actions moves the successor only in the directions in which actions do, and
     sensors' noise in all: the latter is measured across, and subtracted. Actions near
@@ -113,17 +113,19 @@ def of_actions(
     across = error - np.einsum("nka,na->nk", slope, pushed)
     freedom = error.shape[1] - actions.shape[1]
     if freedom <= 0:
-        return None
+        return None, "there are as many actions as observations"
     floor = np.square(across).sum(axis=1, keepdims=True) / freedom
     other = floor * np.square(inverse).sum(axis=2)
     inside = np.abs(actions) < _INSIDE
     if inside.sum() < _PAIRS // 8:
-        return None
+        return None, f"too few actions are within {_INSIDE:g} of their middle"
     # Medians, as contacts make outliers; a normal's mean square is 2.2 medians.
     total, rest = (2.198 * np.median(x[inside]) for x in (np.square(pushed), other))
     if total > 4 * rest and total > 1e-6:
-        return float(np.sqrt(total - rest))
-    return 0.0 if predict.action_noise > 2 * np.sqrt(total) else None
+        return float(np.sqrt(total - rest)), ""
+    if predict.action_noise > 2 * np.sqrt(total):
+        return 0.0, ""
+    return None, "none is seen above the simulator's other errors"
 
 
 def _error(predict: Predictor, windows: Windows, values: Mapping[str, float]) -> Array:

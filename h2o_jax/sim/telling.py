@@ -54,6 +54,7 @@ def tellable(
             return sensitivity, condition, left
         pairs = zip(kept, mixture, strict=True)
         *partners, last = [name for name, share in pairs if share > 0.3]
-        left[last] = f"the log tells it only relative to {', '.join(partners)}"
+        others_too = f"only relative to {', '.join(partners)}" if partners else "hardly"
+        left[last] = f"the log tells it {others_too}"
         kept.remove(last)
     return sensitivity, 1.0, left
