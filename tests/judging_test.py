@@ -7,7 +7,16 @@ import pytest
 import h2o_jax
 from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
-from experiments import cached, judge, judging, report, run, run_folder, sealed
+from experiments import (
+    cached,
+    judge,
+    judging,
+    reopening,
+    report,
+    run,
+    run_folder,
+    sealed,
+)
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.judging import Judging
@@ -229,4 +238,4 @@ def test_the_stored_estimates_are_drawn(tmp_path):
 def test_a_collected_log_that_is_gone_is_not_made_again(tmp_path):
     how = Collecting(cache_dir=str(tmp_path))
     with pytest.raises(DatasetError, match="no log there; make it with"):
-        judge._collected(experiment_of(), how, Reading())
+        reopening._collected(experiment_of(), how, Reading())
