@@ -273,7 +273,7 @@ def test_auto_does_what_the_audit_says(
 
     def audited(needs, gap):
         verdict = rules.Verdict("uniform", "", next(left), "")
-        errors = types.SimpleNamespace(score=0.4 ** len(asked))
+        errors = types.SimpleNamespace(score=0.4 ** len(asked), horizons=())
         return audit.Candidate(gaps.to_text(gap), errors, verdict)
 
     def fitted(needs, gap, how, begins):
