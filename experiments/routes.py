@@ -128,8 +128,9 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
     if parts == gap:
         return whole, found.verdict
     better = _audited(needs, parts)
-    measured = [len(x.errors.horizons) for x in (found, better)]
-    if measured[1] < measured[0] or better.errors.score > found.errors.score / 2:
+    # Where longer windows are lacking, all of them diverged.
+    diverges = len(better.errors.horizons) < len(found.errors.horizons)
+    if diverges or better.errors.score > found.errors.score / 2:
         _say("identify", parts, "does not halve the error, not used")
         return whole, found.verdict
     return parts, better.verdict

@@ -69,7 +69,7 @@ PARTS = Fitting(
     bounds=(0.02, 50.0),
     starts=1,
 )
-"""Each part of the robot by itself, which may be a wrong one of many right ones."""
+"""Each part of the robot by itself: one may be wrong where all others are right."""
 
 
 def is_standard(how: Fitting) -> bool:
@@ -81,7 +81,8 @@ def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
     """The fields of a standard set as far as a model has them; others it must have.
 
     Raises:
-        ConfigError: it does not have one that was named, or has it named twice.
+        ConfigError: it does not have one that was named, one is named twice, or the
+            bounds do not surround 1.
     """
     chosen = []
     for name in how.fields or Fitting().fields:
@@ -95,16 +96,12 @@ def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
             )
         chosen += found
     fields.check_model(model, chosen)
-    check(dataclasses.replace(how, fields=tuple(chosen)))
-    return dataclasses.replace(how, fields=tuple(chosen))
+    plan = dataclasses.replace(how, fields=tuple(chosen))
+    _check(plan)
+    return plan
 
 
-def check(how: Fitting) -> None:
-    """Makes sure that bounds surround 1, and that no field is named twice.
-
-    Raises:
-        ConfigError: in one line, the flag, the finding and the fix.
-    """
+def _check(how: Fitting) -> None:
     low, high = how.bounds
     most = fields.LARGEST
     if not (0 < low < 1 < high <= most):

@@ -57,7 +57,6 @@ def identify(
         ConfigError: the simulator does not have a field, or all of them are silent.
         DatasetError: the log has too few rows, or they do not follow each other.
     """
-    fit_plan.check(how)
     predict = Predictor(task, start, inertia, threads)
     named = not fit_plan.is_standard(how)
     how = fit_plan.of_model(how, predict.model)
