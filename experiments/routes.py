@@ -23,6 +23,12 @@ from h2o_jax.sim.gaps import Gaps
 NOT_USED = "not used"
 _HORIZONS, _ROWS, _WINDOWS = (5, 10), 20_000, 500
 """Of an audit on the way to a training: a sample tells the kind of a gap."""
+_LADDER = (
+    ("those of each joint", fit_plan.JOINTS),
+    ("those of each body", fit_plan.BODIES),
+    ("those of each body and its shape", fit_plan.SHAPES),
+)
+"""Rungs after the whole robot: what is fitted, and how."""
 
 
 def prepare(
@@ -115,25 +121,27 @@ def _audited(needs: Mending, gap: Gaps) -> Candidate:
 def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
     """The simulator with fields fitted to the log, and what the audit says of it.
 
-    Where the fields of the whole robot do not make it right, those of each of its parts
-    are fitted, unless some were named; they are used if they halve the error, since so
-    many fields always explain a little.
+    A ladder: the fields of the whole robot; while these do not make it right, and none
+    were named, those of each joint, of each body, and of its shape. A further rung is
+    used if it halves the error, since so many fields always explain a little.
     """
-    whole = _fitted(needs, gap, needs.fitting, "its fields")
-    found = _audited(needs, whole)
-    few = found.verdict.kind == "few"
-    if found.verdict.right or few or needs.settings.fields:
-        return whole, found.verdict
-    parts = _fitted(needs, gap, fit_plan.PARTS, "those of each part")
-    if parts == gap:
-        return whole, found.verdict
-    better = _audited(needs, parts)
-    # Where longer windows are lacking, all of them diverged.
-    diverges = len(better.errors.horizons) < len(found.errors.horizons)
-    if diverges or better.errors.score > found.errors.score / 2:
-        _say("identify", parts, "does not halve the error, not used")
-        return whole, found.verdict
-    return parts, better.verdict
+    best = _fitted(needs, gap, needs.fitting, "its fields")
+    found, begin = _audited(needs, best), gap
+    for what, how in () if needs.settings.fields else _LADDER:
+        if found.verdict.right or found.verdict.kind == "few":
+            break
+        finer = _fitted(needs, begin, how, what)
+        if finer == begin:
+            continue
+        judged = _audited(needs, finer)
+        # Where longer windows are lacking, all of them diverged.
+        diverges = len(judged.errors.horizons) < len(found.errors.horizons)
+        if diverges or judged.errors.score > found.errors.score / 2:
+            _say("identify", finer, "does not halve the error, not used")
+            continue
+        best = begin = finer
+        found = judged
+    return best, found.verdict
 
 
 def _fitted(needs: Mending, gap: Gaps, how: Fitting, what: str) -> Gaps:

@@ -12,6 +12,7 @@ from h2o_jax.sim.simulator_file import SimulatorFile
 from tests.worlds import CHEETAH, WALKER, assert_same, drive, plain, random_actions
 
 ROBOT = tasks.get("wheel_legged_stand")
+DIMENSIONS = "length", "radius"
 NEUTRAL = [(x.name, x.neutral) for x in fields.ALL if x.arrays]
 
 
@@ -92,6 +93,46 @@ def test_dry_friction_is_added_where_motors_are_in_shares_of_their_torque():
     np.testing.assert_allclose(more.dof_frictionloss, [0, 0, 0, 0.27 + 0.05 * 6])
 
 
+@pytest.mark.parametrize(
+    ("gap", "values"),
+    [
+        ("long_torso:4", {"geom_length:torso": 4}),
+        ("big_thigh:2", {f"geom_{x}:{y}thigh": 2 for x in DIMENSIONS for y in "bf"}),
+        ("small_thigh", {f"geom_{x}:{y}thigh": 0.5 for x in DIMENSIONS for y in "bf"}),
+    ],
+)
+def test_a_shape_equals_a_gaps(gap, values):
+    """What touches where, and the spheres and boxes by which contacts are sought."""
+    by_gap = models.compile_model(CHEETAH, gaps.parse(gap))
+    by_field = fields.scaled(plain(CHEETAH), values.items())
+    for array in ("geom_size", "geom_rbound", "geom_aabb"):
+        ours, theirs = (getattr(model, array) for model in (by_field, by_gap))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    np.testing.assert_array_equal(by_field.body_mass, plain(CHEETAH).body_mass)
+
+
+def test_a_shape_is_of_what_is_round():
+    floor, *_ = plain(CHEETAH).geom_size
+    every = fields.scaled(plain(CHEETAH), [("geom_radius", 2.0), ("geom_length", 3.0)])
+    np.testing.assert_array_equal(every.geom_size[0], floor)
+    ratio = every.geom_size[1:, :2] / plain(CHEETAH).geom_size[1:, :2]
+    np.testing.assert_allclose(ratio, np.tile([2.0, 3.0], (8, 1)))
+    assert "geom_radius:floor" not in fields.expanded(
+        plain(CHEETAH), "geom_radius:each"
+    )
+
+
+def test_springs_are_added_where_motors_are_in_shares_of_their_torque():
+    """Those that soft feet lack: 120 and 60 N m per radian at motors of 60 and 30."""
+    soft = models.compile_model(CHEETAH, gaps.parse("soft_feet"))
+    assert not fields.has(soft, "joint_stiffness:bfoot")
+    assert fields.has(soft, "joint_spring:bfoot")
+    springs = [("joint_spring:bfoot", 2.0), ("joint_spring:ffoot", 2.0)]
+    np.testing.assert_allclose(
+        fields.scaled(soft, springs).jnt_stiffness, plain(CHEETAH).jnt_stiffness
+    )
+
+
 def test_a_control_period_is_the_time_step():
     model = fields.scaled(plain(CHEETAH), [("control_period", 1.2)])
     assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
@@ -113,7 +154,12 @@ def test_each_stands_for_every_element_that_a_value_changes():
         ("gravty", "field 'gravty' is unknown; choose from gravity, friction"),
         ("gravity:torso", "gravity has no elements"),
         ("body_mass:tail", "no body of that name; choose from world, torso"),
-        ("joint_friction", "zero in this model.*choose from gravity, friction, body"),
+        (
+            "joint_friction",
+            "zero or absent in this model.*choose from gravity, friction, body",
+        ),
+        ("geom_length:floor", "zero or absent in this model"),
+        ("joint_spring:rootz", "no motor of this model has a largest torque there"),
         ("dry_friction:rootx", "no motor of this model has a largest torque there"),
     ],
 )

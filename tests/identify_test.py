@@ -15,6 +15,7 @@ from h2o_jax.sim import (
     gaps,
     identify,
     log_noise,
+    reaches,
     replay_log,
     tasks,
     telling,
@@ -66,17 +67,24 @@ def test_default_fields_are_those_that_the_model_has():
     chosen = fit_plan.of_model(Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
     named = dataclasses.replace(Fitting(), fields=("joint_damping",))
-    with pytest.raises(ConfigError, match="joint_damping: it is zero in this model"):
+    with pytest.raises(
+        ConfigError, match="joint_damping: it is zero or absent in this model"
+    ):
         fit_plan.of_model(named, model)
 
 
+@pytest.mark.parametrize("how", [fit_plan.JOINTS, fit_plan.BODIES, fit_plan.SHAPES])
 @pytest.mark.parametrize("name", ["halfcheetah", "hopper", "wheel_legged_stand"])
-def test_parts_are_those_that_the_model_has(name):
+def test_parts_are_those_that_the_model_has(name, how):
     model = fitting.Predictor(tasks.get(name), (), "modern", 1).model
-    chosen = fit_plan.of_model(fit_plan.PARTS, model).fields
+    chosen = fit_plan.of_model(how, model).fields
     assert {"gravity", "latency"} < set(chosen) and len(set(chosen)) == len(chosen)
+    motors = [x for x in chosen if x.startswith("actuator_gear:")]
     masses = [x for x in chosen if x.startswith("body_mass:")]
-    assert len(masses) == np.count_nonzero(model.body_mass)
+    assert (len(motors), len(masses)) in [
+        (model.nu, 0),
+        (0, np.count_nonzero(model.body_mass)),
+    ]
 
 
 @pytest.mark.fault
@@ -229,6 +237,39 @@ def test_a_joints_range_comes_back(log):
     fields = ("joint_range:bthigh", "joint_range:fthigh")
     result = found("broken_thigh:0.5", log, fields=fields, starts=1)
     assert [*values(result).values()] == pytest.approx([2, 2], rel=0.01)
+
+
+def test_ranges_that_are_too_wide_come_back_and_others_stay(log):
+    """No prediction feels the thighs' limits where the fit would begin."""
+    result = found("flexible_thigh:2", log, fields=("joint_range:each",), starts=1)
+    thighs = "joint_range:bthigh", "joint_range:fthigh"
+    assert [values(result)[x] for x in thighs] == pytest.approx([0.5, 0.5], rel=1e-3)
+    others = [x for name, x in values(result).items() if name not in thighs]
+    assert others == pytest.approx([1, 1, 1], rel=1e-3)
+    # This joint meets no limit, and is not cut to where its log ends.
+    assert result.left_alone == {"joint_range:bshin": "it changes nothing in this log"}
+
+
+def test_where_a_logs_joints_end():
+    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    qpos = np.zeros((3, 9))
+    # Limits of -0.52 and 1.05, -0.785 and 0.785, -0.4 and 0.785.
+    qpos[1, 3:6] = 1.05, -0.157, 0.2
+    qpos[2, 3:6] = -0.13, 0.2, -0.2
+    ends = reaches.of_joints(model, np.repeat(qpos, 1000, axis=0))
+    assert ends == pytest.approx({"bthigh": 1, "bshin": 0.2 / 0.785, "bfoot": 0.5})
+
+
+def test_springs_that_the_simulator_lacks_come_back(log):
+    feet = ("joint_spring:bfoot", "joint_spring:ffoot")
+    result = found("soft_feet", log, fields=feet, starts=1)
+    assert [*values(result).values()] == pytest.approx([2, 2], rel=0.01)
+
+
+def test_a_length_comes_back(log):
+    fields = ("geom_length:torso", "body_mass:each")
+    result = found("long_torso:2", log, fields=fields, starts=1)
+    assert values(result)["geom_length:torso"] == pytest.approx(0.5, rel=0.02)
 
 
 def test_noise_of_sensors_is_measured(log, monkeypatch):

@@ -17,7 +17,7 @@ from experiments.runs import grid
 from experiments.training import Simulator
 from h2o_jax.data import datasets
 from h2o_jax.errors import CheckpointError
-from h2o_jax.sim import audit, fit_plan, gaps, identify, tasks
+from h2o_jax.sim import audit, gaps, identify, tasks
 from h2o_jax.sim.audit import rules
 from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.identified import Judged
@@ -25,7 +25,7 @@ from tests.commands import write_log
 from tests.corrections import constant
 
 QUICK = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
-PARTS = dataclasses.replace(QUICK, fields=("body_mass:each",), bounds=(0.02, 50.0))
+BODIES = dataclasses.replace(QUICK, fields=("body_mass:each",), bounds=(0.02, 50.0))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def log(tmp_path_factory):
 @pytest.fixture
 def prepare(log, tmp_path, monkeypatch):
     monkeypatch.setattr(mending, "Fitting", lambda: QUICK)
-    monkeypatch.setattr(fit_plan, "PARTS", PARTS)
+    monkeypatch.setattr(routes, "_LADDER", (("those of each body", BODIES),))
 
     def call(simulator, *given, **settings):
         experiment = experiment_of(simulator, *given, **settings)
@@ -230,7 +230,7 @@ def test_where_the_whole_robot_explains_nothing_its_parts_do(prepare, capsys):
     assert found["body_mass:thigh"] == pytest.approx(0.22, rel=0.15)
     assert found["body_mass:leg"] == pytest.approx(1, rel=0.15)
     assert right.right and right.residual is None
-    assert "fitting those of each part" in capsys.readouterr().out
+    assert "fitting those of each body" in capsys.readouterr().out
 
 
 def test_a_simulators_own_noise_is_taken_out(prepare):
@@ -249,9 +249,32 @@ def test_parts_that_explain_a_little_are_not_used(prepare, monkeypatch, capsys):
     assert "does not halve the error, not used" in printed, printed
 
 
+def test_a_rung_that_is_used_is_where_the_next_begins(prepare, monkeypatch):
+    """The second halves the error, the first and the third do not."""
+    begun, scores = [], {"gravity:2": 1, "gravity:3": 0.9, "gravity:4": 0.6}
+    scores |= {"gravity:5": 0.4, "gravity:6": 0.3}
+    rungs = [(text, BODIES) for text in ("gravity:4", "gravity:5", "gravity:6")]
+
+    def audited(needs, gap):
+        errors = types.SimpleNamespace(score=scores[gaps.to_text(gap)], horizons=())
+        verdict = rules.Verdict("uniform", "", "identify", "")
+        return audit.Candidate(gaps.to_text(gap), errors, verdict)
+
+    def fitted(needs, gap, how, what):
+        begun.append(gaps.to_text(gap))
+        return gaps.parse("gravity:3" if what == "its fields" else what)
+
+    monkeypatch.setattr(routes, "_LADDER", rungs)
+    monkeypatch.setattr(routes, "_audited", audited)
+    monkeypatch.setattr(routes, "_fitted", fitted)
+    best = prepare("identified", "gravity:2")[0]
+    assert gaps.to_text(best.gap) == "gravity:5"
+    assert begun == ["gravity:2", "gravity:2", "gravity:2", "gravity:5"]
+
+
 def test_fields_that_are_named_are_all_that_is_fitted(prepare, capsys):
     named, _ = prepare("identified", "big_thigh:2", fields=("gravity",))
-    assert "each part" not in capsys.readouterr().out and not named.right
+    assert "each body" not in capsys.readouterr().out and not named.right
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,23 @@
-"""Physical fields of a simulator that a log can be asked about, one record each.
+"""Physical fields of a simulator that a log can be asked about.
 
 A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one;
-`body_mass:each` stands for one field per body. Most
-are scales of a compiled model, 1 where nothing is changed; `dry_friction` is added, as
-no scale of nothing is friction; `latency` and `action_noise` set the interface between
-policy and physics instead.
+`body_mass:each` stands for one field per body. Most are scales of a compiled model, 1
+where nothing is changed; `dry_friction` and `joint_spring` are added, as no scale of
+nothing is any; `latency` and `action_noise` set the interface between policy and
+physics instead.
 """
 
 import copy
-import dataclasses
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import motors
+from h2o_jax.sim.field_table import ALL, FIELDS, Field
 from h2o_jax.sim.interface import Interface
 
 
@@ -36,79 +35,6 @@ class Value(NamedTuple):
         """A value without an interval."""
         return cls(name, value, value, value)
 
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """One kind of physical quantity."""
-
-    name: str
-    change: str
-    """What the value multiplies, adds or sets, for a help text."""
-    arrays: tuple[str, ...] = ()
-    """Arrays of the compiled model that it scales, one row per element."""
-    elements: str = ""
-    """Kind of element that can be named: `body`, `joint`, `geom`, `actuator`."""
-    unit: Callable[[mujoco.MjModel], np.ndarray] | None = None
-    """`[rows]` of the arrays that a value of 1 adds; the field is then no scale."""
-    interface: Callable[[Interface, float], Interface] | None = None
-    """Sets the interface; the field is then no scale."""
-    whole: bool = False
-    """Whether the value must be a whole number."""
-    typical: float = 1.0
-    """Where a fit begins if nothing is given; its bounds are factors of this."""
-
-    @property
-    def neutral(self) -> float:
-        """The value that changes nothing, but for a robot with latency of its own."""
-        return 0.0 if self.interface or self.unit else 1.0
-
-
-ALL = (
-    Field("gravity", "gravity", ("opt.gravity",)),
-    Field("friction", "contact friction, of a geom", ("geom_friction",), "geom"),
-    Field(
-        "body_mass",
-        "mass and inertia, of a body",
-        ("body_mass", "body_inertia"),
-        "body",
-    ),
-    Field(
-        "centre_of_mass",
-        "distance of the centre of mass from the body's frame, of a body",
-        ("body_ipos",),
-        "body",
-    ),
-    Field("body_inertia", "inertia alone, of a body", ("body_inertia",), "body"),
-    Field("joint_damping", "damping, of a joint", ("dof_damping",), "joint"),
-    Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
-    Field("joint_armature", "rotor inertia, of a joint", ("dof_armature",), "joint"),
-    Field("joint_friction", "dry friction, of a joint", ("dof_frictionloss",), "joint"),
-    Field("joint_range", "both limits, of a joint", ("jnt_range",), "joint"),
-    Field(
-        "dry_friction",
-        "dry friction that is added, as a share of the motors' largest torque, of a "
-        "joint with a motor",
-        ("dof_frictionloss",),
-        "joint",
-        unit=motors.torques,
-        typical=0.05,
-    ),
-    Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
-    Field("control_period", "how long a control step lasts", ("opt.timestep",)),
-    Field(
-        "latency",
-        "control steps that a command waits",
-        interface=lambda base, steps: dataclasses.replace(base, latency=int(steps)),
-        whole=True,
-    ),
-    Field(
-        "action_noise",
-        "std of the noise on actions",
-        interface=lambda base, std: dataclasses.replace(base, action_noise=std),
-    ),
-)
-
-FIELDS: dict[str, Field] = {field.name: field for field in ALL}
 
 LARGEST = 1000.0
 """Largest value of any field."""
@@ -157,7 +83,7 @@ def has(model: mujoco.MjModel, name: str) -> bool:
     if not field.arrays:
         return True
     changed = field.unit(model) if field.unit else _read(model, field.arrays[0])
-    return bool(np.any(changed[_rows(model, name)]))
+    return bool(np.any(changed[_index(model, name)]))
 
 
 def expanded(model: mujoco.MjModel, name: str) -> list[str]:
@@ -183,7 +109,9 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
             have = ", ".join(field.name for field in ALL if has(model, field.name))
             nothing = "no motor of this model has a largest torque there"
             if not find(name).unit:
-                nothing = "it is zero in this model, so that no scale changes it"
+                nothing = (
+                    "it is zero or absent in this model, so that no scale changes it"
+                )
             raise ConfigError(f"field {name}: {nothing}; choose from {have}")
 
 
@@ -204,13 +132,13 @@ def scaled(
         return model
     given, model = model, copy.copy(model)
     for name, value in changes:
-        field, rows = find(name), _rows(model, name)
+        field, index = find(name), _index(model, name)
         for array in field.arrays:
             new = _read(model, array)
             if field.unit:
-                new[rows] += value * field.unit(given)[rows]
+                new[index] += value * field.unit(given)[index]
             else:
-                new[rows] *= value
+                new[index] *= value
             _write(model, array, new)
     refresh(model)
     return model
@@ -247,6 +175,15 @@ def drawn(values: Sequence[Value], rng: np.random.Generator) -> dict[str, float]
         else:
             result[value.name] = low + share * (high - low)
     return result
+
+
+def _index(model: mujoco.MjModel, name: str) -> Any:
+    """Where a field's arrays have what a name stands for."""
+    field, rows = find(name), _rows(model, name)
+    if field.applies:
+        has = field.applies(model)
+        rows = np.flatnonzero(has) if rows is ... else [i for i in rows if has[i]]
+    return rows if field.entry is None else (rows, field.entry)
 
 
 def _rows(model: mujoco.MjModel, name: str) -> Any:

@@ -52,29 +52,56 @@ class Fitting:
     fit_seed: int = setting(0, "Seed of windows, episodes and starts.", at_least(0))
 
 
-PARTS = Fitting(
+_WHOLE = ("friction", "gravity", "control_period", "latency", "action_noise")
+
+JOINTS = Fitting(
+    fields=(
+        "joint_range:each",
+        "actuator_gear:each",
+        "joint_damping:each",
+        "joint_spring:each",
+        "dry_friction:each",
+        "body_mass",
+        *_WHOLE,
+    ),
+    bounds=(0.02, 50.0),
+    windows=800,
+    long_windows=160,
+    starts=1,
+    evaluations=40,
+)
+"""Each joint and motor by itself: one may be wrong where all others are right."""
+
+BODIES = dataclasses.replace(
+    JOINTS,
     fields=(
         "body_mass:each",
         "body_inertia:each",
-        "centre_of_mass:each",
-        "joint_range:each",
-        "friction",
         "joint_damping",
         "dry_friction",
-        "gravity",
-        "control_period",
-        "latency",
-        "action_noise",
+        *_WHOLE,
     ),
-    bounds=(0.02, 50.0),
-    starts=1,
 )
-"""Each part of the robot by itself: one may be wrong where all others are right."""
+"""Each body by itself."""
+
+SHAPES = dataclasses.replace(
+    BODIES,
+    fields=(
+        "body_mass:each",
+        "body_inertia:each",
+        "geom_length:each",
+        "geom_radius:each",
+        "centre_of_mass:each",
+        *BODIES.fields[2:],
+    ),
+)
+"""Each body with where its mass lies and where it touches."""
 
 
 def is_standard(how: Fitting) -> bool:
-    """Whether no user named the fields: they are the default ones, or `PARTS`."""
-    return how.fields in ((), Fitting().fields, PARTS.fields)
+    """Whether no user named the fields: they are those of a standard fit."""
+    fits = Fitting(), JOINTS, BODIES, SHAPES
+    return how.fields in ((), *(fit.fields for fit in fits))
 
 
 def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:

@@ -1,4 +1,4 @@
-r"""Least squares over scales of a simulator's fields, on windows of a log.
+r"""Least squares over a simulator's fields, on windows of a log.
 
 Residuals are in units of the log's own change and go through an arctangent, so that a
 few contacts that jump do not own the fit; derivatives are central differences of 10 %,
@@ -17,7 +17,7 @@ import scipy.optimize
 import scipy.stats
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields, gaps, replay_log
+from h2o_jax.sim import coordinates, fields, gaps, replay_log
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia, compile_model
 from h2o_jax.sim.replay_log import Prediction
@@ -109,16 +109,21 @@ def residuals(
     return _CAP * np.arctan(np.where(np.isnan(error), np.inf, error) / _CAP)
 
 
+def rms(f: Array) -> float:
+    """Root mean square of residuals, the cost of a fit."""
+    return float(np.sqrt(np.square(f).mean()))
+
+
 def function(
     predict: Predictor,
     windows: Windows,
     names: Sequence[str],
     others: Mapping[str, float],
 ) -> Callable[[Array], Array]:
-    """The residuals `[n h O]` as a function of log scales `z [p]`."""
+    """The residuals `[n h O]` as a function of coordinates `z [p]`."""
 
     def f(z: Array) -> Array:
-        values = dict(zip(names, np.exp(z), strict=True))
+        values = coordinates.to_values(names, z)
         return residuals(predict, windows, {**others, **values}).ravel()
 
     return f
@@ -132,11 +137,15 @@ def jacobian(
     others: Mapping[str, float],
     step: float = _STEP,
 ) -> Array:
-    """`[n h O, p]` derivatives of the residuals by log scales `z [p]`."""
+    """`[n h O, p]` derivatives of the residuals by coordinates `z [p]`."""
     f = function(predict, windows, names, others)
-
-    columns = [f(z + d) - f(z - d) for d in step * np.eye(len(z))]
-    return np.stack(columns, axis=1) / (2 * step)
+    # To one side where nothing is added, as no less can be.
+    below, above = np.maximum(z - step, coordinates.lowest(names)), z + step
+    columns = []
+    for i, here in enumerate(np.eye(len(z), dtype=bool)):
+        up, down = (f(np.where(here, moved, z)) for moved in (above, below))
+        columns.append((up - down) / (above[i] - below[i]))
+    return np.stack(columns, axis=1)
 
 
 class Fit(NamedTuple):
@@ -144,7 +153,7 @@ class Fit(NamedTuple):
 
     names: tuple[str, ...]
     z: Array
-    """`[p]` log scales."""
+    """`[p]` coordinates; see `coordinates`."""
     half: Array
     """`[p]` half of the 95 % interval of `z`; from blocks of rows."""
     bound: Array
@@ -155,8 +164,8 @@ class Fit(NamedTuple):
 
     @property
     def values(self) -> dict[str, float]:
-        """Field -> scale."""
-        return dict(zip(self.names, np.exp(self.z).tolist(), strict=True))
+        """Field -> value."""
+        return coordinates.to_values(self.names, self.z)
 
 
 def fit(
@@ -173,25 +182,25 @@ def fit(
     Args:
         predict: the simulator.
         windows: of the log.
-        start: field -> scale to begin with.
-        bounds: of all scales.
+        start: field -> value to begin with.
+        bounds: of all fields; see `coordinates`.
         evaluations: most evaluations but for derivatives.
         others: fields that stay as they are.
         tolerance: relative gain of the cost at which it ends. A standard error of a
             field changes the cost by no more than one part in the number of residuals.
     """
     names, fixed = tuple(start), others or {}
-    low, high = limits(names, bounds)
+    low, high = coordinates.limits(names, bounds)
     f = function(predict, windows, names, fixed)
     if not names:
-        cost, none = np.square(f(np.zeros(0))).mean(), np.zeros(0)
-        return Fit((), none, none, none, float(np.sqrt(cost)), True)
+        none = np.zeros(0)
+        return Fit((), none, none, none, rms(f(none)), True)
     found = scipy.optimize.least_squares(
         f,
-        np.clip(np.log(list(start.values())), low, high),
+        np.clip(coordinates.of_values(start), low, high),
         lambda z: jacobian(predict, windows, names, z, fixed),
         (low, high),
-        xtol=1e-3,
+        xtol=1e-4,
         ftol=tolerance,
         max_nfev=evaluations,
     )
@@ -200,7 +209,7 @@ def fit(
         found.x,
         half_intervals(found.fun, found.jac, len(windows.first)),
         at_bounds(names, found.x, bounds),
-        float(np.sqrt(np.square(found.fun).mean())),
+        rms(found.fun),
         found.status > 0,
     )
 
@@ -208,33 +217,30 @@ def fit(
 def starts(
     values: Mapping[str, float], bounds: tuple[float, float], count: int, seed: int
 ) -> list[dict[str, float]]:
-    """The values as given, then random ones within a factor of 4 and the bounds."""
+    """The values as given, then random ones around them and within the bounds.
+
+    Scales within a factor of 4.
+    """
     if not values:
         return [{}]
-    given = np.log(list(values.values()))
+    given = coordinates.of_values(values)
     rng = np.random.default_rng(seed)
     spread = rng.uniform(-1, 1, (count - 1, len(given))) * math.log(4.0)
-    every = np.clip(given + np.vstack([0 * given, spread]), *limits([*values], bounds))
-    return [dict(zip(values, np.exp(z).tolist(), strict=True)) for z in every]
-
-
-def limits(names: Sequence[str], bounds: tuple[float, float]) -> tuple[Array, Array]:
-    """Least and largest log values `[p]` of fields, from their typical ones."""
-    typical = np.log([fields.find(name).typical for name in names])
-    low, high = np.log(bounds)
-    return typical + low, typical + high
+    limits = coordinates.limits(values, bounds)
+    every = np.clip(given + np.vstack([0 * given, spread]), *limits)
+    return [coordinates.to_values(values, z) for z in every]
 
 
 def at_bounds(names: Sequence[str], z: Array, bounds: tuple[float, float]) -> Array:
-    """`[p]` -1 or 1 for log values at the lower or upper bound, else 0."""
-    low, high = limits(names, bounds)
+    """`[p]` -1 or 1 for coordinates at the lower or upper bound, else 0."""
+    low, high = coordinates.limits(names, bounds)
     return (z > high - 5e-3) * 1 - (z < low + 5e-3) * 1
 
 
 def half_intervals(
     f: Array, jac: Array, n: int, curvature: Array | None = None
 ) -> Array:
-    """Sandwich over blocks of consecutive windows, `[p]` in log scales.
+    """Sandwich over blocks of consecutive windows, `[p]` in coordinates.
 
     Neighbouring rows share what no field explains; intervals that take them as
     independent are two to four times narrower than the truth.

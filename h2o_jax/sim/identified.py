@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import fields
+from h2o_jax.sim import coordinates, fields
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.latencies import Latency
@@ -93,9 +93,14 @@ def values(given: Mapping[str, float], found: Identified) -> tuple[Value, ...]:
         found: the rest.
     """
     known = {name: Value.exactly(name, x) for name, x in given.items()}
-    for name, z, half in zip(found.fit.names, found.fit.z, found.fit.half, strict=True):
-        low, high = np.exp(z - half), min(np.exp(z + half), fields.LARGEST)
-        known[name] = Value(name, float(np.exp(z)), float(low), float(high))
+    fit = found.fit
+    lows, highs = (
+        coordinates.to_values(fit.names, end)
+        for end in (fit.z - fit.half, fit.z + fit.half)
+    )
+    for name, value in fit.values.items():
+        high = min(highs[name], fields.LARGEST)
+        known[name] = Value(name, value, lows[name], high)
     late = found.latency
     if late and "latency" not in found.left_alone:
         low, high = min(late.alike), max(late.alike)

@@ -7,14 +7,18 @@ the log cannot tell is left alone and named; see `fields`, `fitting` and `log_no
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import (
+    coordinates,
     fields,
     fit_plan,
     fitting,
     identified,
     latencies,
     log_noise,
+    reaches,
     settling,
     telling,
     windows,
@@ -106,10 +110,10 @@ class _Search(NamedTuple):
             {name: x for name, x in begin.items() if name not in left}, others
         )
         gone = dict[str, float]()
-        if absent := _absent(fit):
+        while absent := _absent(fit):
             left |= dict.fromkeys(absent, "none is seen in this log")
             # What a simulator file has of it would stay otherwise.
-            gone = {name: 0.0 for name in absent if name in self.predict.given}
+            gone |= {name: 0.0 for name in absent if name in self.predict.given}
             others |= gone
             known = {name: x for name, x in fit.values.items() if name not in absent}
             ended, fit = self.fits(known, others)
@@ -146,13 +150,32 @@ class _Search(NamedTuple):
 
     def begin(self) -> dict[str, float]:
         """The fields of the model that are asked for, as the simulator has them."""
-        given, low = self.predict.given, self.how.bounds[0]
         asked = {name: fields.find(name) for name in self.how.fields}
-        return {
-            name: max(given.get(name, field.typical), low * field.typical)
+        given = {
+            name: self.predict.given.get(name, field.neutral)
             for name, field in asked.items()
             if field.arrays
         }
+        return self.reached(coordinates.within(given, self.how.bounds))
+
+    def reached(self, begin: dict[str, float]) -> dict[str, float]:
+        """Ranges of joints are put where those of the log end, where that fits better.
+
+        See `reaches`; where a joint never meets its limits, that fits as well or worse.
+        """
+        rows, task, model = self.rows, self.predict.task, self.predict.model
+        assert task.pose is not None  # `Predictor` says so
+        seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable & ~rows.held_out]
+        ends = reaches.of_joints(model, task.pose(model, seen).qpos)
+        for joint, end in ends.items():
+            if (name := f"joint_range:{joint}") in begin:
+                there = coordinates.within({**begin, name: end}, self.how.bounds)
+                begin = min(begin, there, key=self.cost)
+        return begin
+
+    def cost(self, values: Mapping[str, float]) -> float:
+        """Of these values, by few windows."""
+        return fitting.rms(fitting.residuals(self.predict, self.few(), values))
 
     def action_noise(
         self, known: Mapping[str, float], left: dict[str, str]
@@ -170,14 +193,14 @@ class _Search(NamedTuple):
         return std
 
     def fits(
-        self, scales: Mapping[str, float], others: Mapping[str, float]
+        self, known: Mapping[str, float], others: Mapping[str, float]
     ) -> tuple[tuple[Fit, ...], Fit]:
         """Few windows from every start, then all from the best, then long windows."""
         how, predict, few = self.how, self.predict, self.few()
         rest = (how.bounds, how.evaluations, others)
         ended = tuple(
             fitting.fit(predict, few, begin, *rest, _COARSE)
-            for begin in fitting.starts(scales, how.bounds, how.starts, how.fit_seed)
+            for begin in fitting.starts(known, how.bounds, how.starts, how.fit_seed)
         )
         best = min(ended, key=lambda fit: fit.cost)
         chosen = self.pick(how.windows, 1, 1)

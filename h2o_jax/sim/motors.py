@@ -59,6 +59,11 @@ def torques(model: mujoco.MjModel) -> np.ndarray:
     return largest
 
 
+def joint_torques(model: mujoco.MjModel) -> np.ndarray:
+    """`[njnt]` largest torque that motors exert on each joint's first direction."""
+    return torques(model)[model.jnt_dofadr]
+
+
 def check(model: mujoco.MjModel, action_dim: int) -> None:
     """Makes sure that actions can be mapped onto a model's motors.
 

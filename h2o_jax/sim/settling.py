@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from h2o_jax.sim import fitting
+from h2o_jax.sim import coordinates, fitting
 from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Windows
@@ -44,13 +44,13 @@ def settle(
         predict: the simulator.
         windows: that the fit belongs to.
         fit: where least squares ended.
-        bounds: of all scales.
+        bounds: of all fields.
         others: fields that stay as they are.
     """
     if not fit.names:
         return fit
     z, n = fit.z, len(windows.first)
-    low, high = fitting.limits(fit.names, bounds)
+    low, high = coordinates.limits(fit.names, bounds)
     f = fitting.function(predict, windows, fit.names, others)
     for left in reversed(range(_ROUNDS)):
         here = f(z)
@@ -62,9 +62,8 @@ def settle(
             break
         z = moved
     converged = fit.converged and moved is None
-    cost = float(np.sqrt(np.square(here).mean()))
     bound = fitting.at_bounds(fit.names, z, bounds)
-    return Fit(fit.names, z, half, bound, cost, converged)
+    return Fit(fit.names, z, half, bound, fitting.rms(here), converged)
 
 
 def _expand(

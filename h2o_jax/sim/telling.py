@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fitting
+from h2o_jax.sim import coordinates, fitting
 from h2o_jax.sim.fitting import Predictor
 from h2o_jax.sim.windows import Windows
 
@@ -21,7 +21,7 @@ _SILENT = 1e-4
 def tellable(
     predict: Predictor,
     chosen: Windows,
-    scales: Mapping[str, float],
+    values: Mapping[str, float],
     asked: Sequence[str],
     others: Mapping[str, float],
 ) -> tuple[dict[str, float], float, dict[str, str]]:
@@ -34,10 +34,10 @@ def tellable(
         Field -> sensitivity; the condition number of those fitted; field -> why
         it is not.
     """
-    names, left = list(scales), dict[str, str]()
+    names, left = list(values), dict[str, str]()
     if not names:
         return {}, 1.0, left
-    z = np.log(list(scales.values()))
+    z = coordinates.of_values(values)
     jac = fitting.jacobian(predict, chosen, names, z, others, _FINE)
     size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
     sensitivity = dict(zip(names, size, strict=True))

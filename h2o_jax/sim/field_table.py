@@ -1,0 +1,125 @@
+"""All fields of a simulator that a log can be asked about, one record each.
+
+`fields` finds them by name and applies them.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+
+from h2o_jax.sim import motors
+from h2o_jax.sim.interface import Interface
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One kind of physical quantity."""
+
+    name: str
+    change: str
+    """What the value multiplies, adds or sets, for a help text."""
+    arrays: tuple[str, ...] = ()
+    """Arrays of the compiled model that it scales, one row per element."""
+    elements: str = ""
+    """Kind of element that can be named: `body`, `joint`, `geom`, `actuator`."""
+    entry: int | None = None
+    """Which entry of each row; None: all of them."""
+    applies: Callable[[mujoco.MjModel], np.ndarray] | None = None
+    """`[rows]` bool, which rows have it; None: all of them."""
+    unit: Callable[[mujoco.MjModel], np.ndarray] | None = None
+    """`[rows]` of the arrays that a value of 1 adds; the field is then no scale."""
+    interface: Callable[[Interface, float], Interface] | None = None
+    """Sets the interface; the field is then no scale."""
+    whole: bool = False
+    """Whether the value must be a whole number."""
+    typical: float = 1.0
+    """Where a fit begins if nothing is given; its bounds are factors of this."""
+
+    @property
+    def neutral(self) -> float:
+        """The value that changes nothing, but for a robot with latency of its own."""
+        return 0.0 if self.interface or self.unit else 1.0
+
+
+def _round(model: mujoco.MjModel) -> np.ndarray:
+    """`[ngeom]` whether a geom's size is a radius and a half-length, if any."""
+    kinds = mujoco.mjtGeom
+    return np.isin(
+        model.geom_type,
+        (kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER),
+    )
+
+
+ALL = (
+    Field("gravity", "gravity", ("opt.gravity",)),
+    Field("friction", "contact friction, of a geom", ("geom_friction",), "geom"),
+    Field(
+        "body_mass",
+        "mass and inertia, of a body",
+        ("body_mass", "body_inertia"),
+        "body",
+    ),
+    Field(
+        "centre_of_mass",
+        "distance of the centre of mass from the body's frame, of a body",
+        ("body_ipos",),
+        "body",
+    ),
+    Field("body_inertia", "inertia alone, of a body", ("body_inertia",), "body"),
+    Field(
+        "geom_radius",
+        "radius where it touches, of a sphere, capsule or cylinder",
+        ("geom_size",),
+        "geom",
+        entry=0,
+        applies=_round,
+    ),
+    Field(
+        "geom_length",
+        "length where it touches, of a capsule or cylinder",
+        ("geom_size",),
+        "geom",
+        entry=1,
+        applies=_round,
+    ),
+    Field("joint_damping", "damping, of a joint", ("dof_damping",), "joint"),
+    Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
+    Field("joint_armature", "rotor inertia, of a joint", ("dof_armature",), "joint"),
+    Field("joint_friction", "dry friction, of a joint", ("dof_frictionloss",), "joint"),
+    Field("joint_range", "both limits, of a joint", ("jnt_range",), "joint"),
+    Field(
+        "dry_friction",
+        "dry friction that is added, as a share of the motors' largest torque, of a "
+        "joint with a motor",
+        ("dof_frictionloss",),
+        "joint",
+        unit=motors.torques,
+        typical=0.05,
+    ),
+    Field(
+        "joint_spring",
+        "spring that is added, as the motors' largest torque per radian (a slide's per "
+        "metre), of a joint with a motor",
+        ("jnt_stiffness",),
+        "joint",
+        unit=motors.joint_torques,
+        typical=0.5,
+    ),
+    Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
+    Field("control_period", "how long a control step lasts", ("opt.timestep",)),
+    Field(
+        "latency",
+        "control steps that a command waits",
+        interface=lambda base, steps: dataclasses.replace(base, latency=int(steps)),
+        whole=True,
+    ),
+    Field(
+        "action_noise",
+        "std of the noise on actions",
+        interface=lambda base, std: dataclasses.replace(base, action_noise=std),
+    ),
+)
+
+FIELDS: dict[str, Field] = {field.name: field for field in ALL}
