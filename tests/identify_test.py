@@ -9,7 +9,6 @@ import pytest
 from experiments import identify as command
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
-    fields,
     fit_plan,
     fitting,
     gaps,
@@ -60,54 +59,6 @@ def test_gravity_and_friction_come_back(log):
     assert result.judged.after[10] < 0.1 * result.judged.before[10]
     assert result.fit.converged and not result.at_bound and not result.left_alone
     assert not result.disagreeing and result.sensor_noise == 0
-
-
-def test_default_fields_are_those_that_the_model_has():
-    model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
-    chosen = fit_plan.of_model(Fitting(), model).fields
-    assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
-    named = dataclasses.replace(Fitting(), fields=("joint_damping",))
-    with pytest.raises(
-        ConfigError, match="joint_damping: it is zero or absent in this model"
-    ):
-        fit_plan.of_model(named, model)
-
-
-@pytest.mark.parametrize("how", [fit_plan.JOINTS, fit_plan.BODIES, fit_plan.SHAPES])
-@pytest.mark.parametrize("name", ["halfcheetah", "hopper", "wheel_legged_stand"])
-def test_parts_are_those_that_the_model_has(name, how):
-    model = fitting.Predictor(tasks.get(name), (), "modern", 1).model
-    chosen = fit_plan.of_model(how, model).fields
-    assert {"gravity", "latency"} < set(chosen) and len(set(chosen)) == len(chosen)
-    motors = [x for x in chosen if x.startswith("actuator_gear:")]
-    masses = [x for x in chosen if x.startswith("body_mass:")]
-    assert (len(motors), len(masses)) in [
-        (model.nu, 0),
-        (0, np.count_nonzero(model.body_mass)),
-    ]
-
-
-@pytest.mark.fault
-@pytest.mark.parametrize(
-    ("named", "message"),
-    [
-        (("joint_friction:each",), "no joint of this model that has a name has it"),
-        (("gravity:each",), "gravity has no elements"),
-        (("body_mass:each", "body_mass:torso"), "give each field once"),
-    ],
-)
-def test_each_that_is_none_or_twice(named, message):
-    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
-    with pytest.raises(ConfigError, match=message):
-        fit_plan.of_model(dataclasses.replace(FEW, fields=named), model)
-
-
-def test_no_fields_are_the_default_ones(log):
-    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
-    usual, none = Fitting(), dataclasses.replace(FEW, fields=())
-    assert fit_plan.of_model(none, model).fields == tuple(
-        name for name in usual.fields if fields.has(model, name)
-    )
 
 
 def test_a_centre_of_mass_comes_back(log, tmp_path):

@@ -135,32 +135,6 @@ def test_what_does_not_help_is_not_used_which_is_kept_too(
         prepare("identified", "gravity:2", **named)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "better"),
-    [
-        ({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.5}, True),
-        ({1: 0.2, 10: 0.5}, {1: 0.1, 10: 0.51}, False),
-        ({1: 0.2, 10: 0.5}, {1: 0.2, 10: 0.5}, False),
-        ({1: 0.2}, {1: float("nan")}, False),
-        ({}, {}, False),
-    ],
-)
-def test_a_fit_is_better_somewhere_and_worse_nowhere(before, after, better):
-    assert Judged(before, after).better is better
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "as_good"),
-    [
-        ({1: 0.0, 10: 0.1}, {1: 5e-4, 10: 0.1}, True),
-        ({1: 0.0, 10: 0.1}, {1: 0.0, 10: 0.11}, False),
-        ({}, {}, False),
-    ],
-)
-def test_rounding_makes_no_fit_worse(before, after, as_good):
-    assert Judged(before, after).as_good is as_good
-
-
 def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
     how = dataclasses.replace(QUICK, bounds=(0.8, 2.0), evaluations=1)
     monkeypatch.setattr(mending, "Fitting", lambda: how)
