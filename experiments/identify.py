@@ -120,7 +120,8 @@ def _table(found: Identified) -> list[str]:
     for name, reason in found.left_alone.items():
         lines.append(f"{name:<22}{'left':>9}  {reason}")
     lines.append(
-        "tells: change of one step's prediction per e-fold, in std of the log's; "
+        "tells: change of one step's prediction per e-fold (dry_friction: per 0.05, "
+        "joint_spring: per 0.5), in std of the log's; "
         f"condition {found.condition:.1f}"
     )
     return lines

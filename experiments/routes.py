@@ -103,17 +103,16 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
 
 def _audited(needs: Mending, gap: Gaps) -> Candidate:
     """What the audit says of one simulator."""
-    found = audit.audit(
+    (found,) = audit.rank(
         needs.task,
         [gap],
         needs.dataset.transition,
         horizons=_HORIZONS,
         rows=_ROWS,
         windows=_WINDOWS,
-        time_limits=needs.dataset.time_limits,
         inertia=needs.inertia,
         threads=needs.threads,
-    ).best
+    )
     _say("audit", gap, f"{found.verdict.route}, {found.verdict.why}")
     return found
 
@@ -123,7 +122,8 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
 
     A ladder: the fields of the whole robot; while these do not make it right, and none
     were named, those of each joint, of each body, and of its shape. A further rung is
-    used if it halves the error, since so many fields always explain a little.
+    used if it halves the error, since so many fields always explain a little; it begins
+    at the last one that was used, else at the simulator given.
     """
     best = _fitted(needs, gap, needs.fitting, "its fields")
     found, begin = _audited(needs, best), gap

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
@@ -24,18 +23,27 @@ def test_default_fields_are_those_that_the_model_has():
         fit_plan.of_model(named, model)
 
 
-@pytest.mark.parametrize("how", [fit_plan.JOINTS, fit_plan.BODIES, fit_plan.SHAPES])
-@pytest.mark.parametrize("name", ["halfcheetah", "hopper", "wheel_legged_stand"])
-def test_parts_are_those_that_the_model_has(name, how):
+PARTS = "actuator_gear", "joint_spring", "body_mass", "geom_length"
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "counts"),
+    [
+        ("halfcheetah", fit_plan.JOINTS, [6, 6, 0, 0]),
+        ("halfcheetah", fit_plan.BODIES, [0, 0, 7, 0]),
+        ("halfcheetah", fit_plan.SHAPES, [0, 0, 7, 8]),
+        ("hopper", fit_plan.JOINTS, [3, 3, 0, 0]),
+        ("hopper", fit_plan.SHAPES, [0, 0, 4, 4]),
+        # Springs would tie its wheels to where they began.
+        ("wheel_legged_stand", fit_plan.JOINTS, [1, 0, 0, 0]),
+    ],
+)
+def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):
     model = fitting.Predictor(tasks.get(name), (), "modern", 1).model
     chosen = fit_plan.of_model(how, model).fields
     assert {"gravity", "latency"} < set(chosen) and len(set(chosen)) == len(chosen)
-    motors = [x for x in chosen if x.startswith("actuator_gear:")]
-    masses = [x for x in chosen if x.startswith("body_mass:")]
-    assert (len(motors), len(masses)) in [
-        (model.nu, 0),
-        (0, np.count_nonzero(model.body_mass)),
-    ]
+    kinds = [x.partition(":")[0] for x in chosen if ":" in x]
+    assert [kinds.count(part) for part in PARTS] == counts
 
 
 @pytest.mark.fault

@@ -105,10 +105,17 @@ def test_rounds_that_are_used_up_are_told():
 
 
 @pytest.mark.parametrize("p", [2, settling._FEW + 1])
-def test_straight_residuals_have_the_curvature_of_least_squares(p):
+@pytest.mark.parametrize(("name", "lowest"), [("gravity", -4), ("dry_friction", -0.96)])
+def test_straight_residuals_have_the_curvature_of_least_squares(p, name, lowest):
     rng = np.random.default_rng(0)
-    a, b, z = rng.normal(size=(40, p)), rng.normal(size=40), rng.normal(size=p)
-    slope, jac, curvature = settling._expand(lambda z: a @ z - b, z, a @ z - b)
+    a, b = rng.normal(size=(40, p)), rng.normal(size=40)
+    z = np.append(lowest, rng.uniform(-0.5, 1, p - 1))
+
+    def f(z):
+        assert name == "gravity" or z.min() >= -1  # less than none is not asked for
+        return a @ z - b
+
+    slope, jac, curvature = settling._expand(f, [name] * p, z, f(z))
     np.testing.assert_allclose(jac, a, atol=1e-9)
     np.testing.assert_allclose(slope, a.T @ (a @ z - b), atol=1e-9)
     np.testing.assert_allclose(curvature, a.T @ a, atol=1e-9)

@@ -1,9 +1,12 @@
 r"""Where least squares look for a field.
 
-The logarithm of a scale; of what is added the tangent to that at its typical value, so
-that none of it is a place like any other:
+A scale by its logarithm. What is added may be 0, which has none, so by its share of a
+typical value:
 
 .. math:: z = \log x \quad \text{or} \quad z = x / x_{typical} - 1 \ge -1
+
+The 1 keeps the place where nothing is added away from 0, as SciPy's first step is as
+long as the start is far from it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +17,7 @@ from h2o_jax.sim import fields
 from h2o_jax.sim.tasks.task import Array
 
 _TINY = 1e-12
+_FACTOR = 4.0
 
 
 def of_values(values: Mapping[str, float]) -> Array:
@@ -47,6 +51,16 @@ def limits(names: Iterable[str], bounds: tuple[float, float]) -> tuple[Array, Ar
     _, added = _units(names)
     low, high = bounds
     return np.where(added, -1, np.log(low)), np.where(added, high - 1, np.log(high))
+
+
+def scattered(values: Mapping[str, float], shares: Array) -> Array:
+    """Coordinates `[k, p]` for `shares [k, p]` in -1..1 of what is likely.
+
+    Scales within a factor of 4 of these values; what is added up to 4 typical ones.
+    """
+    _, added = _units(values)
+    around = of_values(values) + shares * np.log(_FACTOR)
+    return np.where(added, (shares + 1) / 2 * _FACTOR - 1, around)
 
 
 def within(

@@ -35,7 +35,7 @@ class Field:
     whole: bool = False
     """Whether the value must be a whole number."""
     typical: float = 1.0
-    """Where a fit begins if nothing is given; its bounds are factors of this."""
+    """Of what is added: the unit of a fit's upper bound and of its steps."""
 
     @property
     def neutral(self) -> float:
@@ -43,13 +43,18 @@ class Field:
         return 0.0 if self.interface or self.unit else 1.0
 
 
-def _round(model: mujoco.MjModel) -> np.ndarray:
+def _is_round(model: mujoco.MjModel) -> np.ndarray:
     """`[ngeom]` whether a geom's size is a radius and a half-length, if any."""
     kinds = mujoco.mjtGeom
     return np.isin(
         model.geom_type,
         (kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER),
     )
+
+
+def _has_limits(model: mujoco.MjModel) -> np.ndarray:
+    """`[njnt]` whether a joint does not turn for ever, as springs would tie a wheel."""
+    return model.jnt_limited.astype(bool)
 
 
 ALL = (
@@ -74,7 +79,7 @@ ALL = (
         ("geom_size",),
         "geom",
         entry=0,
-        applies=_round,
+        applies=_is_round,
     ),
     Field(
         "geom_length",
@@ -82,7 +87,7 @@ ALL = (
         ("geom_size",),
         "geom",
         entry=1,
-        applies=_round,
+        applies=_is_round,
     ),
     Field("joint_damping", "damping, of a joint", ("dof_damping",), "joint"),
     Field("joint_stiffness", "spring, of a joint", ("jnt_stiffness",), "joint"),
@@ -100,10 +105,11 @@ ALL = (
     ),
     Field(
         "joint_spring",
-        "spring that is added, as the motors' largest torque per radian (a slide's per "
-        "metre), of a joint with a motor",
+        "spring towards the model's springref that is added, as the motors' largest "
+        "torque per radian (a slide's per metre), of a joint with a motor and limits",
         ("jnt_stiffness",),
         "joint",
+        applies=_has_limits,
         unit=motors.joint_torques,
         typical=0.5,
     ),

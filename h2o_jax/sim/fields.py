@@ -89,13 +89,14 @@ def has(model: mujoco.MjModel, name: str) -> bool:
 def expanded(model: mujoco.MjModel, name: str) -> list[str]:
     """The fields that a name stands for: itself, or `EACH` that changes the model.
 
-    Elements without a name are left out.
+    Elements without a name of their own are left out.
     """
     kind, _, element = name.partition(":")
     if element != EACH:
         return [name]
-    elements = filter(None, _elements(model, find(name).elements))
-    return [each for x in elements if has(model, each := f"{kind}:{x}")]
+    names = _elements(model, find(name).elements)
+    own = [x for x in names if x and names.count(x) == 1]
+    return [each for x in own if has(model, each := f"{kind}:{x}")]
 
 
 def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
@@ -170,7 +171,7 @@ def drawn(values: Sequence[Value], rng: np.random.Generator) -> dict[str, float]
         low, high = value.low, value.high
         if find(value.name).whole:
             result[value.name] = min(low + math.floor(share * (high - low + 1)), high)
-        elif find(value.name).arrays and low > 0:
+        elif find(value.name).arrays and not find(value.name).unit and low > 0:
             result[value.name] = low * (high / low) ** share
         else:
             result[value.name] = low + share * (high - low)
@@ -181,8 +182,8 @@ def _index(model: mujoco.MjModel, name: str) -> Any:
     """Where a field's arrays have what a name stands for."""
     field, rows = find(name), _rows(model, name)
     if field.applies:
-        has = field.applies(model)
-        rows = np.flatnonzero(has) if rows is ... else [i for i in rows if has[i]]
+        ours = field.applies(model)
+        rows = np.flatnonzero(ours) if rows is ... else [i for i in rows if ours[i]]
     return rows if field.entry is None else (rows, field.entry)
 
 

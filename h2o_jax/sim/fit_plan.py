@@ -31,7 +31,8 @@ class Fitting:
     )
     bounds: tuple[float, float] = setting(
         (0.1, 5.0),
-        "LOW:HIGH of every scale, relative to --gap; of dry_friction relative to 0.05.",
+        "LOW:HIGH of every scale, relative to --gap; dry_friction lies within 0 and "
+        "0.05 HIGH, joint_spring within 0 and 0.5 HIGH.",
     )
     windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
     long_windows: int = setting(
@@ -52,17 +53,18 @@ class Fitting:
     fit_seed: int = setting(0, "Seed of windows, episodes and starts.", at_least(0))
 
 
-_WHOLE = ("friction", "gravity", "control_period", "latency", "action_noise")
+_ALWAYS = ("friction", "gravity", "control_period", "latency", "action_noise")
 
 JOINTS = Fitting(
     fields=(
         "joint_range:each",
         "actuator_gear:each",
         "joint_damping:each",
+        "joint_stiffness:each",
         "joint_spring:each",
         "dry_friction:each",
         "body_mass",
-        *_WHOLE,
+        *_ALWAYS,
     ),
     bounds=(0.02, 50.0),
     windows=800,
@@ -72,15 +74,11 @@ JOINTS = Fitting(
 )
 """Each joint and motor by itself: one may be wrong where all others are right."""
 
+_BESIDES = "joint_damping", "dry_friction", *_ALWAYS
+
 BODIES = dataclasses.replace(
     JOINTS,
-    fields=(
-        "body_mass:each",
-        "body_inertia:each",
-        "joint_damping",
-        "dry_friction",
-        *_WHOLE,
-    ),
+    fields=("body_mass:each", "body_inertia:each", *_BESIDES),
 )
 """Each body by itself."""
 
@@ -92,7 +90,7 @@ SHAPES = dataclasses.replace(
         "geom_length:each",
         "geom_radius:each",
         "centre_of_mass:each",
-        *BODIES.fields[2:],
+        *_BESIDES,
     ),
 )
 """Each body with where its mass lies and where it touches."""

@@ -1,14 +1,14 @@
 r"""Least squares over a simulator's fields, on windows of a log.
 
 Residuals are in units of the log's own change and go through an arctangent, so that a
-few contacts that jump do not own the fit; derivatives are central differences of 10 %,
-as those of small steps only see such jumps and stall where they begin:
+few contacts that jump do not own the fit; derivatives are central differences of 0.1
+in `coordinates` (10 % of a scale), as those of small steps only see such jumps and
+stall where they begin:
 
 .. math:: f = c \arctan\frac{\hat s - s}{c \, \mathrm{rms}(s - s_0)}
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -45,8 +45,9 @@ class Predictor:
         if task.pose is None:
             raise ConfigError(f"{task.name}: its states are unknown from observations")
         self.task = task
-        self.given = {x.name: x.value for x in gaps.from_file(start)}
-        """Fields of the simulator file that it starts from."""
+        self.known = {x.name: x for x in gaps.from_file(start)}
+        """Fields of the simulator file that it starts from, with their intervals."""
+        self.given = {name: x.value for name, x in self.known.items()}
         self.gaps = gaps.without_fields(start)
         self.model = compile_model(task, self.gaps, inertia)
         interface = gaps.interface(self.gaps, task.interface)
@@ -139,13 +140,21 @@ def jacobian(
 ) -> Array:
     """`[n h O, p]` derivatives of the residuals by coordinates `z [p]`."""
     f = function(predict, windows, names, others)
-    # To one side where nothing is added, as no less can be.
+    up, down, apart = around(f, names, z, step)
+    return np.stack([a - b for a, b in zip(up, down, strict=True)], axis=1) / apart
+
+
+def around(
+    f: Callable[[Array], Array], names: Sequence[str], z: Array, step: float
+) -> tuple[list[Array], list[Array], Array]:
+    """Residuals a step above and below each coordinate, and how far apart, `[p]`.
+
+    Less far where nothing is added, as no less can be.
+    """
     below, above = np.maximum(z - step, coordinates.lowest(names)), z + step
-    columns = []
-    for i, here in enumerate(np.eye(len(z), dtype=bool)):
-        up, down = (f(np.where(here, moved, z)) for moved in (above, below))
-        columns.append((up - down) / (above[i] - below[i]))
-    return np.stack(columns, axis=1)
+    here = np.eye(len(z), dtype=bool)
+    up, down = ([f(np.where(i, moved, z)) for i in here] for moved in (above, below))
+    return up, down, above - below
 
 
 class Fit(NamedTuple):
@@ -217,18 +226,15 @@ def fit(
 def starts(
     values: Mapping[str, float], bounds: tuple[float, float], count: int, seed: int
 ) -> list[dict[str, float]]:
-    """The values as given, then random ones around them and within the bounds.
-
-    Scales within a factor of 4.
-    """
+    """The values as given, then random ones within the bounds."""
     if not values:
         return [{}]
-    given = coordinates.of_values(values)
     rng = np.random.default_rng(seed)
-    spread = rng.uniform(-1, 1, (count - 1, len(given))) * math.log(4.0)
+    shares = rng.uniform(-1, 1, (count - 1, len(values)))
+    random = coordinates.scattered(values, shares)
+    every = np.vstack([coordinates.of_values(values), random])
     limits = coordinates.limits(values, bounds)
-    every = np.clip(given + np.vstack([0 * given, spread]), *limits)
-    return [coordinates.to_values(values, z) for z in every]
+    return [coordinates.to_values(values, z) for z in np.clip(every, *limits)]
 
 
 def at_bounds(names: Sequence[str], z: Array, bounds: tuple[float, float]) -> Array:
@@ -261,15 +267,18 @@ def half_intervals(
     scores = np.stack([np.einsum("wi,wip->p", r, j) for r, j in pieces])
     inverse = np.linalg.pinv(jac.T @ jac if curvature is None else curvature)
     spread = inverse @ (scores.T @ scores) @ inverse * BLOCKS / (BLOCKS - 1)
-    return scipy.stats.t.ppf(0.975, BLOCKS - 1) * np.sqrt(np.diag(spread))
+    variance = np.diag(spread)
+    # Below 0 by rounding, where the curvature tells next to nothing of a field.
+    variance = np.where(variance < 0, np.inf, variance)
+    return scipy.stats.t.ppf(0.975, BLOCKS - 1) * np.sqrt(variance)
 
 
 def condition(jac: Array) -> tuple[float, Array]:
     """How far from proportional the columns are: 1 at best; and the worst mixture.
 
     Returns:
-        The condition number of the columns at unit length, and `[p]` by how many
-        e-folds each field moves, the most being 1, in the mixture that the residuals
+        The condition number of the columns at unit length, and `[p]` by how much
+        each coordinate moves, the most being 1, in the mixture that the residuals
         tell least.
     """
     norm = np.maximum(np.linalg.norm(jac, axis=0), 1e-12)

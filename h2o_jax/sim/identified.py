@@ -45,7 +45,8 @@ class Identified(NamedTuple):
     starts: tuple[Fit, ...]
     """Where each start ended on one step, that of --gap first."""
     sensitivity: dict[str, float]
-    """Field -> change of one step's prediction per e-fold, in std of the log's."""
+    """Field -> change of one step's prediction per e-fold, or per typical value of what
+    is added, in std of the log's."""
     condition: float
     """Of the fields that were fitted, where the fit began."""
     left_alone: dict[str, str]
@@ -85,14 +86,14 @@ class Identified(NamedTuple):
         return sum(fit.cost >= 1.02 * least + 1e-4 for fit in self.starts)
 
 
-def values(given: Mapping[str, float], found: Identified) -> tuple[Value, ...]:
+def values(given: Mapping[str, Value], found: Identified) -> tuple[Value, ...]:
     """Every known field with its interval, those given first.
 
     Args:
-        given: field -> value, of a simulator file that was fitted further.
+        given: those of a simulator file that was fitted further.
         found: the rest.
     """
-    known = {name: Value.exactly(name, x) for name, x in given.items()}
+    known = dict(given)
     fit = found.fit
     lows, highs = (
         coordinates.to_values(fit.names, end)

@@ -23,6 +23,7 @@ from h2o_jax.sim import (
     telling,
     windows,
 )
+from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.fitting import Fit, Predictor
 from h2o_jax.sim.gaps import Gaps
@@ -106,17 +107,8 @@ class _Search(NamedTuple):
         )
         if "latency" in asked and not self.late:
             left["latency"] = "too few rows of the log follow each other"
-        ended, fit = self.fits(
-            {name: x for name, x in begin.items() if name not in left}, others
-        )
-        gone = dict[str, float]()
-        while absent := _absent(fit):
-            left |= dict.fromkeys(absent, "none is seen in this log")
-            # What a simulator file has of it would stay otherwise.
-            gone |= {name: 0.0 for name in absent if name in self.predict.given}
-            others |= gone
-            known = {name: x for name, x in fit.values.items() if name not in absent}
-            ended, fit = self.fits(known, others)
+        told = {name: x for name, x in begin.items() if name not in left}
+        ended, fit, gone = self.present(told, others)
         latency = None
         if self.late:
             latency = self.profile({**fit.values, **gone})
@@ -124,13 +116,15 @@ class _Search(NamedTuple):
             own = self.predict.latency
             best = latency.best if latency.tells(own) else own
             if others["latency"] != best:
-                others |= {"latency": float(best)}
-                ended, fit = self.fits(fit.values, others)
+                others["latency"] = float(best)
+                ended, fit, more = self.present(fit.values, {**others, **gone})
+                gone |= more
             if not latency.tells(own):
                 alike = " or ".join(map(str, latency.alike))
                 left["latency"] = f"{alike} steps fit alike, and it has {own}"
-                others = gone
-        known = {**fit.values, **others}
+                others = {}
+        left |= dict.fromkeys(gone, "none is seen in this log")
+        known = {**fit.values, **others, **gone}
         result = Identified(
             values=(),
             fit=fit,
@@ -144,9 +138,10 @@ class _Search(NamedTuple):
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
-        given = {**self.predict.given, **gone}
-        values = identified.values(given, result)
-        return result._replace(values=values)
+        # What a simulator file has of what is gone would stay otherwise.
+        none = {name: Value.exactly(name, 0.0) for name in gone}
+        given = {name: none.get(name, x) for name, x in self.predict.known.items()}
+        return result._replace(values=identified.values(given, result))
 
     def begin(self) -> dict[str, float]:
         """The fields of the model that are asked for, as the simulator has them."""
@@ -163,14 +158,17 @@ class _Search(NamedTuple):
 
         See `reaches`; where a joint never meets its limits, that fits as well or worse.
         """
+        ranges = [name for name in begin if name.startswith("joint_range:")]
+        if not ranges:
+            return begin
         rows, task, model = self.rows, self.predict.task, self.predict.model
         assert task.pose is not None  # `Predictor` says so
         seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable & ~rows.held_out]
         ends = reaches.of_joints(model, task.pose(model, seen).qpos)
-        for joint, end in ends.items():
-            if (name := f"joint_range:{joint}") in begin:
-                there = coordinates.within({**begin, name: end}, self.how.bounds)
-                begin = min(begin, there, key=self.cost)
+        for name in ranges:
+            end = ends.get(name.removeprefix("joint_range:"), begin[name])
+            there = coordinates.within({**begin, name: end}, self.how.bounds)
+            begin = min(begin, there, key=self.cost)
         return begin
 
     def cost(self, values: Mapping[str, float]) -> float:
@@ -191,6 +189,18 @@ class _Search(NamedTuple):
         if std is None:
             left["action_noise"] = why
         return std
+
+    def present(
+        self, known: Mapping[str, float], others: Mapping[str, float]
+    ) -> tuple[tuple[Fit, ...], Fit, dict[str, float]]:
+        """Fits without what is added and ends at none, which comes third, as 0."""
+        ended, fit = self.fits(known, others)
+        gone = dict[str, float]()
+        while absent := _absent(fit):
+            gone |= dict.fromkeys(absent, 0.0)
+            left = {name: x for name, x in fit.values.items() if name not in absent}
+            ended, fit = self.fits(left, {**others, **gone})
+        return ended, fit, gone
 
     def fits(
         self, known: Mapping[str, float], others: Mapping[str, float]

@@ -10,6 +10,7 @@ import numpy as np
 
 from h2o_jax.sim.tasks.task import Array
 
+_SCALAR = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE
 _SHARE = 0.999
 """Of the rows that lie within; a few may be glitches."""
 
@@ -24,7 +25,7 @@ def of_joints(model: mujoco.MjModel, qpos: Array) -> dict[str, float]:
         qpos: `[k, nq]` positions of a log.
     """
     found = {}
-    for i in np.flatnonzero(model.jnt_limited):
+    for i in np.flatnonzero(model.jnt_limited & np.isin(model.jnt_type, _SCALAR)):
         joint, q = model.joint(i), qpos[:, model.jnt_qposadr[i]]
         ends = np.quantile(q, [1 - _SHARE, _SHARE])
         limits = model.jnt_range[i]

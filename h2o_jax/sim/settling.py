@@ -9,7 +9,7 @@ the way. Here steps and intervals come from differences of the cost itself, 10 %
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _FEW = 12
 """Fields up to which each pair's curvature is measured; of more, that of straight
 residuals is taken, since the pairs grow with the square."""
 _LONGEST = 0.5
-"""Largest change of a log scale at once."""
+"""Largest change of a coordinate at once."""
 
 
 def settle(
@@ -54,7 +54,7 @@ def settle(
     f = fitting.function(predict, windows, fit.names, others)
     for left in reversed(range(_ROUNDS)):
         here = f(z)
-        slope, jac, curvature = _expand(f, z, here)
+        slope, jac, curvature = _expand(f, fit.names, z, here)
         half = fitting.half_intervals(here, jac, n, curvature)
         step = np.clip(-np.linalg.solve(curvature, slope), -_LONGEST, _LONGEST)
         moved = _downhill(f, z, step, here, low, high)
@@ -67,21 +67,25 @@ def settle(
 
 
 def _expand(
-    f: Callable[[Array], Array], z: Array, here: Array
+    f: Callable[[Array], Array], names: Sequence[str], z: Array, here: Array
 ) -> tuple[Array, Array, Array]:
     """Slope `[p]` of half the sum of squares, jacobian of `f`, curvature `[p, p]`."""
+    up, down, apart = fitting.around(f, names, z, _STEP)
+    above, below = (np.array([_half(x) for x in side]) for side in (up, down))
+    jac = np.stack([a - b for a, b in zip(up, down, strict=True)], axis=1) / apart
+    straight, middle = jac.T @ jac, _half(here)
+    curvature = straight.copy()
+    # Residuals are taken as straight where the step down was cut short.
+    whole = np.isclose(apart, 2 * _STEP)
+    slope = np.where(whole, (above - below) / apart, jac.T @ here)
+    bend = (above + below - 2 * middle) / _STEP**2
+    np.fill_diagonal(curvature, np.where(whole, bend, np.diag(straight)))
     steps = _STEP * np.eye(len(z))
-    up, down = ([f(z + sign * d) for d in steps] for sign in (1, -1))
-    middle, above, below = _half(here), *([_half(x) for x in y] for y in (up, down))
-    jac = np.stack([a - b for a, b in zip(up, down, strict=True)], 1) / (2 * _STEP)
-    slope = (np.array(above) - np.array(below)) / (2 * _STEP)
-    straight = jac.T @ jac
-    curvature = _STEP**2 * straight
-    np.fill_diagonal(curvature, np.array(above) + np.array(below) - 2 * middle)
     for i, j in itertools.combinations(range(len(z)), 2) if len(z) <= _FEW else ():
         both = _half(f(z + steps[i] + steps[j]))
-        curvature[i, j] = curvature[j, i] = both - above[i] - above[j] + middle
-    return slope, jac, _bent(curvature / _STEP**2, straight)
+        bend = (both - above[i] - above[j] + middle) / _STEP**2
+        curvature[i, j] = curvature[j, i] = bend
+    return slope, jac, _bent(curvature, straight)
 
 
 def _bent(curvature: Array, straight: Array) -> Array:
@@ -103,7 +107,7 @@ def _downhill(
     low: Array,
     high: Array,
 ) -> Array | None:
-    """Scales at the first of the whole, half and quarter step that fit better."""
+    """Coordinates at the first of the whole, half and quarter step that fit better."""
     if np.abs(step).max() < 1e-3:
         return None
     for share in (1.0, 0.5, 0.25):

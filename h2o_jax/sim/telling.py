@@ -15,7 +15,7 @@ _FINE = 0.005
 """Step of the derivatives that tell what the log can tell: proportional columns look
 less so at larger steps."""
 _SILENT = 1e-4
-"""Change of the prediction per e-fold, in std of the log's, below which is none."""
+"""Change of the prediction per coordinate, in std of the log's, below which is none."""
 
 
 def tellable(

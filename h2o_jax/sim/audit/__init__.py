@@ -100,31 +100,9 @@ def audit(
             observations.
         DatasetError: no row's state is known exactly, or no rows follow each other.
     """
-    names = _names(candidates)
     replayer = Replayer(task, log, inertia, threads)
-    before = _queue(task, candidates)
-    follow = replay_log.starts(log, 1, before)
-    if not len(follow):
-        raise DatasetError(
-            f"no row of the log has {before} rows of its episode before it, whose "
-            "commands wait in this simulator; give a log in the order in which it was "
-            "recorded"
-        )
-    chosen = _exact(replayer, structure.spread(follow, rows))
-    if not len(chosen):
-        raise DatasetError(
-            f"--task={task.name}: no row of the log tells its state exactly; log "
-            "unclipped velocities"
-        )
-    found = {k: replay_log.starts(log, k, before) for k in horizons}
-    longer = {
-        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
-    }
-    longer = {k: x for k, x in longer.items() if len(x)}
-    pairs = zip(names, candidates, strict=True)
-    judged = [_candidate(replayer, *pair, chosen, longer) for pair in pairs]
-    order = np.argsort([x.errors.score for x in judged], kind="stable")
-    ranked, gaps = tuple(judged[i] for i in order), candidates[order[0]]
+    ranked, chosen, found = _rank(replayer, candidates, horizons, rows, windows)
+    gaps = {gaps_lib.to_text(gaps): gaps for gaps in candidates}[ranked[0].name]
     lags = checks.lags(replayer, gaps, FEW_WINDOWS)
     scales = checks.scales(replayer, gaps, FEW_WINDOWS)
     other = _better_task(replayer, ranked[0], chosen)
@@ -149,6 +127,59 @@ def audit(
         ),
         better_task=other.task if other else None,
     )
+
+
+def rank(
+    task: Task,
+    candidates: Sequence[Gaps],
+    log: Transition,
+    *,
+    horizons: Sequence[int] = (5, 10, 25),
+    rows: int = 150_000,
+    windows: int = 1500,
+    inertia: Inertia = "modern",
+    threads: int = 0,
+) -> tuple[Candidate, ...]:
+    """The candidates of `audit`, the best first, in a third of its time.
+
+    See `audit` for arguments and errors.
+    """
+    replayer = Replayer(task, log, inertia, threads)
+    return _rank(replayer, candidates, horizons, rows, windows)[0]
+
+
+def _rank(
+    replayer: Replayer,
+    candidates: Sequence[Gaps],
+    horizons: Sequence[int],
+    rows: int,
+    windows: int,
+) -> tuple[tuple[Candidate, ...], Array, dict[int, Array]]:
+    """The candidates, the best first; rows of one step; longer windows there are."""
+    names, task, log = _names(candidates), replayer.task, replayer.log
+    before = _queue(task, candidates)
+    follow = replay_log.starts(log, 1, before)
+    if not len(follow):
+        raise DatasetError(
+            f"no row of the log has {before} rows of its episode before it, whose "
+            "commands wait in this simulator; give a log in the order in which it was "
+            "recorded"
+        )
+    chosen = _exact(replayer, structure.spread(follow, rows))
+    if not len(chosen):
+        raise DatasetError(
+            f"--task={task.name}: no row of the log tells its state exactly; log "
+            "unclipped velocities"
+        )
+    found = {k: replay_log.starts(log, k, before) for k in horizons}
+    longer = {
+        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
+    }
+    longer = {k: x for k, x in longer.items() if len(x)}
+    pairs = zip(names, candidates, strict=True)
+    judged = [_candidate(replayer, *pair, chosen, longer) for pair in pairs]
+    order = np.argsort([x.errors.score for x in judged], kind="stable")
+    return tuple(judged[i] for i in order), chosen, found
 
 
 def _names(candidates: Sequence[Gaps]) -> list[str]:
