@@ -146,6 +146,20 @@ def test_each_stands_for_every_element_that_a_value_changes():
     assert fields.expanded(plain(CHEETAH), "gravity") == ["gravity"]
 
 
+def test_an_element_whose_name_is_anothers_is_none_of_each():
+    """Two motors without names on one joint have that joint's."""
+    model = mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><body>
+             <joint name="hip" damping="1"/><geom size="0.1"/>
+             <body><joint name="knee" damping="1"/><geom size="0.1"/></body>
+           </body></worldbody>
+           <actuator><position joint="hip"/><velocity joint="hip"/>
+             <motor joint="knee"/></actuator></mujoco>"""
+    )
+    gears = fields.expanded(model, "actuator_gear:each")
+    assert gears == ["actuator_gear:knee"]
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("name", "message"),
@@ -166,6 +180,14 @@ def test_each_stands_for_every_element_that_a_value_changes():
 def test_a_field_that_a_model_does_not_have(name, message):
     with pytest.raises(ConfigError, match=message):
         fields.check_model(plain(CHEETAH), [name])
+
+
+def test_what_is_added_is_drawn_evenly_wherever_its_interval_begins():
+    rng = np.random.default_rng(0)
+    for low in (0.0, 1e-9):
+        values = [Value("dry_friction", 0.1, low, 0.2)]
+        draws = [fields.drawn(values, rng)["dry_friction"] for _ in range(300)]
+        assert np.mean(draws) == pytest.approx(0.1, rel=0.1)
 
 
 def test_draws_stay_in_their_intervals_and_fill_them():

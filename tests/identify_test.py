@@ -10,6 +10,7 @@ import pytest
 from experiments import identify as command
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
+    fields,
     fit_plan,
     fitting,
     gaps,
@@ -140,6 +141,24 @@ def test_dry_friction_of_a_simulator_file_goes_where_there_is_none(log, tmp_path
     assert result.judged.after[1] < 1e-5 < 0.1 < result.judged.before[1]
 
 
+def test_what_is_absent_is_left_out_until_all_that_is_left_is_there(monkeypatch):
+    first, second = "joint_spring:bfoot", "dry_friction"
+    ends = {(first, second, "gravity"): [-1, 0, 0], (second, "gravity"): [-1, 0]}
+    asked = []
+
+    def fits(self, known, others):
+        names, none = tuple(known), np.zeros(len(known))
+        asked.append({**known, **others})
+        return (), fitting.Fit(names, none, none, ends.get(names, [0]), 0.0, True)
+
+    monkeypatch.setattr(identify._Search, "fits", fits)
+    search = identify._Search(None, None, FEW, 0, late=False, named=True)
+    begin = {first: 1.0, second: 0.1, "gravity": 2.0}
+    _, fit, gone = search.present(begin, {"latency": 2.0})
+    assert fit.names == ("gravity",) and gone == {first: 0, second: 0}
+    assert asked[-1] == {"gravity": 1, "latency": 2, first: 0, second: 0}
+
+
 def test_no_latency_is_looked_for_in_rows_out_of_order(log):
     order = np.random.default_rng(0).permutation(len(log.r_t))
     mixed = jax.tree.map(lambda x: x[order], log)
@@ -186,8 +205,8 @@ def test_each_part_of_a_robot_is_fitted_by_itself(log):
 
 
 def test_a_joints_range_comes_back(log):
-    fields = ("joint_range:bthigh", "joint_range:fthigh")
-    result = found("broken_thigh:0.5", log, fields=fields, starts=1)
+    thighs = ("joint_range:bthigh", "joint_range:fthigh")
+    result = found("broken_thigh:0.5", log, fields=thighs, starts=1)
     assert [*values(result).values()] == pytest.approx([2, 2], rel=0.01)
 
 
@@ -228,8 +247,8 @@ def test_springs_that_the_simulator_lacks_come_back(log):
 
 
 def test_a_length_comes_back(log):
-    fields = ("geom_length:torso", "body_mass:each")
-    result = found("long_torso:2", log, fields=fields, starts=1)
+    parts = ("geom_length:torso", "body_mass:each")
+    result = found("long_torso:2", log, fields=parts, starts=1)
     assert values(result)["geom_length:torso"] == pytest.approx(0.5, rel=0.02)
 
 
@@ -244,9 +263,12 @@ def test_noise_of_sensors_is_measured(log, monkeypatch):
 
 def test_a_file_is_fitted_further(log, tmp_path):
     path = tmp_path / "a.toml"
-    path.write_text('gap = "friction:0.3"\n[fields]\ngravity = 2\nfriction = 3.3333\n')
+    friction = "friction = { value = 3.3333, low = 3.2, high = 3.4 }"
+    path.write_text(f'gap = "friction:0.3"\n[fields]\ngravity = 2\n{friction}\n')
     result = found(f"@{path}", log, fields=("gravity",), starts=1)
     assert values(result) == pytest.approx({"gravity": 1, "friction": 3.3333}, rel=1e-3)
+    # What is not fitted keeps its interval.
+    assert result.values[1] == fields.Value("friction", 3.3333, 3.2, 3.4)
 
 
 # --- rows -----------------------------------------------------------------------

@@ -45,6 +45,13 @@ def test_noise_that_neighbours_share_widens_intervals():
     assert np.mean(squares) == pytest.approx(T**2 / BLOCKS, rel=0.08)
 
 
+def test_a_variance_that_rounding_makes_negative_is_unknown():
+    turned = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    jac = np.random.default_rng(0).normal(size=(1000, 2))
+    half = fitting.half_intervals(np.ones(1000), jac, 1000, turned)
+    assert np.all(np.isinf(half))
+
+
 # --- settling -------------------------------------------------------------------
 
 N, SMALL = 200, 1e-3
