@@ -122,8 +122,8 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
 
     A ladder: the fields of the whole robot; while these do not make it right, and none
     were named, those of each joint, of each body, and of its shape. A further rung is
-    used if it halves the error, since so many fields always explain a little; it begins
-    at the last one that was used, else at the simulator given.
+    used if that makes it right or halves the error, since so many fields always explain
+    a little; it begins at the last one that was used, else at the simulator given.
     """
     best = _fitted(needs, gap, needs.fitting, "its fields")
     found, begin = _audited(needs, best), gap
@@ -136,11 +136,12 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
         judged = _audited(needs, finer)
         # Where longer windows are lacking, all of them diverged.
         diverges = len(judged.errors.horizons) < len(found.errors.horizons)
-        if diverges or judged.errors.score > found.errors.score / 2:
-            _say("identify", finer, "does not halve the error, not used")
-            continue
-        best = begin = finer
-        found = judged
+        halved = not diverges and judged.errors.score <= found.errors.score / 2
+        if judged.verdict.right or halved:
+            best = begin = finer
+            found = judged
+        else:
+            _say("identify", finer, "neither right nor half the error, not used")
     return best, found.verdict
 
 

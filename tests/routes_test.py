@@ -6,12 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import (
-    build,
-    cached,
-    mending,
-    routes,
-)
+from experiments import build, cached, mending, routes
 from experiments.experiment import Experiment
 from experiments.runs import grid
 from experiments.training import Simulator
@@ -219,31 +214,44 @@ def test_parts_that_explain_a_little_are_not_used(prepare, monkeypatch, capsys):
     monkeypatch.setattr(mending, "Fitting", lambda: other)
     wrong, _ = prepare("identified", "gravity:1.2")
     assert not any(":" in x.name for x in gaps.from_file(wrong.gap))
-    printed = capsys.readouterr().out
-    assert "does not halve the error, not used" in printed, printed
+    assert "neither right nor half the error, not used" in capsys.readouterr().out
+
+
+def climb(monkeypatch, scores, right=""):
+    """Rungs that lead from gap to gap; where each began comes to be in the list."""
+    (first, *rungs), begun = scores, []
+
+    def audited(needs, gap):
+        text = gaps.to_text(gap)
+        errors = types.SimpleNamespace(score=scores[text], horizons=())
+        route = "as it is" if text == right else "identify"
+        return audit.Candidate(text, errors, rules.Verdict("uniform", "", route, ""))
+
+    def fitted(needs, gap, how, what):
+        begun.append(gaps.to_text(gap))
+        return gaps.parse(first if what == "its fields" else what)
+
+    monkeypatch.setattr(routes, "_LADDER", [(text, BODIES) for text in rungs])
+    monkeypatch.setattr(routes, "_audited", audited)
+    monkeypatch.setattr(routes, "_fitted", fitted)
+    return begun
 
 
 def test_a_rung_that_is_used_is_where_the_next_begins(prepare, monkeypatch):
     """The second halves the error, the first and the third do not."""
-    begun, scores = [], {"gravity:2": 1, "gravity:3": 0.9, "gravity:4": 0.6}
-    scores |= {"gravity:5": 0.4, "gravity:6": 0.3}
-    rungs = [(text, BODIES) for text in ("gravity:4", "gravity:5", "gravity:6")]
-
-    def audited(needs, gap):
-        errors = types.SimpleNamespace(score=scores[gaps.to_text(gap)], horizons=())
-        verdict = rules.Verdict("uniform", "", "identify", "")
-        return audit.Candidate(gaps.to_text(gap), errors, verdict)
-
-    def fitted(needs, gap, how, what):
-        begun.append(gaps.to_text(gap))
-        return gaps.parse("gravity:3" if what == "its fields" else what)
-
-    monkeypatch.setattr(routes, "_LADDER", rungs)
-    monkeypatch.setattr(routes, "_audited", audited)
-    monkeypatch.setattr(routes, "_fitted", fitted)
+    scores = {"gravity:3": 0.9, "gravity:4": 0.6, "gravity:5": 0.4, "gravity:6": 0.3}
+    begun = climb(monkeypatch, scores)
     best = prepare("identified", "gravity:2")[0]
-    assert gaps.to_text(best.gap) == "gravity:5"
+    assert gaps.to_text(best.gap) == "gravity:5" and not best.right
     assert begun == ["gravity:2", "gravity:2", "gravity:2", "gravity:5"]
+
+
+def test_a_rung_that_makes_it_right_is_used_and_the_last(prepare, monkeypatch):
+    """In a noisy log the error is not halved, and state and action tell no more."""
+    scores = {"gravity:3": 1.0, "gravity:4": 0.6, "gravity:5": 0.5}
+    begun = climb(monkeypatch, scores, right="gravity:4")
+    best = prepare("identified", "gravity:2")[0]
+    assert gaps.to_text(best.gap) == "gravity:4" and best.right and len(begun) == 2
 
 
 def test_fields_that_are_named_are_all_that_is_fitted(prepare, capsys):
