@@ -173,8 +173,11 @@ def test_an_element_whose_name_is_anothers_is_none_of_each():
             "zero or absent in this model.*choose from gravity, friction, body",
         ),
         ("geom_length:floor", "zero or absent in this model"),
-        ("joint_spring:rootz", "no motor of this model has a largest torque there"),
-        ("dry_friction:rootx", "no motor of this model has a largest torque there"),
+        ("joint_spring:rootz", "no joint there has a motor.* and limits; choose"),
+        (
+            "dry_friction:rootx",
+            "no joint there has a motor with a largest torque; choose",
+        ),
     ],
 )
 def test_a_field_that_a_model_does_not_have(name, message):

@@ -50,7 +50,10 @@ def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        (("joint_friction:each",), "no joint of this model that has a name has it"),
+        (
+            ("joint_friction:each",),
+            "no joint of this model has it and a name of its own",
+        ),
         (("gravity:each",), "gravity has no elements"),
         (("body_mass:each", "body_mass:torso"), "give each field once"),
     ],

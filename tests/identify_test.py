@@ -218,7 +218,9 @@ def test_ranges_that_are_too_wide_come_back_and_others_stay(log):
     others = [x for name, x in values(result).items() if name not in thighs]
     assert others == pytest.approx([1, 1, 1], rel=1e-3)
     # This joint meets no limit, and is not cut to where its log ends.
-    assert result.left_alone == {"joint_range:bshin": "it changes nothing in this log"}
+    assert result.left_alone == {
+        "joint_range:bshin": "0.5% of it change nothing in this log"
+    }
 
 
 def test_where_a_logs_joints_end():

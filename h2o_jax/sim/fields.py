@@ -108,7 +108,8 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
     for name in names:
         if not has(model, name):
             have = ", ".join(field.name for field in ALL if has(model, field.name))
-            nothing = "no motor of this model has a largest torque there"
+            limits = " and limits" if find(name).applies else ""
+            nothing = f"no joint there has a motor with a largest torque{limits}"
             if not find(name).unit:
                 nothing = (
                     "it is zero or absent in this model, so that no scale changes it"

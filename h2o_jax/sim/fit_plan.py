@@ -116,8 +116,8 @@ def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
             found = [x for x in found if fields.has(model, x)]
         elif not found:
             raise ConfigError(
-                f"field {name}: no {fields.find(name).elements} of this model that has "
-                "a name has it; name another field"
+                f"field {name}: no {fields.find(name).elements} of this model has it "
+                "and a name of its own; give names in the model, or name another field"
             )
         chosen += found
     fields.check_model(model, chosen)

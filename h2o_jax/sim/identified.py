@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import coordinates, fields
+from h2o_jax.sim import coordinates
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.latencies import Latency
@@ -86,22 +86,25 @@ class Identified(NamedTuple):
         return sum(fit.cost >= 1.02 * least + 1e-4 for fit in self.starts)
 
 
-def values(given: Mapping[str, Value], found: Identified) -> tuple[Value, ...]:
+def values(
+    given: Mapping[str, Value], found: Identified, bounds: tuple[float, float]
+) -> tuple[Value, ...]:
     """Every known field with its interval, those given first.
 
     Args:
         given: those of a simulator file that was fitted further.
         found: the rest.
+        bounds: of the fit, which no interval leaves.
     """
     known = dict(given)
     fit = found.fit
+    limits = coordinates.limits(fit.names, bounds)
     lows, highs = (
-        coordinates.to_values(fit.names, end)
-        for end in (fit.z - fit.half, fit.z + fit.half)
+        coordinates.to_values(fit.names, np.clip(fit.z + side * fit.half, *limits))
+        for side in (-1, 1)
     )
     for name, value in fit.values.items():
-        high = min(highs[name], fields.LARGEST)
-        known[name] = Value(name, value, lows[name], high)
+        known[name] = Value(name, value, lows[name], highs[name])
     late = found.latency
     if late and "latency" not in found.left_alone:
         low, high = min(late.alike), max(late.alike)

@@ -36,6 +36,8 @@ from h2o_jax.types import Transition
 
 HORIZONS = (1, 10)
 """Steps at which simulators are judged."""
+_CLEARLY = 0.99
+"""Share of the cost below which another begin is no chance."""
 _COARSE = 1e-4
 """Tolerance of the fits that only choose a start."""
 
@@ -141,7 +143,7 @@ class _Search(NamedTuple):
         # What a simulator file has of what is gone would stay otherwise.
         none = {name: Value.exactly(name, 0.0) for name in gone}
         given = {name: none.get(name, x) for name, x in self.predict.known.items()}
-        return result._replace(values=identified.values(given, result))
+        return result._replace(values=identified.values(given, result, self.how.bounds))
 
     def begin(self) -> dict[str, float]:
         """The fields of the model that are asked for, as the simulator has them."""
@@ -154,9 +156,10 @@ class _Search(NamedTuple):
         return self.reached(coordinates.within(given, self.how.bounds))
 
     def reached(self, begin: dict[str, float]) -> dict[str, float]:
-        """Ranges of joints are put where those of the log end, where that fits better.
+        """Ranges of joints begin where those of the log end, if that clearly helps.
 
-        See `reaches`; where a joint never meets its limits, that fits as well or worse.
+        See `reaches`. Where a joint never meets its limits, that fits as well or worse,
+        but for noise.
         """
         ranges = [name for name in begin if name.startswith("joint_range:")]
         if not ranges:
@@ -168,7 +171,8 @@ class _Search(NamedTuple):
         for name in ranges:
             end = ends.get(name.removeprefix("joint_range:"), begin[name])
             there = coordinates.within({**begin, name: end}, self.how.bounds)
-            begin = min(begin, there, key=self.cost)
+            if self.cost(there) < _CLEARLY * self.cost(begin):
+                begin = there
         return begin
 
     def cost(self, values: Mapping[str, float]) -> float:

@@ -42,7 +42,11 @@ def tellable(
     size = np.sqrt(np.square(jac).mean(axis=0)).tolist()
     sensitivity = dict(zip(names, size, strict=True))
     kept = [name for name in names if sensitivity[name] >= _SILENT]
-    left = {x: "it changes nothing in this log" for x in names if x not in kept}
+    left = {
+        x: f"{_FINE:.1%} of it change nothing in this log"
+        for x in names
+        if x not in kept
+    }
     if len(left) == len(asked):
         raise ConfigError(
             f"--fields={','.join(left)}: changes nothing in this log; name others"
