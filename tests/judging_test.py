@@ -8,9 +8,9 @@ import h2o_jax
 from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
 from experiments import (
-    cached,
     judge,
     judging,
+    mending,
     reopening,
     report,
     run,
@@ -205,7 +205,7 @@ def test_the_benchmark_correlates():
 
 def test_the_benchmark_judges_in_mended_simulators(unknown, monkeypatch):
     quick = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
-    monkeypatch.setattr(cached, "Fitting", lambda: quick)
+    monkeypatch.setattr(mending, "Fitting", lambda: quick)
     how = Judging(fqe_updates=20, fqe_hidden=(8,), simulated_episodes=2)
     (line,) = benchmark.judged(unknown, how, ["identified"], 1)
     # The simulator has twice the log's gravity; the identified one has the log's.

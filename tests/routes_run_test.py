@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments import cached, export, policies, run, run_folder
+from experiments import export, mending, policies, routes, run, run_folder
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim.fit_plan import Fitting
 from tests.commands import TINY, call, write_log
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.usefixtures("fast_compile", "quick_fit")
 def quick_fit(monkeypatch):
     """Gravity alone is fitted, to few rows."""
     how = Fitting(fields=("gravity",), windows=100, long_windows=0, starts=1)
-    monkeypatch.setattr(cached, "Fitting", lambda: how)
+    monkeypatch.setattr(mending, "Fitting", lambda: how)
+    monkeypatch.setattr(routes, "_LADDER", ())
 
 
 @pytest.mark.fault
