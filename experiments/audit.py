@@ -27,7 +27,7 @@ from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import audit, gaps, replay_log
-from h2o_jax.sim.audit import Audit, Candidate, measures
+from h2o_jax.sim.audit import Audit, Candidate, Sample, measures
 from h2o_jax.sim.tasks import Task
 
 
@@ -79,9 +79,7 @@ def main(flags: Flags) -> None:
         source.model,
         candidates,
         log.transition,
-        horizons=sorted(set(choice.horizons)),
-        rows=choice.rows,
-        windows=choice.windows,
+        sample=Sample(sorted(set(choice.horizons)), choice.rows, choice.windows),
         time_limits=log.time_limits,
         inertia=source.inertia,
         threads=choice.threads,

@@ -15,13 +15,13 @@ from experiments.reports import Mended
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import audit, fit_plan, gaps
-from h2o_jax.sim.audit import Candidate
+from h2o_jax.sim.audit import Candidate, Sample
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.gaps import Gaps
 
 NOT_USED = "not used"
-_HORIZONS, _ROWS, _WINDOWS = (5, 10), 20_000, 500
+_SAMPLE = Sample(horizons=(5, 10), rows=20_000, windows=500)
 """Of an audit on the way to a training: a sample tells the kind of a gap."""
 _LADDER = (
     ("those of each joint", fit_plan.JOINTS),
@@ -107,9 +107,7 @@ def _audited(needs: Mending, gap: Gaps) -> Candidate:
         needs.task,
         [gap],
         needs.dataset.transition,
-        horizons=_HORIZONS,
-        rows=_ROWS,
-        windows=_WINDOWS,
+        sample=_SAMPLE,
         inertia=needs.inertia,
         threads=needs.threads,
     )

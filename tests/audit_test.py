@@ -28,14 +28,17 @@ def log_of(text="none", name="halfcheetah", n=24, steps=40):
 
 def audited(text, log, task=CHEETAH, horizons=(5,), **options):
     candidates = gaps.parse_list(text, task.robot)
-    options = {"windows": 60, "threads": 1, "time_limits": 24} | options
-    return audit.audit(task, candidates, log, horizons=horizons, **options)
+    options = {"threads": 1, "time_limits": 24} | options
+    sample = audit.Sample(horizons, windows=60)
+    return audit.audit(task, candidates, log, sample=sample, **options)
+
+
+SEVERAL = "gravity:2,joint_noise,none,broken_thigh:0.3"
 
 
 @functools.cache
 def several():
-    text = "gravity:2,joint_noise,none,broken_thigh:0.3"
-    return audited(text, log_of())
+    return audited(SEVERAL, log_of())
 
 
 def by_name(found):
@@ -43,6 +46,18 @@ def by_name(found):
 
 
 # --- candidates ------------------------------------------------------------------
+
+
+def test_ranks_are_those_of_the_audit():
+    ranked = audit.rank(
+        CHEETAH,
+        gaps.parse_list(SEVERAL, "halfcheetah"),
+        log_of(),
+        sample=audit.Sample((5,), windows=60),
+        threads=1,
+    )
+    assert [x.verdict for x in ranked] == [x.verdict for x in several().candidates]
+    assert [x.name for x in ranked] == [x.name for x in several().candidates]
 
 
 def test_the_logs_system_is_first_and_named():

@@ -5,9 +5,9 @@ import numpy as np
 from experiments.reporting.page import Section, Table
 from experiments.reporting.subject import Subject
 from h2o_jax.sim import audit, gaps, lessons
-from h2o_jax.sim.audit import Candidate
+from h2o_jax.sim.audit import Candidate, Sample
 
-HORIZONS, ROWS, WINDOWS = (5, 10), 5000, 300
+SAMPLE = Sample(horizons=(5, 10), rows=5000, windows=300)
 """Of the audit: a sample that takes seconds."""
 
 
@@ -24,15 +24,14 @@ def gap(subject: Subject) -> Section:
         experiment.model,
         simulators,
         log.transition,
-        horizons=HORIZONS,
-        rows=ROWS,
-        windows=WINDOWS,
+        sample=SAMPLE,
         time_limits=log.time_limits,
         inertia=experiment.inertia,
         threads=subject.threads,
     )
     verdict = found.best.verdict
-    head = ("simulator", *(f"{k} step{'s' * (k > 1)}" for k in (1, *HORIZONS)), "kind")
+    steps = (f"{k} step{'s' * (k > 1)}" for k in (1, *SAMPLE.horizons))
+    head = ("simulator", *steps, "kind")
     text = [
         f"{found.used:,} rows of the log were replayed. 0 is the log's system, 1 as "
         "wrong as a simulator in which nothing moves.",
@@ -47,7 +46,7 @@ def gap(subject: Subject) -> Section:
 
 def _row(candidate: Candidate) -> tuple[str, ...]:
     by_steps = {x.steps: f"{x.rms:.3f}" for x in candidate.errors.horizons}
-    errors = (by_steps.get(k, "-") for k in (1, *HORIZONS))
+    errors = (by_steps.get(k, "-") for k in (1, *SAMPLE.horizons))
     return candidate.name, *errors, candidate.verdict.kind
 
 
@@ -60,7 +59,7 @@ def _residual(subject: Subject) -> list[Table]:
     chosen, _ = lessons.choose(
         experiment.model, own, subject.dataset, experiment.residual_rows, seed
     )
-    held_out = lessons.split(log, chosen, seed)[1][:ROWS]
+    held_out = lessons.split(log, chosen, seed)[1][: SAMPLE.rows]
     given = experiment.model, own, log, experiment.inertia, subject.threads, held_out
     rows = lessons.replayed(*given)
     added = residual.correct(rows.s_tm1, rows.a_tm1, rows.s_sim)

@@ -7,6 +7,7 @@ route; `checks` asks whether the log itself is to blame.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,17 @@ PROBE = 4000
 """Rows of the estimates that need not all of them."""
 FEW_WINDOWS = 500
 """Windows for shifted and scaled actions."""
+
+
+class Sample(NamedTuple):
+    """How much of a log is replayed."""
+
+    horizons: Sequence[int] = (5, 10, 25)
+    """Steps of the longer windows."""
+    rows: int = 150_000
+    """Most rows that are replayed for one step; of more, some."""
+    windows: int = 1500
+    """Most windows of each horizon; of more, some."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +87,7 @@ def audit(
     candidates: Sequence[Gaps],
     log: Transition,
     *,
-    horizons: Sequence[int] = (5, 10, 25),
-    rows: int = 150_000,
-    windows: int = 1500,
+    sample: Sample = Sample(),
     time_limits: int = 0,
     inertia: Inertia = "modern",
     threads: int = 0,
@@ -88,9 +98,7 @@ def audit(
         task: of the log.
         candidates: gaps of each simulator.
         log: rows `[N, ...]` in the order in which they were recorded.
-        horizons: steps of the longer windows.
-        rows: most rows that are replayed for one step; of more, a sample.
-        windows: most windows of each horizon; of more, a sample.
+        sample: what of the log is replayed.
         time_limits: episodes that a time limit ended.
         inertia: see `models.compile_model`.
         threads: threads of the physics; 0 for one per core.
@@ -101,7 +109,7 @@ def audit(
         DatasetError: no row's state is known exactly, or no rows follow each other.
     """
     replayer = Replayer(task, log, inertia, threads)
-    ranked, chosen, found = _rank(replayer, candidates, horizons, rows, windows)
+    ranked, chosen, found = _rank(replayer, candidates, sample)
     gaps = {gaps_lib.to_text(gaps): gaps for gaps in candidates}[ranked[0].name]
     lags = checks.lags(replayer, gaps, FEW_WINDOWS)
     scales = checks.scales(replayer, gaps, FEW_WINDOWS)
@@ -134,9 +142,7 @@ def rank(
     candidates: Sequence[Gaps],
     log: Transition,
     *,
-    horizons: Sequence[int] = (5, 10, 25),
-    rows: int = 150_000,
-    windows: int = 1500,
+    sample: Sample = Sample(),
     inertia: Inertia = "modern",
     threads: int = 0,
 ) -> tuple[Candidate, ...]:
@@ -145,15 +151,11 @@ def rank(
     See `audit` for arguments and errors.
     """
     replayer = Replayer(task, log, inertia, threads)
-    return _rank(replayer, candidates, horizons, rows, windows)[0]
+    return _rank(replayer, candidates, sample)[0]
 
 
 def _rank(
-    replayer: Replayer,
-    candidates: Sequence[Gaps],
-    horizons: Sequence[int],
-    rows: int,
-    windows: int,
+    replayer: Replayer, candidates: Sequence[Gaps], sample: Sample
 ) -> tuple[tuple[Candidate, ...], Array, dict[int, Array]]:
     """The candidates, the best first; rows of one step; longer windows there are."""
     names, task, log = _names(candidates), replayer.task, replayer.log
@@ -165,15 +167,16 @@ def _rank(
             "commands wait in this simulator; give a log in the order in which it was "
             "recorded"
         )
-    chosen = _exact(replayer, structure.spread(follow, rows))
+    chosen = _exact(replayer, structure.spread(follow, sample.rows))
     if not len(chosen):
         raise DatasetError(
             f"--task={task.name}: no row of the log tells its state exactly; log "
             "unclipped velocities"
         )
-    found = {k: replay_log.starts(log, k, before) for k in horizons}
+    found = {k: replay_log.starts(log, k, before) for k in sample.horizons}
     longer = {
-        k: _exact(replayer, structure.spread(x, windows)) for k, x in found.items()
+        k: _exact(replayer, structure.spread(x, sample.windows))
+        for k, x in found.items()
     }
     longer = {k: x for k, x in longer.items() if len(x)}
     pairs = zip(names, candidates, strict=True)
