@@ -97,7 +97,8 @@ def report(
     count = f"{len(log.transition.r_t):,} rows"
     lines = [
         f"log      {name}, {count}; {fitted} episodes fitted, {held_out} held out",
-        f"start    {choice.gap} ({how.starts} starts, bounds {how.bounds[0]:g}.."
+        f"start    {choice.gap} ({how.starts} start{'s' * (how.starts > 1)}, bounds "
+        f"{how.bounds[0]:g}.."
         f"{how.bounds[1]:g}), {seconds:.0f} s",
         "",
         *_table(found),
@@ -111,14 +112,16 @@ def report(
 
 def _table(found: Identified) -> list[str]:
     """One line per field."""
-    lines = [f"{'field':<22}{'value':>9}  {'95 % interval':<19}{'tells':>8}"]
+    names = [*(x.name for x in found.values), *found.left_alone]
+    width = max(22, *(1 + len(name) for name in names))
+    lines = [f"{'field':<{width}}{'value':>9}  {'95 % interval':<19}{'tells':>8}"]
     for name, value, low, high in found.values:
         interval = f"{low:.4f} .. {high:.4f}" if low < high else "-"
         tells = found.sensitivity.get(name)
         told = "-" if tells is None else f"{tells:.3f}"
-        lines.append(f"{name:<22}{value:>9.4f}  {interval:<19}{told:>8}")
+        lines.append(f"{name:<{width}}{value:>9.4f}  {interval:<19}{told:>8}")
     for name, reason in found.left_alone.items():
-        lines.append(f"{name:<22}{'left':>9}  {reason}")
+        lines.append(f"{name:<{width}}{'left':>9}  {reason}")
     lines.append(
         "tells: change of one step's prediction per e-fold (dry_friction: per 0.05, "
         "joint_spring: per 0.5), in std of the log's; "

@@ -219,7 +219,7 @@ def test_ranges_that_are_too_wide_come_back_and_others_stay(log):
     assert others == pytest.approx([1, 1, 1], rel=1e-3)
     # This joint meets no limit, and is not cut to where its log ends.
     assert result.left_alone == {
-        "joint_range:bshin": "0.5% of it change nothing in this log"
+        "joint_range:bshin": "a change of 0.5% shows nowhere in this log"
     }
 
 

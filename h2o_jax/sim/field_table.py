@@ -53,7 +53,7 @@ def _is_round(model: mujoco.MjModel) -> np.ndarray:
 
 
 def _has_limits(model: mujoco.MjModel) -> np.ndarray:
-    """`[njnt]` whether a joint does not turn for ever, as springs would tie a wheel."""
+    """`[njnt]` whether a joint has limits; a spring would tie one that has none."""
     return model.jnt_limited.astype(bool)
 
 

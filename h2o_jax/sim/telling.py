@@ -43,7 +43,7 @@ def tellable(
     sensitivity = dict(zip(names, size, strict=True))
     kept = [name for name in names if sensitivity[name] >= _SILENT]
     left = {
-        x: f"{_FINE:.1%} of it change nothing in this log"
+        x: f"a change of {_FINE:.1%} shows nowhere in this log"
         for x in names
         if x not in kept
     }
