@@ -108,7 +108,9 @@ def test_an_error_on_one_host_ends_all(folder):
     assert processes[0].returncode == ConfigError.exit_code
     # JAX may be first to miss the host that all others report to.
     assert processes[1].returncode in (HostError.exit_code, -signal.SIGABRT)
-    assert "host 0: --run_dir=" in outputs[0].splitlines()[-1]
+    # What JAX's own network layer says comes whenever its buffer is emptied.
+    ours = [x for x in outputs[0].splitlines() if not x.startswith("[Gloo]")]
+    assert "host 0: --run_dir=" in ours[-1]
 
 
 def test_another_number_of_hosts_goes_on_until_one_is_lost(folder, monkeypatch):
