@@ -151,7 +151,7 @@ def _route(found: Audit) -> str:
         )
     if kind == "few":
         return f"route    none: {finding}; {why}"
-    if kind == "foreign":
+    if route == "log only":
         return f"route    {route}: {finding}; {why}"
     return f"route    {route}, with --gap={found.best.name}: {why}"
 

@@ -90,12 +90,13 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator that the audit leads to: identified first, then corrected.
 
-    Where the log alone is advised, which is another method, it stays as it is.
+    Where it says nothing of the log even then, no correction helps: the log alone is
+    advised, which is another method.
     """
     verdict = _audited(needs, gap).verdict
     if verdict.route == "identify":
         gap, verdict = _identified(needs, gap)
-    if verdict.route in ("identify", "residual"):
+    if verdict.kind != "foreign" and verdict.route in ("identify", "residual"):
         return _corrected(needs, gap)
     print(f"simulator {gaps.to_text(gap)}: nothing is learned for it", flush=True)
     return Simulator(gap, right=verdict.right)

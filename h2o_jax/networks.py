@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from h2o_jax import distributions
+from h2o_jax.errors import ConfigError
 from h2o_jax.types import Array, Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -166,6 +167,8 @@ def make_networks(
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
     """
     # linen types `apply` as a union that no caller could use unchecked.
+    if policy not in POLICIES:
+        raise ConfigError(f"policy {policy!r}: choose from {', '.join(POLICIES)}")
     build_policy, distribution = POLICIES[policy]
     given = {"log_std": policy_log_std} if build_policy is TanhGaussianPolicy else {}
     actor: Any = build_policy(hidden, action_dim, **given)

@@ -100,7 +100,8 @@ def exponential(
     z = jnp.minimum(exponent, clip)
     m = jax.lax.stop_gradient(jnp.maximum(jnp.max(z), -1.0))
     excess = jnp.maximum(exponent - clip, 0.0)
-    slope = jnp.exp(clip - m) - jnp.exp(-m)
+    # Where any exponent is beyond the clip, m is the clip.
+    slope = 1.0 - jnp.exp(-m)
     return jnp.exp(z - m) - (z + 1) * jnp.exp(-m) + tail * slope * excess
 
 

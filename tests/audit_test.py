@@ -159,7 +159,9 @@ EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
         ({"exact": 0.95}, "same", "as it is"),
         ({"worst": 0.005, "exact": 0.5}, "same", "as it is"),
         ({"worst": 0.02, "exact": 0.5}, "close", "as it is"),
-        ({"typical": 0.9, "own_noise": 1.0}, "foreign", "log only"),
+        ({"typical": 0.9, "own_noise": 1.0}, "foreign", "identify"),
+        ({"typical": 0.9, "fitted": True}, "foreign", "log only"),
+        ({"worst": 0.02, "fitted": True}, "close", "as it is"),
         ({"own_noise": 0.5}, "noise", "identify"),
         ({"exact": 0.3, "explained": 0.0}, "local", "identify"),
         ({"explained": 0.05}, "unexplained", "as it is"),
@@ -172,6 +174,8 @@ def test_the_table_of_rules(changes, kind, route):
 
 def test_every_kind_has_a_route():
     assert {rule.kind for rule in rules.KINDS} == {*rules.ROUTES}
+    asked = {kind for kind, (route, _) in rules.ROUTES.items() if route == "identify"}
+    assert asked == {*rules.FITTED}
 
 
 # --- what is wrong with the log ----------------------------------------------------
@@ -214,7 +218,7 @@ def test_rows_out_of_order_are_told():
 
 def test_a_log_of_another_robot_is_told():
     found = audited("none,gravity:2", log_of(name="walker2d", n=32), time_limits=0)
-    assert found.best.verdict[::2] == ("foreign", "log only")
+    assert found.best.verdict[::2] == ("foreign", "identify")
     assert "the log fits the task walker2d" in found.warnings[-1]
     assert found.better_task == "walker2d"
     route = audit_command.report(found, "log.hdf5").splitlines()[-1]

@@ -80,7 +80,7 @@ def test_fields_that_only_change_units_are_named_and_one_is_held(log):
     rows = windows.sort(CHEETAH, predict.model, log, 0.1, 0)
     ones = dict.fromkeys((*names, "actuator_gear"), 1.0)
     few = rows.pick(400, 1, 0)
-    _, condition, left = telling.tellable(predict, few, ones, [*ones], {})
+    _, condition, left = telling.tellable(predict, few, ones, {})
     assert list(left) == ["actuator_gear"] and condition < 10
     assert all(name in left["actuator_gear"] for name in names)
 

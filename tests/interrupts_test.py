@@ -40,7 +40,9 @@ def main(flags):
 
 interrupts._BUSY = 0.2
 sys.argv = sys.argv[1:]
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+# A shell or nohup may have them ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 console.command(main, "", ())
 """
 

@@ -148,6 +148,18 @@ def test_mcap_of_json(tmp_path):
     check_bag(load(path, file, judge=zero_reward), log)
 
 
+def test_parts_of_a_message_that_are_named_may_be_records(tmp_path):
+    """As in Gazebo's ModelStates; the first message knows no model yet."""
+    pytest.importorskip("mcap")
+    pytest.importorskip("mcap_ros2")
+    poses = [{"position": {"x": x, "y": 0}} for x in (1.0, 2.0)]
+    some = [{"name": ["a"], "pose": [pose], "n": 1} for pose in poses]
+    some.insert(0, {"name": [], "pose": [], "n": 0})
+    path = robot_logs.write_messages(tmp_path / "log.mcap", "/models", range(3), some)
+    columns = frames.read(path).columns
+    np.testing.assert_equal(columns["models.pose.a.position.x"], [np.nan, 1, 2])
+
+
 @pytest.mark.parametrize("storage", ["SQLITE3", "MCAP"])
 def test_ros_bags(tmp_path, storage):
     pytest.importorskip("rosbags")

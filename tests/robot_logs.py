@@ -141,15 +141,21 @@ def write_mcap(path, log):
 
 def write_json_mcap(path, log):
     """The same IMU as JSON, which MCAP holds without any schema of ROS."""
+    names = "pitch", "rate", "torque"
+    messages = [{k: float(log[k][i]) for k in names} for i in range(len(log["stamp"]))]
+    return write_messages(path, "/imu", log["stamp"], messages)
+
+
+def write_messages(path, topic, stamps, messages):
+    """Messages of one topic as JSON."""
     from mcap.writer import Writer
 
     with open(path, "wb") as file:
         writer = Writer(file)
         writer.start()
-        schema = writer.register_schema("imu", "jsonschema", b"{}")
-        channel = writer.register_channel("/imu", "json", schema)
-        for i, stamp in enumerate(log["stamp"]):
-            content = {k: float(log[k][i]) for k in ("pitch", "rate", "torque")}
+        schema = writer.register_schema("any", "jsonschema", b"{}")
+        channel = writer.register_channel(topic, "json", schema)
+        for stamp, content in zip(stamps, messages, strict=True):
             now = int(stamp * 1e9)
             writer.add_message(channel, now, json.dumps(content).encode(), now)
         writer.finish()

@@ -86,8 +86,7 @@ def test_a_latency_is_found_by_the_audits_own_advice(tmp_path, monkeypatch):
     assert "latency" in Fitting().fields
     path = write_log(tmp_path / "log.hdf5", rows=700, gap="latency:2")
     log = datasets.load(str(path), obs_dim=11, action_dim=3)
-    experiment = experiment_of("auto", "gravity:2")
-    own = routes.prepare(experiment, log, tmp_path / "cache", 1)[0]
+    own = routes.prepare(experiment_of("auto", "gravity:2"), log, tmp_path, 1)[0]
     found = {x.name: x.value for x in gaps.from_file(own.gap)}
     assert found["latency"] == 2 and own.residual is None
     assert found["gravity"] == pytest.approx(0.5, rel=0.02)
@@ -140,8 +139,7 @@ def test_doubts_about_a_fit_are_said(prepare, monkeypatch, capsys):
 
 
 def test_the_fields_that_are_named_are_fitted(prepare, capsys):
-    how = {"fields": ("body_mass",)}
-    first, second = prepare("identified", "gravity:2", **how)[:2]
+    first, second = prepare("identified", "gravity:2", fields=("body_mass",))
     assert [x.name for x in gaps.from_file(first.gap)] == ["body_mass"]
     assert first == second
     usual, _ = prepare("identified", "gravity:2")
@@ -267,7 +265,8 @@ def test_fields_that_are_named_are_all_that_is_fitted(prepare, capsys):
         (["identify", "as it is"], 1, 0, True),
         (["as it is"], 0, 0, True),
         (["residual"], 0, 1, False),
-        (["log only"], 0, 0, False),
+        (["foreign:identify"] * 3, 2, 0, False),
+        (["foreign:identify", "log only", "log only"], 2, 0, False),
         (["none"], 0, 0, False),
     ],
 )
@@ -277,7 +276,8 @@ def test_auto_does_what_the_audit_says(
     left, asked = iter(verdicts), []
 
     def audited(needs, gap):
-        verdict = rules.Verdict("uniform", "", next(left), "")
+        kind, _, route = next(left).rpartition(":")
+        verdict = rules.Verdict(kind or "uniform", "", route, "")
         errors = types.SimpleNamespace(score=0.4 ** len(asked), horizons=())
         return audit.Candidate(gaps.to_text(gap), errors, verdict)
 

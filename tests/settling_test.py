@@ -52,6 +52,14 @@ def test_a_variance_that_rounding_makes_negative_is_unknown():
     assert np.all(np.isinf(half))
 
 
+def test_what_is_not_felt_is_unknown():
+    jac = np.random.default_rng(0).normal(size=(1000, 2)) * [1.0, 0.0]
+    for curvature in (None, np.eye(2)):
+        known, unknown = fitting.half_intervals(np.ones(1000), jac, 1000, curvature)
+        assert np.isfinite(known) and np.isinf(unknown)
+    assert np.isinf(fitting.half_intervals(np.ones(1000), 0 * jac, 1000)).all()
+
+
 # --- settling -------------------------------------------------------------------
 
 N, SMALL = 200, 1e-3
@@ -99,6 +107,13 @@ def test_a_parabola_with_one_noisy_block_is_settled_by_hand():
     predict, windows = line(slope, 0.3, 0 * noise)
     sure = settling.settle(predict, windows, begun(0.0), (0.1, 5.0), {})
     assert sure.half < 1e-3 * found.half and sure.z == pytest.approx([0.3], abs=1e-5)
+
+
+def test_a_fit_that_nothing_moves_stays_and_knows_nothing():
+    rng = np.random.default_rng(0)
+    predict, windows = line(np.zeros(N), 0.0, rng.normal(size=N))
+    found = settling.settle(predict, windows, begun(0.2), (0.1, 5.0), {})
+    assert found.z == pytest.approx([0.2]) and np.isinf(found.half) and found.converged
 
 
 def test_rounds_that_are_used_up_are_told():

@@ -85,6 +85,16 @@ def test_exponential_is_the_plain_form_divided_by_exp_m(q, v, scale, clip):
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("tail", [0.0, 1.0])
+def test_exponential_without_a_clip_is_finite(tail):
+    """exp(100) is no float32; nothing is beyond such a clip."""
+    q, v = jnp.array([2.0, 0.0, 1.0]), jnp.array([0.0, 2.0, 1.0])
+    of = jax.value_and_grad(lambda v: exponential(q, v, 2.0, 100.0, tail).sum())
+    value, gradient = of(v)
+    assert value == pytest.approx(1 - 2 / np.e + np.exp(-2), abs=1e-6)
+    assert np.isfinite(gradient).all()
+
+
 def test_exponential_gradient_is_the_plain_one_divided_by_exp_m():
     q, v = np.linspace(-4, 9, 28), np.linspace(1, -1, 28)
     z = (q - v) / 2

@@ -7,6 +7,7 @@ never one from later.
 """
 
 import dataclasses
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,11 @@ class _Topic:
         self.times: list[int] = []
         self.rows: list[dict[str, float]] = []
 
+    @property
+    def columns(self) -> list[str]:
+        """Of any of its messages, as some may lack what others have."""
+        return list(dict.fromkeys(itertools.chain.from_iterable(self.rows)))
+
 
 def read(path: pathlib.Path, ask: Ask) -> Frame:
     """The topics of a file or bag on one clock.
@@ -57,7 +63,7 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
         topics = {
             name: topic
             for name, topic in topics.items()
-            if set(topic.rows[0]) & set(ask.columns)
+            if not {*topic.columns}.isdisjoint(ask.columns)
         }
     if not topics:
         raise files.fail(path, "no messages with numbers; log more")
@@ -76,7 +82,7 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
         times = np.array(topic.times)
         order = np.argsort(times, kind="stable")
         last = order[np.searchsorted(times[order], clock, side="right") - 1]
-        for name in topic.rows[0]:
+        for name in topic.columns:
             values = np.array([row.get(name, np.nan) for row in topic.rows])
             columns[name] = values[last]
     notes = (f"{len(topics)} topics, each row with the last message of every one",)
@@ -91,7 +97,7 @@ def _leading(topics: Mapping[str, _Topic], ask: Ask) -> str:
     """
     if ask.columns:
         for name, topic in topics.items():
-            if ask.columns[-1] in topic.rows[0]:
+            if ask.columns[-1] in topic.columns:
                 return name
     return max(topics, key=lambda name: len(topics[name].times))
 
@@ -160,7 +166,7 @@ def _flat(place: str, value: Any) -> Iterator[tuple[str, float]]:
                 continue
             if _is_named(own, x):
                 for joint, number in zip(own, x, strict=True):
-                    yield f"{place}.{name}.{joint}", float(number)
+                    yield from _flat(f"{place}.{name}.{joint}", number)
             else:
                 yield from _flat(f"{place}.{name}", x)
 

@@ -149,10 +149,7 @@ def read(
     _check_finite(path, file, log, kept, successor)
     _check_limits(path, file, table["actions"])
     # Kept rows are adjacent in a sequence; the last before an end is cut there.
-    last = (
-        np.append(np.diff(np.flatnonzero(kept)) > 1, True)
-        | (np.append(ends[1:], True) & ~np.append(terminal[1:], False))[kept]
-    )
+    last = np.append(np.diff(np.flatnonzero(kept)) > 1, True)
     table["timeouts"] = last & (table["terminals"] == 0)
     notes = _notes(kept, int(lies.sum()), jumps & ~log.ends)
     return table, (*log.frame.notes, *notes)

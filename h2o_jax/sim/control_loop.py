@@ -46,7 +46,7 @@ class ControlLoop:
             self._channel.change(i, interface)
 
     def begin(self, ids: Array, seeds: Array) -> Draws | None:
-        """Empties queues `ids [k]`; the random numbers of their first observation.
+        """Lets action 0 wait in queues; random numbers of their first observation.
 
         Args:
             ids: `[k]` environments.
@@ -54,18 +54,23 @@ class ControlLoop:
         """
         if self._channel is None:
             return None
-        self._channel.queue[ids] = 0.0
+        self._channel.queue[ids] = self._rest(ids)[:, None]
         return self._channel.draws(ids, seeds, np.zeros(len(ids), int))
 
     def fill(self, waiting: Sequence[Array]) -> None:
-        """Lets earlier actions `[n, A]`, the oldest first, wait in empty queues."""
+        """Lets earlier actions `[n, A]`, the oldest first, wait behind action 0."""
         if self._channel is None:
             return
         queue = self._channel.queue
-        queue[:] = 0.0
+        queue[:] = self._rest(slice(None))[:, None]
         for ago, actions in enumerate(reversed(waiting), start=1):
             command = self._physics.command(actions, slice(None))
             queue[:, -ago % queue.shape[1]] = command
+
+    def _rest(self, rows: Array | slice) -> Array:
+        """`[k, A]` the commands of action 0: the middle of each motor's range."""
+        none = np.zeros((len(self._physics.models), self._task.action_dim))
+        return self._physics.command(none[rows], rows)
 
     def act(
         self, actions: Array, ids: Array | None, age: Array, seeds: Array

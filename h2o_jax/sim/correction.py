@@ -58,8 +58,6 @@ class Corrections:
         self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
         self.settable = task.pose is not None
         self._task, self._model = task, model
-        self._sizes = model.nq, model.nq + model.nv
-        self._map = _map(task, model) if self.settable else None
         extremes = np.outer([-_EXTREME, _EXTREME], np.ones(task.obs_dim))
         self._clips = self.settable and not self._told(extremes).all()
 
@@ -75,13 +73,21 @@ class Corrections:
                 column[rows] = values
         return whole
 
-    def shift(self, change: Array) -> Shift:
-        """Where a change `[k, O]` of the observations moves the simulators."""
-        assert self._map is not None
-        # Not a matrix product, whose last bits depend on the number of rows.
-        moved = np.einsum("ko,oq->kq", change, self._map)
-        nq, end = self._sizes
-        return Shift(moved[:, :nq], moved[:, nq:end], moved[:, end:])
+    def shift(self, s_t: Array, change: Array) -> Shift:
+        """Where a change `[k, O]` of observations `s_t [k, O]` moves the simulators.
+
+        As only the difference of two poses counts, what no observation tells stays as
+        it is. Without a change nothing moves, whatever was observed.
+        """
+        assert self._task.pose is not None
+        before, after = (self._task.pose(self._model, x) for x in (s_t, s_t + change))
+        moves: Array = np.any(change, axis=1, keepdims=True)
+        return Shift(
+            *(
+                np.where(moves, getattr(after, name) - getattr(before, name), 0.0)
+                for name in Shift._fields
+            )
+        )
 
     def clipped(self, s_t: Array) -> Array:
         """Whether observations `[k, O]`, without noise, hide a part of the state."""
@@ -121,16 +127,3 @@ class Corrections:
             for i, residual in enumerate(self._distinct)
         ]
         return [(residual, rows) for residual, rows in pairs if len(rows)]
-
-
-def _map(task: Task, model: mujoco.MjModel) -> Array:
-    """What one unit of each observation moves, `[O, nq + nv + m]`.
-
-    `Task.pose` is affine, so that differences need not ask it at every step; and as
-    only differences count, what no observation tells stays as it is.
-    """
-    assert task.pose is not None
-    units = np.concatenate([np.zeros((1, task.obs_dim)), np.eye(task.obs_dim)])
-    pose = task.pose(model, units)
-    moved = np.concatenate((pose.qpos, pose.qvel, pose.memory), axis=1)
-    return moved[1:] - moved[0]

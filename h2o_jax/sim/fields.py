@@ -48,11 +48,13 @@ def find(name: str) -> Field:
     Raises:
         ConfigError: no such field, or one without elements; names the valid ones.
     """
-    kind, colon, _ = name.partition(":")
+    kind, colon, element = name.partition(":")
     if kind not in FIELDS:
         raise ConfigError(f"field {name!r} is unknown; choose from {', '.join(FIELDS)}")
     if colon and not FIELDS[kind].elements:
         raise ConfigError(f"field {name!r}: {kind} has no elements; say {kind}")
+    if colon and not element:
+        raise ConfigError(f"field {name!r}: names none; say {kind}, or {kind}:NAME")
     return FIELDS[kind]
 
 
@@ -94,8 +96,7 @@ def expanded(model: mujoco.MjModel, name: str) -> list[str]:
     kind, _, element = name.partition(":")
     if element != EACH:
         return [name]
-    names = _elements(model, find(name).elements)
-    own = [x for x in names if x and names.count(x) == 1]
+    own = dict.fromkeys(filter(None, _elements(model, find(name).elements)))
     return [each for x in own if has(model, each := f"{kind}:{x}")]
 
 
@@ -203,10 +204,11 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
         raise ConfigError(
             f"field {name!r}: no {field.elements} of that name; choose from {known}"
         )
-    i = names.index(element)
+    # Motors without names may share that of their joint.
+    rows = [i for i, own in enumerate(names) if own == element]
     if not field.arrays[0].startswith("dof"):
-        return [i]
-    return np.flatnonzero(model.dof_jntid == i).tolist()
+        return rows
+    return np.flatnonzero(np.isin(model.dof_jntid, rows)).tolist()
 
 
 _ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)

@@ -29,6 +29,8 @@ BLOCKS = 20
 """Blocks of rows that intervals come from."""
 _CAP = 0.3
 _STEP = 0.1
+_UNFELT = 1e-6
+"""Size of a column of derivatives, over that of the largest, that tells nothing."""
 _BATCH = 4096
 
 
@@ -268,8 +270,10 @@ def half_intervals(
     inverse = np.linalg.pinv(jac.T @ jac if curvature is None else curvature)
     spread = inverse @ (scores.T @ scores) @ inverse * BLOCKS / (BLOCKS - 1)
     variance = np.diag(spread)
+    size = np.linalg.norm(jac, axis=0)
+    unfelt = size <= _UNFELT * size.max(initial=0.0)
     # Below 0 by rounding, where the curvature tells next to nothing of a field.
-    variance = np.where(variance < 0, np.inf, variance)
+    variance = np.where(unfelt | (variance < 0), np.inf, variance)
     return scipy.stats.t.ppf(0.975, BLOCKS - 1) * np.sqrt(variance)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.errors import DatasetError
+from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import (
     coordinates,
     fields,
@@ -68,8 +68,9 @@ def identify(
     named = not fit_plan.is_standard(how)
     how = fit_plan.of_model(how, predict.model)
     rows = windows.sort(task, predict.model, log, how.held_out, how.fit_seed)
-    late = "latency" in how.fields and _follow(rows, max(latencies.LAGS))
-    lead = max(latencies.LAGS) if late else predict.latency
+    longest = max(latencies.lags(predict.latency))
+    late = "latency" in how.fields and _follow(rows, longest)
+    lead = longest if late else predict.latency
     if not _follow(rows, lead):
         raise DatasetError(
             f"fewer than {windows.LEAST} rows of the log have {lead} rows of their "
@@ -101,15 +102,24 @@ class _Search(NamedTuple):
     def run(self) -> Identified:
         """All stages in order."""
         asked, others = self.how.fields, dict[str, float]()
-        begin = self.begin()
+        start = self.begin()
+        begin = self.reached(start)
         if self.late:
-            others = {"latency": float(self.profile(begin).best)}
+            others["latency"] = float(self.profile(begin).best)
         sensitivity, condition, left = telling.tellable(
-            self.predict, self.few(), begin, asked, others
+            self.predict, self.few(), begin, others
         )
+        # What was moved and is not felt there stays where it was moved to.
+        moved = {name: begin[name] for name in left if begin[name] != start[name]}
+        if {*left} == {*asked} and not moved:
+            raise ConfigError(
+                f"--fields={','.join(left)}: changes nothing in this log; name others"
+            )
+        left = {name: why for name, why in left.items() if name not in moved}
+        others |= moved
         if "latency" in asked and not self.late:
             left["latency"] = "too few rows of the log follow each other"
-        told = {name: x for name, x in begin.items() if name not in left}
+        told = {name: x for name, x in begin.items() if name not in {*left, *moved}}
         ended, fit, gone = self.present(told, others)
         latency = None
         if self.late:
@@ -124,7 +134,7 @@ class _Search(NamedTuple):
             if not latency.tells(own):
                 alike = " or ".join(map(str, latency.alike))
                 left["latency"] = f"{alike} steps fit alike, and it has {own}"
-                others = {}
+                del others["latency"]
         left |= dict.fromkeys(gone, "none is seen in this log")
         known = {**fit.values, **others, **gone}
         result = Identified(
@@ -141,8 +151,9 @@ class _Search(NamedTuple):
             episodes=self.rows.episodes,
         )
         # What a simulator file has of what is gone would stay otherwise.
-        none = {name: Value.exactly(name, 0.0) for name in gone}
-        given = {name: none.get(name, x) for name, x in self.predict.known.items()}
+        none = {name: 0.0 for name in gone if name in self.predict.known}
+        still = {name: Value.exactly(name, x) for name, x in {**none, **moved}.items()}
+        given = {**self.predict.known, **still}
         return result._replace(values=identified.values(given, result, self.how.bounds))
 
     def begin(self) -> dict[str, float]:
@@ -153,7 +164,7 @@ class _Search(NamedTuple):
             for name, field in asked.items()
             if field.arrays
         }
-        return self.reached(coordinates.within(given, self.how.bounds))
+        return coordinates.within(given, self.how.bounds)
 
     def reached(self, begin: dict[str, float]) -> dict[str, float]:
         """Ranges of joints begin where those of the log end, if that clearly helps.

@@ -167,10 +167,12 @@ class Channel:
         return actions + self._action_noise[ids] * draws.action
 
     def deliver(self, command: Array, step: Array, ids: Array) -> Array:
-        """Torque `[k, A]`: the command of `latency` steps ago, times `strength`."""
+        """What reaches the motors, `[k, A]`: commands of `latency` steps ago.
+
+        Times `strength`; before the first, what the queue was filled with.
+        """
         length = self.queue.shape[1]
         self.queue[ids, step % length] = command
-        # Slots not yet written since the reset hold zero: no torque.
         delayed = self.queue[ids, (step - self._latency[ids]) % length]
         return self._strength[ids] * delayed
 

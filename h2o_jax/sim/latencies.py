@@ -14,8 +14,12 @@ from h2o_jax.sim.fitting import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Windows
 
-LAGS = tuple(range(6))
-"""Latencies that are tried."""
+_LAGS = range(6)
+
+
+def lags(own: int) -> list[int]:
+    """Latencies that are tried: up to five steps, and the simulator's own."""
+    return sorted({*_LAGS, own})
 
 
 class Latency(NamedTuple):
@@ -43,16 +47,16 @@ def profile(
             than the noise does, so that several steps tell more.
         values: of the other fields.
     """
-    squares = []
-    for lag in LAGS:
+    squares, tried = [], lags(predict.latency)
+    for lag in tried:
         f = fitting.residuals(predict, chosen, {**values, "latency": float(lag)})
         squares.append(np.square(f).mean(axis=(1, 2)))
     mean = [float(x.mean()) for x in squares]
     best = int(np.argmin(mean))
-    both = list(zip(LAGS, squares, strict=True))
+    both = list(zip(tried, squares, strict=True))
     alike = tuple(lag for lag, x in both if not _worse(x - squares[best]))
-    errors = {lag: math.sqrt(x) for lag, x in zip(LAGS, mean, strict=True)}
-    return Latency(errors, LAGS[best], alike)
+    errors = {lag: math.sqrt(x) for lag, x in zip(tried, mean, strict=True)}
+    return Latency(errors, tried[best], alike)
 
 
 def _worse(more: Array) -> bool:

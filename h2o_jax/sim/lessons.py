@@ -138,9 +138,9 @@ def change(log: Transition) -> Array:
     For a constant `_ROUNDING` of it, so that what float32 rounds is small.
     """
     size = np.append(rms(np.asarray(log.s_t - log.s_tm1, float)), np.std(log.r_t))
-    largest = np.append(np.abs(log.s_t).max(axis=0), np.abs(log.r_t).max())
-    moves = size > 4 * np.spacing(largest.astype(np.float32))
-    return np.maximum(np.where(moves, size, _ROUNDING * largest), 1e-9)
+    values = np.column_stack([log.s_t, log.r_t])
+    still = _ROUNDING * np.abs(values).max(axis=0)
+    return np.maximum(np.where(replay_log.moves(size, values), size, still), 1e-9)
 
 
 def rms(x: Array) -> Array:

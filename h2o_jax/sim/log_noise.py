@@ -73,8 +73,13 @@ def of_sensors(predict: Predictor, rows: Rows, values: Mapping[str, float]) -> f
     )  # `[n, O, O]`, of the successor by the observation
     weight = 1 / np.square(fitting.unit(second)[0])
     shared = np.einsum("nd,nk,nkd,k->d", before, after, slope, weight)
-    variance = -shared / np.einsum("nkd,k->d", np.square(slope), weight)
-    share = np.median(np.sign(variance) * np.sqrt(np.abs(variance)) / std)
+    felt = np.einsum("nkd,k->d", np.square(slope), weight)
+    # Noise of what never changes, or moves nothing, cannot be told.
+    told = (felt > 0) & replay_log.moves(std, np.asarray(log.s_tm1))
+    if not told.any():
+        return 0.0
+    variance = -shared[told] / felt[told]
+    share = np.median(np.sign(variance) * np.sqrt(np.abs(variance)) / std[told])
     return float(share) if share > _LEAST_NOISE else 0.0
 
 

@@ -69,22 +69,21 @@ def _lengthen_capsules(spec: mujoco.MjSpec) -> None:
 
     Only masses and inertias change; contacts still see capsules.
     """
-    shapes = spec.copy().compile()
     twin = spec.copy()
+    shapes = twin.compile()  # from here on the twin's parts have the model's numbers
     for geom in twin.geoms:
         if geom.type == mujoco.mjtGeom.mjGEOM_CAPSULE:
-            radius, half_length, _ = shapes.geom(geom.name).size
+            shape = shapes.geom(geom.id)
+            radius, half_length, _ = shape.size
             geom.type = mujoco.mjtGeom.mjGEOM_CYLINDER
             if not np.isnan(geom.fromto[0]):
                 geom.fromto = [np.nan, 0, 0, 0, 0, 0]
-                geom.pos = shapes.geom(geom.name).pos
-                geom.quat = shapes.geom(geom.name).quat
+                geom.pos, geom.quat = shape.pos, shape.quat
             geom.size = (radius, half_length + radius / 2, 0)
     weights = twin.compile()
     spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_FALSE
-    for body in spec.bodies[1:]:
-        body.mass = weights.body(body.name).mass[0]
-        body.ipos = weights.body(body.name).ipos
-        body.iquat = weights.body(body.name).iquat
-        body.inertia = weights.body(body.name).inertia
+    for body, same in zip(spec.bodies[1:], twin.bodies[1:], strict=True):
+        weight = weights.body(same.id)
+        body.mass, body.ipos = weight.mass[0], weight.ipos
+        body.iquat, body.inertia = weight.iquat, weight.inertia
         body.explicitinertial = True

@@ -46,6 +46,17 @@ def joined(log: Transition) -> Array:
     return np.asarray(same & (np.asarray(log.discount_t[:-1]) > 0))
 
 
+def moves(size: Array, values: Array) -> Array:
+    """`[...]` bool, where changes of a size are more than what float32 rounds.
+
+    Args:
+        size: `[...]` such as the std of a change.
+        values: `[n, ...]` what changes.
+    """
+    largest = np.abs(values).max(axis=0, initial=0.0)
+    return size > 4 * np.spacing(np.asarray(largest, np.float32))
+
+
 def starts(log: Transition, steps: int, before: int = 0) -> Array:
     """First rows `[n]` of all windows of `steps` rows that follow each other.
 

@@ -91,7 +91,8 @@ def _expand(
 def _bent(curvature: Array, straight: Array) -> Array:
     """The curvature, in no direction below a share of that of straight residuals."""
     size, axes = np.linalg.eigh(straight)
-    root = axes * np.sqrt(np.maximum(size, 1e-12 * size.max()))
+    # Where no field is felt, any root will do: the slope is zero, too.
+    root = axes * np.sqrt(np.maximum(size, 1e-12 * (size.max() or 1.0)))
     inverse = np.linalg.inv(root)
     size, axes = np.linalg.eigh(inverse @ curvature @ inverse.T)
     axes = root @ axes

@@ -1,10 +1,9 @@
 """Which fields of a simulator a log can tell, before any is fitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from h2o_jax.errors import ConfigError
 from h2o_jax.sim import coordinates, fitting
 from h2o_jax.sim.fitting import Predictor
 from h2o_jax.sim.windows import Windows
@@ -22,7 +21,6 @@ def tellable(
     predict: Predictor,
     chosen: Windows,
     values: Mapping[str, float],
-    asked: Sequence[str],
     others: Mapping[str, float],
 ) -> tuple[dict[str, float], float, dict[str, str]]:
     """What the log can tell, from derivatives where the fit begins.
@@ -31,8 +29,8 @@ def tellable(
     nearly none, the last that it needs.
 
     Returns:
-        Field -> sensitivity; the condition number of those fitted; field -> why
-        it is not.
+        Field -> sensitivity; the condition number of those that can be fitted; field
+        -> why it cannot, for all others.
     """
     names, left = list(values), dict[str, str]()
     if not names:
@@ -47,10 +45,6 @@ def tellable(
         for x in names
         if x not in kept
     }
-    if len(left) == len(asked):
-        raise ConfigError(
-            f"--fields={','.join(left)}: changes nothing in this log; name others"
-        )
     while kept:
         columns = jac[:, [names.index(name) for name in kept]]
         condition, mixture = fitting.condition(columns)

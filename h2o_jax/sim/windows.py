@@ -114,6 +114,6 @@ def error(chosen: Windows, predicted: Array) -> float:
     """Root mean square error of the last step in std of the log's change till then."""
     logged = chosen.logged[:, -1]
     spread = (logged - chosen.start).std(axis=0)
-    moving = spread > 1e-9
+    moving = replay_log.moves(spread, logged)
     wrong = (predicted[:, -1] - logged)[:, moving] / spread[moving]
     return float(np.sqrt(np.square(wrong).mean()))

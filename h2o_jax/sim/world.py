@@ -229,11 +229,12 @@ class World:
         """What the step would have been in the real system; goes on from there."""
         ids = self._all[rows]
         change = corrections.of(s_tm1, clip(actions), step.s_t, ids)
-        change.s_t[step.unstable], change.r_t[step.unstable] = 0.0, 0.0
+        for column in change:
+            column[step.unstable] = 0.0
         if corrections.settable:
             before = self.task.observe(self._qpos[rows], self._qvel[rows])
             clipped = corrections.clipped(before) & ~step.unstable
-            shift = corrections.shift(change.s_t)
+            shift = corrections.shift(before, change.s_t)
             self._qpos[rows] += shift.qpos
             self._qvel[rows] += shift.qvel
             self._memory[rows] += shift.memory
@@ -241,8 +242,7 @@ class World:
             if clipped.any():  # what lies beyond the clip may stay there
                 seen = self.task.observe(qpos, qvel) - before
                 change.s_t[clipped] = seen[clipped]
-            ended = self.task.terminated(qpos, qvel)
-            step = step._replace(terminated=ended)
+            step = step._replace(terminated=self.task.terminated(qpos, qvel))
         step = step._replace(s_t=step.s_t + change.s_t, reward=step.reward + change.r_t)
         astray = corrections.strayed(step.s_t, ids) & ~step.unstable
         self.astray_episodes[rows] += astray & ~self.astray[rows]

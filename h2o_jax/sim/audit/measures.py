@@ -116,8 +116,14 @@ def normalised(
     usable = prediction.exact & ~prediction.unstable.any(axis=1)
     usable &= has_successor(log)[last]
     usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
-    unit = structure.positive((s_t - s_tm1)[usable])
-    return (prediction.s_t[usable, -1] - s_t[usable]) / unit, usable
+    errors = prediction.s_t[usable, -1] - s_t[usable]
+    return errors / _unit(s_tm1[usable], s_t[usable]), usable
+
+
+def _unit(s_tm1: Array, s_t: Array) -> Array:
+    """Std of each observation's change, `[O]`; 1 where it is always the same."""
+    std = (s_t - s_tm1).std(axis=0)
+    return np.where(replay_log.moves(std, s_t), std, 1.0)
 
 
 def typical(errors: Array) -> float:
@@ -221,9 +227,10 @@ def _own_noise(
     once = prediction.s_t[usable, 0][:probe]
     # Seeds from here on give other random numbers than the first run's.
     again = replayer.world(gaps, len(first), seed=1_000_000)
-    twice = replay_log.replay_in(again, replayer.log, first).s_t[:, 0]
-    s_t = np.asarray(replayer.log.s_t, np.float64)[first]
-    unit = structure.positive(s_t - np.asarray(replayer.log.s_tm1, np.float64)[first])
+    log = replayer.log
+    twice = replay_log.replay_in(again, log, first).s_t[:, 0]
+    s_tm1, s_t = (np.asarray(x, np.float64)[first] for x in (log.s_tm1, log.s_t))
+    unit = _unit(s_tm1, s_t)
     own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
     return own / max(total, 1e-300)
 

@@ -95,9 +95,9 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
     "same": ("as it is", "simulated rows are as good as logged ones: weight 1 for all"),
     "close": ("as it is", "what is wrong is too small to be worth a correction"),
     "foreign": (
-        "log only",
-        "simulated rows would mislead; check that log, task and actions belong "
-        "together",
+        "identify",
+        "simulated rows would mislead as they are; check first that log, task and "
+        "actions belong together, as parameters mend only the same robot",
     ),
     "noise": (
         "identify",
@@ -122,11 +122,21 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
 }
 """Kind -> what to do, and why."""
 
-FITTED: tuple[Route, str] = (
+_RESIDUAL: tuple[Route, str] = (
     "residual",
     "its parameters were identified already; what is left needs a learned correction",
 )
-"""The route of a gap that is left in a simulator that was identified."""
+FITTED: dict[Kind, tuple[Route, str]] = {
+    "foreign": (
+        "log only",
+        "its parameters were identified already, and simulated rows would still "
+        "mislead; check that log, task and actions belong together",
+    ),
+    "noise": _RESIDUAL,
+    "local": _RESIDUAL,
+    "uniform": _RESIDUAL,
+}
+"""The same where a simulator was identified already, and a gap is left."""
 
 
 class Verdict(NamedTuple):
@@ -146,7 +156,6 @@ class Verdict(NamedTuple):
 def judge(evidence: Evidence) -> Verdict:
     """The first rule that holds, and its route."""
     rule = next(rule for rule in KINDS if rule.holds(evidence))
-    route, why = ROUTES[rule.kind]
-    if route == "identify" and evidence.fitted:
-        route, why = FITTED
+    fitted = FITTED if evidence.fitted else {}
+    route, why = {**ROUTES, **fitted}[rule.kind]
     return Verdict(rule.kind, rule.text, route, why)

@@ -86,8 +86,8 @@ class Task:
     observe: Callable[[Array, Array], Array]
     """`(qpos [k, nq], qvel [k, nv]) -> [k, O]`, a new array, before any sensor."""
     pose: Callable[[mujoco.MjModel, Array], Pose] | None
-    """`(model, s [k, O]) ->` a state that is observed as `s`, affine in `s`; None:
-    there is no way."""
+    """`(model, s [k, O]) ->` a state that is observed as `s`; None: there is no
+    way."""
     terminated: Callable[[Array, Array], Array]
     """`(qpos [k, nq], qvel [k, nv]) -> [k]` bool, from the true state."""
     reward: Callable[[Motion], Array]
