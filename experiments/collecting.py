@@ -117,7 +117,7 @@ def place(
 
 def cache_folder(how: Collecting) -> pathlib.Path:
     """Where logs and residuals are kept that are made once."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return pathlib.Path(how.cache_dir or f"{cache}/h2o_jax").expanduser()
 
 
@@ -149,7 +149,10 @@ def _record(
 def _learn(path: pathlib.Path, recipe: Recipe, threads: int) -> None:
     """Writes the log of a learning SAC, which saves itself beside it on the way."""
     work = path.with_suffix(".work")
-    folder = RunFolder(work)  # holds the lock
+    busy = (
+        "--cache_dir={}: another process collects this log; wait, then run this again"
+    )
+    folder = RunFolder(work, busy)  # holds the lock
     try:
         rows, limits = collector.collect(recipe, work, threads)
         datasets.write_d4rl(path, rows, limits, _attributes(recipe))

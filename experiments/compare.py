@@ -72,7 +72,7 @@ def load(
     Raises:
         ConfigError: there are none, or one has another layout.
     """
-    paths = sorted((folder / task / gap).rglob("*.json"))
+    paths = sorted((folder / task / gap).glob("[!.]*/seed*.json"))
     cells = [
         cell
         for cell in filter(None, map(ledger.read, paths))

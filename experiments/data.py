@@ -138,6 +138,7 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     task = source.model
     own = robots.of(task).readers.get(pathlib.PurePath(path).suffix)
     if own is not None:
+        _check_own(path, reading)
         pairing = reading.pairing or "official"
         return own(path, task, pairing, rows, reading.dataset_sha256)
     dataset = datasets.load(
@@ -156,6 +157,16 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
         _check_pairing(path, reading.pairing)
     notes = (*dataset.notes, *rate_note(task, reading))
     return dataclasses.replace(dataset, notes=notes)
+
+
+def _check_own(path: str, reading: Reading) -> None:
+    """Refuses flags that a robot's own format leaves no room for."""
+    for name in ("columns", "action_bounds", "max_episode_steps"):
+        if getattr(reading, name) is not None:
+            raise ConfigError(
+                f"--{name}: {path} is in the robot's own format, which says what its "
+                "numbers are; drop the flag"
+            )
 
 
 def rate_note(task: Task, reading: Reading) -> list[str]:

@@ -69,6 +69,9 @@ def _entries(frame: Frame, kind: str, names: Iterable[str]) -> list[str]:
     lines = []
     for name in names:
         values = frame.columns[name].astype(float)
+        if np.isnan(values).all():
+            lines += ["", f"# {_text(name)} has no number in any row: left out."]
+            continue
         low, high = np.nanmin(values), np.nanmax(values)
         unit = _text(frame.units.get(name, ""))
         lines += ["", f"[[{kind}]]", f"column = {_text(name)}", f"unit = {unit}"]

@@ -64,6 +64,7 @@ def main(flags: Flags) -> None:
     about = contract.of_run(folder, choice.run, choice.which, function)
     if path.suffix == ".npz":
         _check_script(path)
+    places.try_file("to", path.with_name(path.name + ".json"))
     with places.writing("to", path), files.replacing_all(path.parent) as scratch:
         part = scratch / path.name
         forms.write(part, form, function, about)

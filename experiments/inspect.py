@@ -54,6 +54,11 @@ def main(flags: Flags) -> None:
         raise ConfigError("--log: empty; give the file to look at")
     if choice.columns and not choice.columns.startswith("@"):
         raise ConfigError(f"--columns={choice.columns}: give @FILE, a columns file")
+    if choice.columns and choice.out:
+        raise ConfigError(
+            f"--out={choice.out}: nothing is drafted where --columns names a file; "
+            "drop one of them"
+        )
     path, out = pathlib.Path(choice.log), pathlib.Path(choice.out)
     if choice.out and out.exists():  # somebody may have edited it
         raise ConfigError(f"--out={out}: exists; give another --out, or remove it")

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from experiments import collecting, data, routes, run, run_folder
+from experiments import collecting, data, reports, resumed, routes, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -58,10 +58,9 @@ def reopen(
     path = experiment.dataset or _collected(experiment, how, reading)
     dataset = data.read(path, experiment, reading)
     facts = run_folder.versions(folder)
-    learned_from = facts["data"].get("sha256", dataset.sha256)
-    if dataset.sha256 != learned_from:
-        finding = f"is another log than {folder} learned from"
-        raise DatasetError(f"{path}: {finding}; restore it, or train again")
+    problem = resumed.other_log(facts["data"], reports.data_facts(experiment, dataset))
+    if problem is not None:
+        raise DatasetError(f"{path}: for {folder} {problem}, or train again")
     cache = collecting.cache_folder(how)
     simulators = routes.prepare(experiment, dataset, cache, threads)
     mended = routes.mended(experiment, simulators).values()
@@ -109,4 +108,8 @@ def described(
         if system[flag] != name:
             finding = f"its {flag} was {system[flag]}, is {name} now"
             raise ConfigError(f"{folder}: {finding}; restore its file")
+    for former, run_ in zip(saved["runs"], experiment.runs, strict=True):
+        if former["label"] != run_.label:
+            finding = f"a run was {former['label']}, is {run_.label} now"
+            raise ConfigError(f"{folder}: {finding}; restore the simulator file")
     return experiment, flags

@@ -25,13 +25,13 @@ def changes(path: pathlib.Path) -> list[str]:
 
 
 def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
-    """Makes sure that a resumed folder is of these systems, runs and simulators.
+    """Makes sure that a resumed folder is of these systems, log, runs and simulators.
 
     Names carry digests of task files and of simulator files.
 
     Args:
         path: the folder.
-        facts: `system` and `runs`, as in versions.json.
+        facts: `system`, `data` and `runs`, as in versions.json.
 
     Raises:
         CheckpointError: it is of others.
@@ -44,7 +44,27 @@ def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
                 f"--resume={path}: --{flag} was {then} there, is {now} now; restore "
                 "its file, or start a fresh run"
             )
+    problem = other_log(former.get("data", {}), facts["data"])
+    if problem is not None:
+        raise CheckpointError(f"--resume={path}: {problem}, or start a fresh run")
     _check_runs(path, former["runs"], facts["runs"])
+
+
+def other_log(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """How a log differs from what a folder learned from, and the fix; None: it is that.
+
+    Args:
+        then: of the folder; see `reports.data_facts`. Older ones tell less.
+        now: the same of the log.
+    """
+    fixes = {
+        "sha256": "the log is another one than it learned from; restore it",
+        "rows": "the log is read otherwise than it was; restore the columns file",
+    }
+    for fact, problem in fixes.items():
+        if fact in then and then[fact] != now.get(fact):
+            return problem
+    return None
 
 
 def _check_runs(

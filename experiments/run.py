@@ -122,17 +122,17 @@ def _run(command: Command) -> StoppedError | None:
     if hosts.leads():
         notes = robot_record.notes(whole, command.reading, simulators)
         print("".join(f"note      {x}\n" for x in notes), end="")
+    training = build.training(
+        mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
+    )
+    mended = routes.mended(whole, simulators)
+    facts = reports.data_facts(whole, dataset)
+    robot = robot_record.record(whole, dataset, command.reading, simulators)
+    about = reports.run_facts(whole, facts, simulators, mended) | {"robot": robot}
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         if hosts.leads() and not command.output.resume:
             run_folder.check_free(folder)  # another may have run there until the lock
-        training = build.training(
-            mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
-        )
-        mended = routes.mended(whole, simulators)
-        facts = reports.data_facts(whole, dataset)
-        robot = robot_record.record(whole, dataset, command.reading, simulators)
-        about = reports.run_facts(whole, facts, simulators, mended) | {"robot": robot}
         return _train(command, training, where, about, mended)
     finally:
         where.close()

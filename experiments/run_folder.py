@@ -17,6 +17,7 @@ import fcntl
 import json
 import pathlib
 import secrets
+import shlex
 import time
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Literal
@@ -41,6 +42,7 @@ WHICH = (
 """What a flag of that name says."""
 _SEAL = "# seal "
 """Begins the first line of flags.flags; the digest of the rest follows."""
+_BUSY = "--run_dir={}: another process is writing there; choose another"
 Line = dict[str, Any]
 
 
@@ -78,8 +80,8 @@ class Output:
 class RunFolder:
     """A run folder to write into, locked until `close`."""
 
-    def __init__(self, path: pathlib.Path):
-        """Locks the folder `path`.
+    def __init__(self, path: pathlib.Path, busy: str = _BUSY):
+        """Locks the folder `path`; `busy` is said where another process has it.
 
         Raises:
             ConfigError: another process is writing there, or it cannot be written.
@@ -92,16 +94,12 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise ConfigError(
-                f"--run_dir={path}: another process is writing there; choose another"
-            ) from None
+            raise ConfigError(busy.format(path)) from None
         self._metrics: IO[str] | None = None
 
     def begin(self, flags_text: str, facts: Mapping[str, Any]) -> None:
         """Writes the flags and the software; keeps what a resumed run began with."""
-        seal = f"{_SEAL}{sealed.digest(flags_text)}\n"
-        _write(self.path / FLAGS, seal + flags_text)
-        if (self.path / VERSIONS).is_file():
+        if (self.path / FLAGS).is_file():
             content = versions(self.path)
             content.setdefault("resumed", []).append(environment.describe())
         else:
@@ -109,6 +107,9 @@ class RunFolder:
             content = {**name, **environment.describe(), **facts}
         text = json.dumps(sealed.seal(content), indent=1) + "\n"
         _write(self.path / VERSIONS, text)
+        # Last, as a folder with it is one that can be continued.
+        seal = f"{_SEAL}{sealed.digest(flags_text)}\n"
+        _write(self.path / FLAGS, seal + flags_text)
 
     def keep_until(self, epoch: int) -> None:
         """Drops lines after `epoch`, which a resumed run will write again."""
@@ -179,23 +180,24 @@ def check_free(path: pathlib.Path) -> None:
     if not is_free(path):
         raise ConfigError(
             f"--run_dir={path}: not an empty folder; choose another, or continue it "
-            f"with --resume={path}"
+            f"with --resume={shlex.quote(str(path))}"
         )
 
 
 def fresh(task: str, algorithm: str) -> pathlib.Path:
-    """A new folder name under runs/."""
-    return pathlib.Path("runs") / f"{task}-{algorithm}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """A new folder name under runs/; of two in a second, too."""
+    when = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return pathlib.Path("runs") / f"{task}-{algorithm}-{when}"
 
 
 def is_free(path: pathlib.Path) -> bool:
     """Whether a run may begin there.
 
-    A command that ended before it trained leaves its lock and nothing else.
+    A command that ended before it trained leaves no flags.
     """
     if not path.exists():
         return True
-    return path.is_dir() and {x.name for x in path.iterdir()} <= {LOCK}
+    return path.is_dir() and {x.name for x in path.iterdir()} <= {LOCK, VERSIONS}
 
 
 def has_checkpoint(path: pathlib.Path) -> bool:

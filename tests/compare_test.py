@@ -135,6 +135,16 @@ def test_a_cell_of_another_layout_is_named(tmp_path):
         compare.load(tmp_path, "hopper", "gravity:2", "none")
 
 
+def test_a_cell_that_is_being_written_is_none_yet(tmp_path):
+    one = cell() | {"gap": "none"}
+    path = tmp_path / ledger.place(one)
+    part = path.parent / ".part-1" / path.name
+    part.parent.mkdir(parents=True)
+    path.write_text(json.dumps(one))
+    part.write_text("{")
+    assert len(compare.load(tmp_path, "halfcheetah", "none", "gravity:2")) == 1
+
+
 def test_what_there_is_instead_is_said(tmp_path):
     for gap, real in (("gravity:2", "other-1a2b"), ("none", "none")):
         one = cell(real=real) | {"gap": gap}

@@ -187,6 +187,13 @@ def test_a_draft_names_no_column_of_times_that_cannot_be_read():
     assert "rate =" not in text and "time =" not in text
 
 
+def test_a_draft_leaves_out_a_column_without_numbers():
+    frame = frames.Frame({"x": np.arange(2.0), "spare_cmd": np.full(2, np.nan)})
+    text = drafting.draft(frame, "log.csv")
+    assert '# "spare_cmd" has no number in any row: left out.' in text
+    assert "nan" not in text
+
+
 def test_a_draft_without_actions_says_what_is_next(tmp_path, monkeypatch, capsys):
     rows = {"t": np.arange(9) / 10, "x": np.arange(9.0)}
     path = robot_logs.write_npz(tmp_path / "log.npz", rows)

@@ -280,6 +280,16 @@ def test_a_script_of_the_users_own_is_not_replaced(trained, monkeypatch, tmp_pat
     assert own.read_text() == ours
 
 
+@pytest.mark.fault
+def test_a_contract_of_somebody_else_is_not_replaced(trained, monkeypatch, tmp_path):
+    own = tmp_path / "policy.npz.json"
+    own.write_text('{"mine": 1}\n')
+    path = tmp_path / "policy.npz"
+    with pytest.raises(ConfigError, match=r"policy\.npz\.json: exists, and may be som"):
+        call(export.main, monkeypatch, f"--folder={trained}", f"--to={path}")
+    assert own.read_text() == '{"mine": 1}\n' and not path.exists()
+
+
 def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):
     folder = tmp_path / "bare"
     shutil.copytree(trained, folder)

@@ -197,6 +197,24 @@ def test_hidden_flags_are_accepted_and_not_shown():
     assert "--unused" not in flags.help("")
 
 
+def test_what_serves_other_commands_is_told_where_it_is_given_by_hand(tmp_path):
+    flags = Flags(Example, hidden=[Other, "kind"])
+    (tmp_path / "own.flags").write_text("--unused=x\n")
+    flags.parse(["prog", f"--flagfile={tmp_path}/own.flags", "--size=4"])
+    assert flags.unread() == []
+    flags.parse(["prog", "--size=4", "--kind=two", "--unused=x"])
+    assert sorted(flags.unread()) == ["kind", "unused"]
+
+
+@pytest.mark.parametrize("given", ["--unused=~/a,~/b", "--unused=@~/a", "--unused=a~/"])
+def test_home_is_where_shells_have_it(given, monkeypatch):
+    monkeypatch.setenv("HOME", "/me")
+    flags = Flags(Other)
+    flags.parse(["prog", given])
+    wanted = given.partition("=")[2].replace("@~/", "@/me/").replace("~/a", "/me/a")
+    assert flags.of(Other).unused == wanted.replace(",~/", ",/me/")
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
 def test_a_number_is_within_its_range(value):

@@ -15,7 +15,7 @@ from experiments import policies, reopening, report, run, run_folder
 from experiments.cli.flags import Flags
 from experiments.reopening import Trusted
 from experiments.reporting import evaluated
-from h2o_jax.errors import CheckpointError, ConfigError
+from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import simulator_file
 from h2o_jax.sim.tasks import files
 from tests.commands import call, experiment_of
@@ -212,6 +212,26 @@ def test_a_resume_with_another_file_is_refused(tmp_path, monkeypatch):
         reopening.described(done, Trusted(task=f"{moved}/pendulum.py:TASK"))
     with pytest.raises(CheckpointError, match=r"/moved/.*, is 'hopper' now; drop"):
         reopening.described(done, Trusted(task="hopper"))
+
+
+@pytest.mark.fault
+def test_a_log_that_is_read_otherwise_is_refused(robot, flags, tmp_path, monkeypatch):
+    """Its bytes are the same, and other limits of its motors make other actions."""
+    columns = tmp_path / "columns.toml"
+    text = (robot[0] / "columns.toml").read_text()
+    columns.write_text(text)
+    told = (*flags[:2], f"--columns=@{columns}", "--gap=none", "--algorithm=bc")
+    done = trained(monkeypatch, tmp_path / "run", *told, "--batch=8")
+    trusted = Trusted(task=flags[0].removeprefix("--task="))
+    assert reopening.reopen(done, 1, trusted)[1].sha256
+    columns.write_text(re.sub(r"^(low|high) = (\S+)", r"\1 = 2\2", text, flags=re.M)
+                       .replace("2-", "-2"))  # fmt: skip
+    assert columns.read_text() != text
+    wanted = "the log is read otherwise than it was; restore the columns file"
+    with pytest.raises(DatasetError, match=wanted):
+        reopening.reopen(done, 1, trusted)
+    with pytest.raises(CheckpointError, match=wanted):
+        call(run.main, monkeypatch, f"--resume={done}", "--epochs=2", flags[0])
 
 
 def test_gymnasium_environments_train_and_resume(tmp_path, monkeypatch):

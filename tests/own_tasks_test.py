@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 
 import mujoco
@@ -43,6 +44,27 @@ def test_the_name_tells_the_content_of_file_and_model(tmp_path):
     model.write_text(model.read_text().replace('mass="0.3"', 'mass="0.4"'))
     files.load.cache_clear()
     assert tasks.get(f"{tmp_path}/arm.py:TASK").name != first.name
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_name_tells_the_content_of_meshes(size):
+    """The model's text names a mesh by its file alone."""
+
+    def spec(size):
+        model = mujoco.MjSpec.from_file(str(arm.MODEL))
+        corners = itertools.product((-size, size), repeat=3)
+        text = "".join("v {} {} {}\n".format(*x) for x in corners)
+        model.assets = {"rock.obj": text.encode()}
+        model.add_mesh(name="rock", file="rock.obj")
+        model.bodies[1].add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="rock")
+        return model
+
+    one, other = (
+        files.named(dataclasses.replace(arm.TASK, spec=lambda x=x: spec(x)), b"").name
+        for x in (1, size)
+    )
+    assert (one == other) == (size == 1)
+    assert spec(1).to_xml() == spec(size).to_xml()
 
 
 def test_actions_are_mapped_onto_asymmetric_ranges():

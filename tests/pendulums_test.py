@@ -24,8 +24,8 @@ from h2o_jax.sim.tasks import checking
 from h2o_jax.sim.tasks.task import Pose
 from h2o_jax.types import Transition
 
-MODEL = """<mujoco><option timestep="0.004" {option}/><compiler angle="radian"/><worldbody>
-<body name="pole"><joint name="hinge" axis="0 1 0" damping="0.1" {joint}/>
+MODEL = """<mujoco><option timestep="0.004" {option}/><compiler angle="radian"/>
+<worldbody><body name="pole"><joint name="hinge" axis="0 1 0" damping="0.1" {joint}/>
 <geom type="capsule" fromto="0 0 0 0 0 -.5" size=".03" mass="1"/></body></worldbody>
 <actuator>{motors}</actuator></mujoco>"""
 MOTOR = '<motor joint="hinge" ctrlrange="-6 6"/>'
@@ -71,7 +71,7 @@ def fitted(task, log, *names, gap=()):
     return found, {x.name: x for x in found.values}
 
 
-# --- what a log tells in part ----------------------------------------------------------
+# --- what a log tells in part ---------------------------------------------------------
 
 
 def test_a_limit_that_the_log_never_meets_is_moved_out_of_the_way(pendulum):
@@ -95,7 +95,7 @@ def test_a_simulators_own_latency_is_tried_however_long(pendulum):
     assert found.judged.after[1] < 1e-5
 
 
-# --- observations ----------------------------------------------------------------------
+# --- observations ---------------------------------------------------------------------
 
 
 def turned():
@@ -184,7 +184,7 @@ def test_noise_of_sensors_is_told_beside_an_observation_that_never_changes(pendu
     assert found.sensor_noise == pytest.approx(0.02, rel=0.2)
 
 
-# --- parts -----------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------
 
 
 def test_a_command_that_waits_is_the_middle_of_a_servos_range(pendulum):

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from experiments import data
+from experiments.data import Reading
+from experiments.experiment import Source
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import tasks
@@ -35,6 +38,22 @@ ROWS = np.array(
 def path(tmp_path):
     np.savetxt(tmp_path / "log.txt", ROWS)
     return tmp_path / "log.txt"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("columns", {"observations": "x"}),
+        ("action_bounds", (-50.0, 50.0)),
+        ("max_episode_steps", 3),
+    ],
+)
+def test_flags_for_other_logs_are_refused(path, flag, value):
+    """Read, they would do nothing, and yet be promised to who uses the policy."""
+    task = Source(task="wheel_legged_stand")
+    with pytest.raises(ConfigError, match=f"--{flag}: .*log.txt is in the robot's own"):
+        data.read(str(path), task, Reading(**{flag: value}))
 
 
 def test_reads_up_to_the_fall(path):

@@ -99,7 +99,46 @@ def test_a_resumed_run_reads_its_log_as_before(tmp_path):
     resumed.check_robot(tmp_path, robot)
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [("sha256", "the log is another one"), ("rows", "the log is read otherwise")],
+)
+def test_a_resumed_run_learns_from_its_log_alone(tmp_path, fact, message):
+    facts = {
+        "system": {"task": "hopper"},
+        "data": {"sha256": "a", "rows": "b"},
+        "runs": [],
+    }
+    write_run(tmp_path, **facts)
+    resumed.check(tmp_path, facts)
+    other = {**facts, "data": {**facts["data"], fact: "c"}}
+    with pytest.raises(CheckpointError, match=f"--resume=.*: {message}.*restore"):
+        resumed.check(tmp_path, other)
+    write_run(tmp_path, **{**facts, "data": {}})  # of an earlier version
+    resumed.check(tmp_path, other)
+
+
 # --- writing --------------------------------------------------------------------
+
+
+def test_a_run_that_was_killed_while_it_began_begins_again(tmp_path, monkeypatch):
+    record = RunFolder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.sealed, "digest", lambda text: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            record.begin("--seed=3\n", {"runs": "killed"})
+    record.close()
+    assert run_folder.is_free(tmp_path)
+    record = RunFolder(tmp_path)
+    record.begin("--seed=3\n", {"runs": "again"})
+    record.close()
+    assert run_folder.versions(tmp_path)["runs"] == "again"
+    assert not run_folder.is_free(tmp_path)
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own():
+    assert run_folder.fresh("hopper", "bc") != run_folder.fresh("hopper", "bc")
 
 
 def test_one_process_writes_at_a_time(tmp_path):

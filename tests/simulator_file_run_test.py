@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import build, checkpoints, run, run_folder
+from experiments import build, checkpoints, reopening, run, run_folder
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import gaps
 from tests.commands import TINY, call, experiment_of
@@ -56,6 +56,8 @@ def test_a_randomised_run_resumes_bit_for_bit(file, tmp_path, monkeypatch):
     file.write_text(FILE.replace("0.6", "0.7"))
     with pytest.raises(CheckpointError, match="restore the simulator file"):
         call(run.main, monkeypatch, f"--resume={half}", "--epochs=3")
+    with pytest.raises(ConfigError, match=r"a run was @mine.*restore the simulator f"):
+        reopening.described(half)
 
 
 @pytest.mark.fault

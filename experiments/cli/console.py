@@ -66,6 +66,8 @@ def command(
             else:
                 flags.parse(given)
                 flags.try_places()
+                for name in flags.unread():
+                    print(f"warning   this command never reads --{name}")
                 main(flags)
             # Now, as what is refused at the end of Python has no line.
             sys.stdout.flush()

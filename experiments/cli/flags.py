@@ -72,6 +72,7 @@ class Flags:
                 given again.
         """
         problems.check_utf8(argv)
+        argv = [values.at_home(x) for x in argv]
         self._named = {x.lstrip("-").partition("=")[0] for x in argv[1:]}
         try:
             rest = self._flags(list(argv))
@@ -247,15 +248,19 @@ class Flags:
             ConfigError: it cannot; it names the flag.
             DiskError: the disk is full.
         """
-        for name, known in self._known.items():
+        for name in self._known:
             tags = self._tags(name) & {FOLDER, FILE}
-            if not tags or name in self._hidden or known.group in self._hidden:
+            if not tags or self._is_hidden(name):
                 continue
             for text in filter(None, str(self._flags[name].value).split(",")):
                 if "://" in text or text.startswith("minari:"):
                     continue
                 attempt = places.try_folder if FOLDER in tags else places.try_file
-                attempt(name, pathlib.Path(text).expanduser())
+                attempt(name, pathlib.Path(text))
+
+    def unread(self) -> list[str]:
+        """Flags that were given by hand, and serve other commands alone."""
+        return [x for x in self._known if self.is_named(x) and self._is_hidden(x)]
 
     def names(self, group: type) -> list[str]:
         """The names of a group's flags."""
@@ -274,19 +279,17 @@ class Flags:
             advised = recommended.values(kind, method)
         for group in self._groups:
             shown = [x for x in self.names(group) if x not in self._hidden]
-            about = [
-                flag_help(
-                    name,
-                    self._known[name].kind,
-                    self._known[name].setting,
-                    self._flags[name].default,
-                    advised.get(name, ""),
-                )
-                for name in shown
-            ]
+            about = [self._help(name, advised.get(name, "")) for name in shown]
             blocks.append("\n".join([title(group), *about]))
         blocks.append(EVERYWHERE)
         return "\n\n".join(blocks)
+
+    def _help(self, name: str, advised: str) -> str:
+        known, default = self._known[name], self._flags[name].default
+        return flag_help(name, known.kind, known.setting, default, advised)
+
+    def _is_hidden(self, name: str) -> bool:
+        return not self._hidden.isdisjoint({name, self._known[name].group})
 
     def _sorted(self) -> Iterator[flags.Flag]:
         return (self._flags[name] for name in sorted(self._known))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 
 from experiments import run_folder
 from experiments.exporting import contract
@@ -22,8 +23,8 @@ def promised(subject: Subject) -> Section:
     if latency is not None:
         timing += f"; an action takes effect {latency:g} s later"
     text = [
-        f"{timing}. python -m experiments.export {folder} writes it, and measures how "
-        "exact the file is."
+        f"{timing}. python -m experiments.export {shlex.quote(str(folder))} writes it, "
+        "and measures how exact the file is."
     ]
     signals = [*about["observations"], *about["actions"]]
     warnings = []

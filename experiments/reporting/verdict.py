@@ -1,5 +1,6 @@
 """The verdict on a training in one sentence, and the route that it took."""
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -86,7 +87,7 @@ def unfinished(subjects: Sequence[Subject]) -> list[str]:
         if done < epochs:
             found.append(
                 f"{subject.folder}: stopped after epoch {done} of {epochs}; "
-                f"--resume={subject.folder} goes on"
+                f"--resume={shlex.quote(str(subject.folder))} goes on"
             )
     return found
 

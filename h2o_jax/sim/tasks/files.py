@@ -64,13 +64,19 @@ def load(text: str) -> Task:
 
 
 def named(task: Task, content: bytes) -> Task:
-    """The task, checked, with a digest of its file and model in its name."""
+    """The task, checked, with a digest of its file and model in its name.
+
+    What the model reads of other files, such as meshes, is in it; modules that the
+    file imports are not.
+    """
     if not re.fullmatch(r"[\w.-]+", task.name):
         raise ConfigError(f"name {task.name!r}: give letters, digits, _, . and -")
     checking.check(task)
-    model = task.spec().to_xml().encode()
-    digest = hashlib.sha256(content + model).hexdigest()[:8]
-    return dataclasses.replace(task, name=f"{task.name}-{digest}")
+    digest = hashlib.sha256(content + task.spec().to_xml().encode())
+    model = task.spec().compile()
+    for shape in (model.mesh_vert, model.hfield_data):
+        digest.update(shape.tobytes())
+    return dataclasses.replace(task, name=f"{task.name}-{digest.hexdigest()[:8]}")
 
 
 def _run(path: str, content: bytes) -> Any:
