@@ -60,7 +60,7 @@ def reopen(
     facts = run_folder.versions(folder)
     problem = resumed.other_log(facts["data"], reports.data_facts(experiment, dataset))
     if problem is not None:
-        raise DatasetError(f"{path}: for {folder} {problem}, or train again")
+        raise DatasetError(f"{path}: {problem}, or train {folder} again")
     cache = collecting.cache_folder(how)
     simulators = routes.prepare(experiment, dataset, cache, threads)
     mended = routes.mended(experiment, simulators).values()

@@ -46,20 +46,21 @@ def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
             )
     problem = other_log(former.get("data", {}), facts["data"])
     if problem is not None:
-        raise CheckpointError(f"--resume={path}: {problem}, or start a fresh run")
+        log = facts["data"]["name"]
+        raise CheckpointError(f"--resume={path}: {log} {problem}, or start a fresh run")
     _check_runs(path, former["runs"], facts["runs"])
 
 
 def other_log(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """How a log differs from what a folder learned from, and the fix; None: it is that.
+    """How a log differs from that of a folder, and the fix; None where it is the same.
 
     Args:
         then: of the folder; see `reports.data_facts`. Older ones tell less.
         now: the same of the log.
     """
     fixes = {
-        "sha256": "the log is another one than it learned from; restore it",
-        "rows": "the log is read otherwise than it was; restore the columns file",
+        "sha256": "is another log now; restore it",
+        "rows": "is read otherwise now; restore the columns file",
     }
     for fact, problem in fixes.items():
         if fact in then and then[fact] != now.get(fact):

@@ -227,7 +227,7 @@ def test_a_log_that_is_read_otherwise_is_refused(robot, flags, tmp_path, monkeyp
     columns.write_text(re.sub(r"^(low|high) = (\S+)", r"\1 = 2\2", text, flags=re.M)
                        .replace("2-", "-2"))  # fmt: skip
     assert columns.read_text() != text
-    wanted = "the log is read otherwise than it was; restore the columns file"
+    wanted = "log.csv:? is read otherwise now; restore the columns file, or"
     with pytest.raises(DatasetError, match=wanted):
         reopening.reopen(done, 1, trusted)
     with pytest.raises(CheckpointError, match=wanted):

@@ -104,10 +104,10 @@ def test_another_dataset_is_refused_at_resume_and_judged(log, tmp_path, monkeypa
     arguments = (*TINY, "--algorithm=bc", f"--dataset={other}", "--epochs=1")
     call(run.main, monkeypatch, *arguments, f"--run_dir={folder}")
     write_log(other, rows=350)
-    message = rf"--resume={folder}: {other} is another log now; restore it, or start"
+    message = rf"--resume={folder}: log.hdf5 is another log now; restore it, or start"
     with pytest.raises(CheckpointError, match=message):
         call(run.main, monkeypatch, f"--resume={folder}", "--epochs=2")
-    message = rf"^{other}: is another log than {folder} learned from; restore it, or"
+    message = rf"^{other}: is another log now; restore it, or train {folder} again"
     with pytest.raises(DatasetError, match=message):
         call(judge.main, monkeypatch, f"--run={folder}")
     assert f"{other}: is another log" in report.opened(folder, 1).why
