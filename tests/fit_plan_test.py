@@ -5,15 +5,16 @@ import dataclasses
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields, fit_plan, fitting, gaps, tasks
+from h2o_jax.sim import fields, fit_plan, gaps, tasks
 from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.predictor import Predictor
 from tests.worlds import CHEETAH
 
 ROBOT = tasks.get("wheel_legged_stand")
 
 
 def test_default_fields_are_those_that_the_model_has():
-    model = fitting.Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
+    model = Predictor(ROBOT, gaps.parse("idealised"), "modern", 1).model
     chosen = fit_plan.of_model(Fitting(), model).fields
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
     named = dataclasses.replace(Fitting(), fields=("joint_damping",))
@@ -39,7 +40,7 @@ PARTS = "actuator_gear", "joint_spring", "body_mass", "geom_length"
     ],
 )
 def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):
-    model = fitting.Predictor(tasks.get(name), (), "modern", 1).model
+    model = Predictor(tasks.get(name), (), "modern", 1).model
     chosen = fit_plan.of_model(how, model).fields
     assert {"gravity", "latency"} < set(chosen) and len(set(chosen)) == len(chosen)
     kinds = [x.partition(":")[0] for x in chosen if ":" in x]
@@ -59,13 +60,13 @@ def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):
     ],
 )
 def test_each_that_is_none_or_twice(named, message):
-    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    model = Predictor(CHEETAH, (), "modern", 1).model
     with pytest.raises(ConfigError, match=message):
         fit_plan.of_model(dataclasses.replace(Fitting(), fields=named), model)
 
 
 def test_no_fields_are_the_default_ones():
-    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    model = Predictor(CHEETAH, (), "modern", 1).model
     usual, none = Fitting(), dataclasses.replace(Fitting(), fields=())
     assert fit_plan.of_model(none, model).fields == tuple(
         name for name in usual.fields if fields.has(model, name)

@@ -23,6 +23,7 @@ from h2o_jax.sim import (
     windows,
 )
 from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.predictor import Predictor
 from h2o_jax.sim.robot import scripted_operator
 from tests.worlds import CHEETAH, WALKER, recorded
 
@@ -76,7 +77,7 @@ def test_a_centre_of_mass_comes_back(log, tmp_path):
 
 def test_fields_that_only_change_units_are_named_and_one_is_held(log):
     names = ("body_mass", "joint_damping", "joint_stiffness", "joint_armature")
-    predict = fitting.Predictor(CHEETAH, (), "modern", 1)
+    predict = Predictor(CHEETAH, (), "modern", 1)
     rows = windows.sort(CHEETAH, predict.model, log, 0.1, 0)
     ones = dict.fromkeys((*names, "actuator_gear"), 1.0)
     few = rows.pick(400, 1, 0)
@@ -224,7 +225,7 @@ def test_ranges_that_are_too_wide_come_back_and_others_stay(log):
 
 
 def test_where_a_logs_joints_end():
-    model = fitting.Predictor(CHEETAH, (), "modern", 1).model
+    model = Predictor(CHEETAH, (), "modern", 1).model
     qpos = np.zeros((3, 9))
     # Limits of -0.52 and 1.05, -0.785 and 0.785, -0.4 and 0.785.
     qpos[1, 3:6] = 1.05, -0.157, 0.2
@@ -237,7 +238,7 @@ def test_where_a_logs_joints_end():
 
 def test_a_limit_at_zero_is_not_where_a_log_ends():
     """Hopper's leg bends from 0 to -150 degrees."""
-    model = fitting.Predictor(tasks.get("hopper"), (), "modern", 1).model
+    model = Predictor(tasks.get("hopper"), (), "modern", 1).model
     qpos = np.tile([0, 1.25, 0, 0, -math.radians(75), 0], (10, 1))
     assert reaches.of_joints(model, qpos) == pytest.approx({"leg_joint": 0.5})
 
@@ -258,7 +259,7 @@ def test_noise_of_sensors_is_measured(log, monkeypatch):
     monkeypatch.setattr(log_noise, "_PAIRS", 600)
     std = log.s_tm1.std(axis=0)
     noisy = log_noise.added(log, 0.05 * std, seed=1)
-    predict = fitting.Predictor(CHEETAH, (), "modern", 1)
+    predict = Predictor(CHEETAH, (), "modern", 1)
     rows = windows.sort(CHEETAH, predict.model, noisy, 0.1, 0)
     assert log_noise.of_sensors(predict, rows, {}) == pytest.approx(0.05, rel=0.3)
 
@@ -285,7 +286,7 @@ def test_added_noise_is_one_number_per_observation(log):
 def test_clipped_rows_and_ends_of_episodes_are_never_used():
     log = recorded("none", 4000, WALKER)
     log.s_tm1[100, 10] = 10.0
-    model = fitting.Predictor(WALKER, (), "modern", 1).model
+    model = Predictor(WALKER, (), "modern", 1).model
     rows = windows.sort(WALKER, model, log, 0.2, 0)
     assert not rows.usable[100]
     assert not rows.usable[log.discount_t == 0].any()

@@ -25,6 +25,7 @@ from h2o_jax.sim import (
     worlds,
 )
 from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.predictor import Predictor
 from tests.corrections import constant
 
 POLE = """<mujoco><option timestep="0.002"/><worldbody><body name="cart">
@@ -134,7 +135,7 @@ def test_nothing_is_learned_from_physics_that_diverge(pole):
     assert len(lessons.replayed(task, wild, log, "modern", 1, first).target) == sum(
         ~unstable
     )
-    predict = fitting.Predictor(task, wild, "modern", 1)
+    predict = Predictor(task, wild, "modern", 1)
     wrong = fitting.residuals(predict, windows.Windows(log, first, 1), {})[unstable]
     np.testing.assert_allclose(np.abs(wrong), fitting._CAP * np.pi / 2)
 

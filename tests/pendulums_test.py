@@ -18,7 +18,7 @@ from h2o_jax.sim import (
 )
 from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.fitting import Predictor
+from h2o_jax.sim.predictor import Predictor
 from h2o_jax.sim.residual import Correction
 from h2o_jax.sim.tasks import checking
 from h2o_jax.sim.tasks.task import Pose

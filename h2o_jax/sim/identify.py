@@ -25,11 +25,12 @@ from h2o_jax.sim import (
 )
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.fitting import Fit, Predictor
+from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identified import Identified, Judged
 from h2o_jax.sim.latencies import Latency
 from h2o_jax.sim.models import Inertia
+from h2o_jax.sim.predictor import Predictor
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition
