@@ -130,6 +130,7 @@ def fitted_place(mending: Mending, gap: Gaps, how: Fitting) -> pathlib.Path:
     task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
     # How a log is read changes its rows, too.
     log = dataset.sha256, residuals.digest(dataset.transition)
-    key = (task.name, text, mending.inertia, *log, how, h2o_jax.__version__)
+    version = h2o_jax.__version__, identify.VERSION
+    key = (task.name, text, mending.inertia, *log, how, *version)
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     return mending.cache / f"{task.name}-identified-{digest}.toml"

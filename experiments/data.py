@@ -62,10 +62,10 @@ class Reading:
     )
 
     def deciding(self) -> dict[str, Any]:
-        """What decides a result, as cells keep it; all None at the defaults."""
+        """What decides a result, as JSON has it; all None at the defaults."""
         return {
             "pairing": self.pairing,
-            "action_bounds": self.action_bounds,
+            "action_bounds": self.action_bounds and list(self.action_bounds),
             "max_episode_steps": self.max_episode_steps,
             "columns": None if self.columns is None else _named(self.columns),
         }
@@ -160,8 +160,8 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
 
 
 def _check_own(path: str, reading: Reading) -> None:
-    """Refuses flags that a robot's own format leaves no room for."""
-    for name in ("columns", "action_bounds", "max_episode_steps"):
+    """Refuses names and units beside a robot's own format, which has its own."""
+    for name in ("columns", "action_bounds"):
         if getattr(reading, name) is not None:
             raise ConfigError(
                 f"--{name}: {path} is in the robot's own format, which says what its "

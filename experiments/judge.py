@@ -17,7 +17,6 @@ from experiments import (
     devices,
     groups,
     judging,
-    places,
     policies,
     reopening,
     run_folder,
@@ -33,7 +32,7 @@ from experiments.run_folder import Line
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import PLACE, setting
+from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim import worlds
 from h2o_jax.sim.environments import Environments
 
@@ -45,7 +44,7 @@ _SEED = 40_000
 class Judged:
     """What is judged."""
 
-    run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE])
+    run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
     which: Literal["chosen", "last", "best", "both"] = setting(
         "chosen", f"{run_folder.WHICH} Both: the last and the best."
     )
@@ -70,11 +69,10 @@ def main(flags: Flags) -> None:
         epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount, horizon))
-        path = folder / run_folder.JUDGED
-        with places.writing("run", folder), files.replacing(path) as part:
+        with files.replacing(folder / run_folder.JUDGED) as part:
             content = {"policies": found, "epoch": epoch, "discount": how.discount}
             part.write_text(json.dumps(sealed.seal(content), indent=1) + "\n")
-        print(f"wrote    {path}\n")
+        print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 
 def kinds(which: str) -> tuple[str, ...]:

@@ -58,7 +58,8 @@ def reopen(
     path = experiment.dataset or _collected(experiment, how, reading)
     dataset = data.read(path, experiment, reading)
     facts = run_folder.versions(folder)
-    problem = resumed.other_log(facts["data"], reports.data_facts(experiment, dataset))
+    now = reports.data_facts(experiment, dataset)
+    problem = resumed.other_log(facts, now, reading.deciding())
     if problem is not None:
         raise DatasetError(f"{path}: {problem}, or train {folder} again")
     cache = collecting.cache_folder(how)

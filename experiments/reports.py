@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import health, plots, residuals, run_folder, statistics
+from experiments import health, plots, run_folder, statistics
 from experiments.experiment import Experiment
 from experiments.loop import Report
 from experiments.run_folder import Line
@@ -23,13 +23,12 @@ Mended = Mapping[Run, Mapping[str, str]]
 
 
 def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
-    """Name and digests of a log, and its episodes' returns; empty without a log."""
+    """Name and digest of a log, and its episodes' returns; empty without a log."""
     if dataset is None:
         return {}
     facts: dict[str, Any] = {
         "name": pathlib.PurePath(dataset.source).name,
         "sha256": dataset.sha256,
-        "rows": residuals.digest(dataset.transition),  # how it is read decides, too
     }
     # If evaluations have another length than episodes, returns cannot be compared.
     whole = experiment.model.evaluation_seconds is None and experiment.knows_real

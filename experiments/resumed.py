@@ -31,7 +31,7 @@ def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
 
     Args:
         path: the folder.
-        facts: `system`, `data` and `runs`, as in versions.json.
+        facts: `system`, `data`, `reading` and `runs`, as in versions.json.
 
     Raises:
         CheckpointError: it is of others.
@@ -44,27 +44,28 @@ def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
                 f"--resume={path}: --{flag} was {then} there, is {now} now; restore "
                 "its file, or start a fresh run"
             )
-    problem = other_log(former.get("data", {}), facts["data"])
+    problem = other_log(former, facts["data"], facts["reading"])
     if problem is not None:
-        log = facts["data"]["name"]
+        log = facts["data"].get("name", "the log")
         raise CheckpointError(f"--resume={path}: {log} {problem}, or start a fresh run")
     _check_runs(path, former["runs"], facts["runs"])
 
 
-def other_log(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def other_log(
+    former: Mapping[str, Any], data: Mapping[str, Any], reading: Mapping[str, Any]
+) -> str | None:
     """How a log differs from that of a folder, and the fix; None where it is the same.
 
     Args:
-        then: of the folder; see `reports.data_facts`. Older ones tell less.
-        now: the same of the log.
+        former: versions.json of the folder; older ones tell less.
+        data: `reports.data_facts` of the log.
+        reading: `Reading.deciding` of how it is read.
     """
-    fixes = {
-        "sha256": "is another log now; restore it",
-        "rows": "is read otherwise now; restore the columns file",
-    }
-    for fact, problem in fixes.items():
-        if fact in then and then[fact] != now.get(fact):
-            return problem
+    sha256 = former.get("data", {}).get("sha256")
+    if sha256 not in (None, data.get("sha256")):
+        return "is another log now; restore it"
+    if former.get("reading", reading) != reading:
+        return "is read otherwise now; restore the columns file"
     return None
 
 

@@ -90,8 +90,8 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator that the audit leads to: identified first, then corrected.
 
-    Where it says nothing of the log even then, no correction helps: the log alone is
-    advised, which is another method.
+    A simulator that says nothing of the log even then is not corrected: the log alone
+    is advised, which is another method.
     """
     verdict = _audited(needs, gap).verdict
     if verdict.route == "identify":

@@ -128,7 +128,8 @@ def _run(command: Command) -> StoppedError | None:
     mended = routes.mended(whole, simulators)
     facts = reports.data_facts(whole, dataset)
     robot = robot_record.record(whole, dataset, command.reading, simulators)
-    about = reports.run_facts(whole, facts, simulators, mended) | {"robot": robot}
+    about = reports.run_facts(whole, facts, simulators, mended)
+    about |= {"robot": robot, "reading": command.reading.deciding()}
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         if hosts.leads() and not command.output.resume:

@@ -166,11 +166,12 @@ def make_networks(
         `critic(params, s, a) -> [..., K]`, `value(params, s) -> [...]`,
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
     """
-    # linen types `apply` as a union that no caller could use unchecked.
     if policy not in POLICIES:
-        raise ConfigError(f"policy {policy!r}: choose from {', '.join(POLICIES)}")
+        known = ", ".join(POLICIES)
+        raise ConfigError(f"policy {policy!r} is unknown; choose from {known}")
     build_policy, distribution = POLICIES[policy]
     given = {"log_std": policy_log_std} if build_policy is TanhGaussianPolicy else {}
+    # linen types `apply` as a union that no caller could use unchecked.
     actor: Any = build_policy(hidden, action_dim, **given)
     critic: Any = MLP(hidden, 1, layer_norm=critic_layer_norm)
     value: Any = MLP(hidden, 1)

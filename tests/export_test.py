@@ -61,15 +61,10 @@ def test_every_form_acts_as_the_run_in_the_robots_units(
     scaled = policies.load(trained, run=1)(seen)
     np.testing.assert_allclose(wanted(seen), 1 + 3 * scaled, atol=1e-6)
     # Beyond the range of training, as at its border.
-    np.testing.assert_allclose(
-        act(seen + 1e4), act(np.tile(known_high(known), (50, 1)))
-    )
+    high = np.array([x["high"] for x in known["observations"]], np.float32)
+    np.testing.assert_allclose(act(seen + 1e4), act(np.tile(high, (50, 1))))
     assert known["parity"]["observations"] == 10_000
     assert known["parity"]["largest_error"] <= export.TOLERANCE
-
-
-def known_high(known):
-    return np.array([x["high"] for x in known["observations"]], np.float32)
 
 
 def test_what_the_contract_says(trained, monkeypatch, tmp_path):
@@ -194,7 +189,7 @@ def edit(path, name, value):
 @pytest.mark.fault
 def test_observations_beyond_the_range_are_clamped_and_reported(copied):
     act = Policy(copied)
-    high = known_high(act.contract)
+    high = np.array([x["high"] for x in act.contract["observations"]], np.float32)
     border = act(high)
     assert act.report() == "" and act.calls == 1
     beyond = high.copy()
@@ -265,29 +260,27 @@ def test_a_policy_that_differs_leaves_the_one_before(copied, trained, monkeypatc
 
 
 @pytest.mark.fault
-def test_a_script_of_the_users_own_is_not_replaced(trained, monkeypatch, tmp_path):
-    own = tmp_path / "policy.py"
-    own.write_text("print('mine')\n")
-    path = tmp_path / "policy.npz"
-    with pytest.raises(ConfigError, match=r"policy\.py: not written by .*; move it or"):
-        call(export.main, monkeypatch, f"--folder={trained}", f"--to={path}")
-    assert [x.name for x in tmp_path.iterdir()] == ["policy.py"]
-    assert own.read_text() == "print('mine')\n"
-    # One of ours, of another version, is.
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("policy.py", r"policy\.py: not written by .*; move it or"),
+        ("policy.npz.json", r"policy\.npz\.json: exists, and may be somebody's own"),
+    ],
+)
+def test_a_file_of_the_users_own_is_not_replaced(
+    trained, monkeypatch, tmp_path, name, message
+):
+    (tmp_path / name).write_text("mine\n")
+    with pytest.raises(ConfigError, match=message):
+        exported(trained, monkeypatch, tmp_path / "policy.npz")
+    assert [x.read_text() for x in tmp_path.iterdir()] == ["mine\n"]
+
+
+def test_a_script_of_another_version_is_replaced(trained, monkeypatch, tmp_path):
     ours = pathlib.Path(policy.__file__).read_text()
-    own.write_text(ours.replace("FORMAT = 1", "FORMAT = 0"))
-    exported(trained, monkeypatch, path)
-    assert own.read_text() == ours
-
-
-@pytest.mark.fault
-def test_a_contract_of_somebody_else_is_not_replaced(trained, monkeypatch, tmp_path):
-    own = tmp_path / "policy.npz.json"
-    own.write_text('{"mine": 1}\n')
-    path = tmp_path / "policy.npz"
-    with pytest.raises(ConfigError, match=r"policy\.npz\.json: exists, and may be som"):
-        call(export.main, monkeypatch, f"--folder={trained}", f"--to={path}")
-    assert own.read_text() == '{"mine": 1}\n' and not path.exists()
+    (tmp_path / "policy.py").write_text(ours.replace("FORMAT = 1", "FORMAT = 0"))
+    exported(trained, monkeypatch, tmp_path / "policy.npz")
+    assert (tmp_path / "policy.py").read_text() == ours
 
 
 def test_without_log_and_simulator_nothing_is_clamped(trained, tmp_path):

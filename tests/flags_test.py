@@ -202,17 +202,28 @@ def test_what_serves_other_commands_is_told_where_it_is_given_by_hand(tmp_path):
     (tmp_path / "own.flags").write_text("--unused=x\n")
     flags.parse(["prog", f"--flagfile={tmp_path}/own.flags", "--size=4"])
     assert flags.unread() == []
-    flags.parse(["prog", "--size=4", "--kind=two", "--unused=x"])
+    flags.parse(["prog", "--size=4", "--kind=two", "--unused", "kind"])
     assert sorted(flags.unread()) == ["kind", "unused"]
+    flags.parse(["prog", "--size", "4", "--unused", "kind"])
+    assert flags.unread() == ["unused"]
 
 
-@pytest.mark.parametrize("given", ["--unused=~/a,~/b", "--unused=@~/a", "--unused=a~/"])
-def test_home_is_where_shells_have_it(given, monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("--unused=~/a,~/b", "/me/a,/me/b"),
+        ("-unused=@~/a", "@/me/a"),
+        ("--unused=none+@~/a", "none+@/me/a"),
+        ("--unused=a~/b", "a~/b"),
+    ],
+)
+def test_home_is_where_shells_have_it(given, read, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/me")
-    flags = Flags(Other)
-    flags.parse(["prog", given])
-    wanted = given.partition("=")[2].replace("@~/", "@/me/").replace("~/a", "/me/a")
-    assert flags.of(Other).unused == wanted.replace(",~/", ",/me/")
+    (tmp_path / "own.flags").write_text(given + "\n")
+    for words in [given], [f"--flagfile={tmp_path}/own.flags"]:
+        flags = Flags(Other)
+        flags.parse(["prog", *words])
+        assert flags.of(Other).unused == read
 
 
 @pytest.mark.fault

@@ -1,7 +1,6 @@
 """A wrong simulator is fitted to a log of a right one, and says what it cannot tell."""
 
 import dataclasses
-import math
 
 import jax
 import numpy as np
@@ -16,7 +15,6 @@ from h2o_jax.sim import (
     gaps,
     identify,
     log_noise,
-    reaches,
     replay_log,
     tasks,
     telling,
@@ -153,9 +151,10 @@ def test_what_is_absent_is_left_out_until_all_that_is_left_is_there(monkeypatch)
         return (), fitting.Fit(names, none, none, ends.get(names, [0]), 0.0, True)
 
     monkeypatch.setattr(identify._Search, "fits", fits)
+    monkeypatch.setattr(identify._Search, "unmet", lambda self, names, values: {})
     search = identify._Search(None, None, FEW, 0, late=False, named=True)
     begin = {first: 1.0, second: 0.1, "gravity": 2.0}
-    _, fit, gone = search.present(begin, {"latency": 2.0})
+    _, fit, gone = search.present(begin, {"latency": 2.0}, {})
     assert fit.names == ("gravity",) and gone == {first: 0, second: 0}
     assert asked[-1] == {"gravity": 1, "latency": 2, first: 0, second: 0}
 
@@ -222,25 +221,6 @@ def test_ranges_that_are_too_wide_come_back_and_others_stay(log):
     assert result.left_alone == {
         "joint_range:bshin": "a change of 0.5% shows nowhere in this log"
     }
-
-
-def test_where_a_logs_joints_end():
-    model = Predictor(CHEETAH, (), "modern", 1).model
-    qpos = np.zeros((3, 9))
-    # Limits of -0.52 and 1.05, -0.785 and 0.785, -0.4 and 0.785.
-    qpos[1, 3:6] = 1.05, -0.157, 0.2
-    qpos[2, 3:6] = -0.13, 0.2, -0.2
-    qpos = np.repeat(qpos, 1000, axis=0)
-    qpos[0, 3:6] = 3.0  # a glitch
-    ends = reaches.of_joints(model, qpos)
-    assert ends == pytest.approx({"bthigh": 1, "bshin": 0.2 / 0.785, "bfoot": 0.5})
-
-
-def test_a_limit_at_zero_is_not_where_a_log_ends():
-    """Hopper's leg bends from 0 to -150 degrees."""
-    model = Predictor(tasks.get("hopper"), (), "modern", 1).model
-    qpos = np.tile([0, 1.25, 0, 0, -math.radians(75), 0], (10, 1))
-    assert reaches.of_joints(model, qpos) == pytest.approx({"leg_joint": 0.5})
 
 
 def test_springs_that_the_simulator_lacks_come_back(log):

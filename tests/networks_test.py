@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from h2o_jax.errors import ConfigError
 from h2o_jax.networks import make_networks
 
 OBS, A, K, WIDTH, N = 11, 3, 3, 64, 5
@@ -161,3 +162,10 @@ def test_normalised_critics_do_not_grow_with_their_inputs(batch):
         near, far = (networks.critic(params, x * s, x * a) for x in (1, 1e4))
         assert near.shape == (N, K)
         assert (np.abs(far).max() > 1e3 * np.abs(near).max()) != layer_norm
+
+
+@pytest.mark.fault
+def test_an_unknown_policy_is_named():
+    message = "policy 'gausian' is unknown; choose from tanh_gaussian"
+    with pytest.raises(ConfigError, match=message):
+        make_networks(OBS, A, policy="gausian")

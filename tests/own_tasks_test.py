@@ -46,25 +46,24 @@ def test_the_name_tells_the_content_of_file_and_model(tmp_path):
     assert tasks.get(f"{tmp_path}/arm.py:TASK").name != first.name
 
 
-@pytest.mark.parametrize("size", [1, 2])
-def test_the_name_tells_the_content_of_meshes(size):
+@pytest.mark.parametrize(("size", "ahead"), [(1, 0), (2, 0), (1, 0.5)])
+def test_the_name_tells_the_content_of_meshes(size, ahead):
     """The model's text names a mesh by its file alone."""
 
-    def spec(size):
+    def spec(size, ahead):
         model = mujoco.MjSpec.from_file(str(arm.MODEL))
         corners = itertools.product((-size, size), repeat=3)
-        text = "".join("v {} {} {}\n".format(*x) for x in corners)
+        text = "".join(f"v {x + ahead} {y} {z}\n" for x, y, z in corners)
         model.assets = {"rock.obj": text.encode()}
         model.add_mesh(name="rock", file="rock.obj")
         model.bodies[1].add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="rock")
         return model
 
     one, other = (
-        files.named(dataclasses.replace(arm.TASK, spec=lambda x=x: spec(x)), b"").name
-        for x in (1, size)
+        files.named(dataclasses.replace(arm.TASK, spec=lambda x=x: spec(*x)), b"").name
+        for x in ((1, 0), (size, ahead))
     )
-    assert (one == other) == (size == 1)
-    assert spec(1).to_xml() == spec(size).to_xml()
+    assert (one == other) == ((size, ahead) == (1, 0))
 
 
 def test_actions_are_mapped_onto_asymmetric_ranges():

@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
@@ -74,18 +75,29 @@ def fitted(task, log, *names, gap=()):
 # --- what a log tells in part ---------------------------------------------------------
 
 
-def test_a_limit_that_the_log_never_meets_is_moved_out_of_the_way(pendulum):
-    """Real limits at 3 rad, the simulator's at 0.5; the log goes to some 1.3."""
+@pytest.mark.parametrize("narrow", [0.5, 1.2])
+def test_a_limit_that_the_log_never_meets_is_moved_out_of_the_way(pendulum, narrow):
+    """Real limits at 3 rad, the simulator's within the log, which goes to some 1.3."""
     log = recorded(pendulum(limited(3.0)))
     farthest = np.abs(log.s_t[:, 0]).max()
-    assert 1.0 < farthest < 1.5
-    wrong = pendulum(limited(0.5))
+    assert 1.25 < farthest < 1.5
+    wrong = pendulum(limited(narrow))
     for others in (), ("joint_damping",):
         found, values = fitted(wrong, log, "joint_range:hinge", *others)
+        assert found.judged.after[1] < 1e-4 < found.judged.before[1]
         moved = values["joint_range:hinge"]
-        assert moved.value == pytest.approx(farthest / 0.5, rel=0.15)
-        assert found.judged.better and not found.left_alone
-    assert values["joint_damping"].value == pytest.approx(1, rel=0.01)
+        assert narrow * moved.value == pytest.approx(1.01 * farthest, rel=1e-3)
+        assert (moved.low, moved.high) == (moved.value, 50) and not found.left_alone
+    assert values["joint_damping"].value == pytest.approx(1, rel=1e-4)
+
+
+def test_a_limit_that_the_log_meets_is_found(pendulum):
+    log = recorded(pendulum(limited(0.9)))
+    for narrow in 0.5, 3.0:
+        _, values = fitted(pendulum(limited(narrow)), log, "joint_range:hinge")
+        known = values["joint_range:hinge"]
+        assert narrow * known.value == pytest.approx(0.9, rel=0.01)
+        assert known.high < 1.1 * known.value
 
 
 def test_a_simulators_own_latency_is_tried_however_long(pendulum):
@@ -106,7 +118,7 @@ def turned():
     }
 
 
-@pytest.mark.parametrize("angle", [0.0, 1.57, 2.83, -2.0])
+@pytest.mark.parametrize("angle", [0.0, 1.57, 2.83, 3.12, -2.0])
 def test_a_correction_turns_an_angle_that_is_seen_as_cos_and_sin(pendulum, angle):
     task = pendulum(**turned())
     checking.check(task)
@@ -114,12 +126,61 @@ def test_a_correction_turns_an_angle_that_is_seen_as_cos_and_sin(pendulum, angle
     change = there - here
     change[:, 2] = 0.4
     corrections = Corrections(task, models.compile_model(task), [])
-    shift = corrections.shift(here, change)
+    qpos = np.full((1, 1), angle)
+    shift = corrections.shift(qpos, here, change)
     np.testing.assert_allclose(shift.qpos, [[0.05]], atol=1e-9)
     np.testing.assert_allclose(shift.qvel, [[0.4]])
     # Without a change nothing moves, even where an observation is not finite.
-    still = corrections.shift(np.full((1, 3), np.nan), np.zeros((1, 3)))
+    still = corrections.shift(qpos, np.full((1, 3), np.nan), np.zeros((1, 3)))
     assert not np.any(still.qpos) and not np.any(still.qvel)
+
+
+FLOATING = """<mujoco><worldbody><body name="base"><freejoint/>
+<geom type="box" size=".2 .1 .1" mass="1"/></body>
+<body name="arm" pos="1 0 0"><joint name="x" axis="0 1 0"/>
+<geom size=".1" pos=".3 0 0"/></body></worldbody>
+<actuator><motor joint="x" ctrlrange="-1 1"/></actuator></mujoco>"""
+
+
+def turn(qpos):
+    return Rotation.from_quat(qpos[:, [4, 5, 6, 3]])
+
+
+def down(rotation):
+    """Where down is in a body's own frame, `[k, 3]`."""
+    return -rotation.as_matrix()[:, 2]
+
+
+@pytest.mark.parametrize("yaw", [0.0, 1.5, 3.1])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_correction_turns_a_base_whose_heading_nobody_sees(tmp_path, yaw, sign):
+    """It sees where down is, and `pose` takes a heading of 0."""
+
+    def pose(s):
+        qpos = np.zeros((len(s), 8))
+        level = [Rotation.align_vectors([[0, 0, -1.0]], [x])[0] for x in s]
+        qpos[:, 3:7] = [x.as_quat()[[3, 0, 1, 2]] for x in level]
+        return Pose(qpos, np.zeros((len(s), 7)), np.zeros((len(s), 0)), s[:, 0] < 9)
+
+    (tmp_path / "base.xml").write_text(FLOATING)
+    task = tasks.from_mjcf(
+        str(tmp_path / "base.xml"),
+        observe=lambda q, v: down(turn(q)),
+        pose=pose,
+        reward=lambda motion: motion.s_t[:, 0],
+        frame_skip=1,
+    )
+    tilted = Rotation.from_euler("zyx", [[yaw, 0.2, 0.1]])
+    qpos = np.zeros((1, 8))
+    qpos[:, 3:7] = sign * tilted.as_quat()[:, [3, 0, 1, 2]]
+    here = task.observe(qpos, None)
+    np.testing.assert_allclose(task.observe(pose(here).qpos, None), here, atol=1e-9)
+    change = down(tilted * Rotation.from_euler("y", 0.05)) - here
+    corrections = Corrections(task, models.compile_model(task), [])
+    moved = qpos + corrections.shift(qpos, here, change).qpos
+    np.testing.assert_allclose(task.observe(moved, None), here + change, atol=1e-6)
+    heading = turn(moved).as_euler("zyx")[0, 0]
+    assert abs(heading - yaw) < 0.05
 
 
 class _Sure(Corrections):

@@ -102,20 +102,22 @@ def test_a_resumed_run_reads_its_log_as_before(tmp_path):
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("fact", "message"),
-    [("sha256", "is another log now"), ("rows", "is read otherwise now")],
+    [("data", "is another log now"), ("reading", "is read otherwise now")],
 )
 def test_a_resumed_run_learns_from_its_log_alone(tmp_path, fact, message):
     facts = {
         "system": {"task": "hopper"},
-        "data": {"name": "log.csv", "sha256": "a", "rows": "b"},
+        "data": {"name": "log.csv", "sha256": "a"},
+        "reading": {"columns": "b"},
         "runs": [],
     }
     write_run(tmp_path, **facts)
     resumed.check(tmp_path, facts)
-    other = {**facts, "data": {**facts["data"], fact: "c"}}
+    other = {"data": {"name": "log.csv", "sha256": "c"}, "reading": {"columns": "c"}}
+    other = facts | {fact: other[fact]}
     with pytest.raises(CheckpointError, match=f"log.csv {message}; restore"):
         resumed.check(tmp_path, other)
-    write_run(tmp_path, **{**facts, "data": {}})  # of an earlier version
+    write_run(tmp_path, system=facts["system"], runs=[])  # of an earlier version
     resumed.check(tmp_path, other)
 
 

@@ -1,6 +1,7 @@
 """Flagfiles, looked at before they are read."""
 
 import pathlib
+import re
 from typing import Any
 
 from absl import flags
@@ -8,6 +9,7 @@ from absl import flags
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 
+_HOME = re.compile(r"(^--?\w+=@?|[,+]@?)~/")
 _LARGEST = 1 << 20
 """Bytes of a flagfile."""
 _DEEPEST, _MOST = 8, 100
@@ -30,4 +32,12 @@ class FlagValues(flags.FlagValues):
         if path.exists():  # absl says what is not there
             files.read_text(path, _LARGEST, ConfigError, "--flagfile=")
         lines: Any = super()._get_flag_file_lines(filename, parsed_file_stack)
-        return list(lines)
+        return [at_home(line) for line in lines]
+
+
+def at_home(argument: str) -> str:
+    """A word of a command line, or a line of a flagfile, whose `~/` is the home folder.
+
+    Shells see to that only where a word begins with it, and not in `--out=~/x`.
+    """
+    return _HOME.sub(lambda x: f"{x[1]}{pathlib.Path.home()}/", argument)

@@ -17,7 +17,7 @@ from absl import flags
 from experiments import places, run_folder
 from experiments.cli import problems, recommended, values
 from experiments.cli.defining import Known, define, flag_name
-from experiments.cli.flagfiles import FlagValues
+from experiments.cli.flagfiles import FlagValues, at_home
 from experiments.cli.help_texts import EVERYWHERE, flag_help, title
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
@@ -72,8 +72,9 @@ class Flags:
                 given again.
         """
         problems.check_utf8(argv)
-        argv = [values.at_home(x) for x in argv]
-        self._named = {x.lstrip("-").partition("=")[0] for x in argv[1:]}
+        argv = [at_home(x) for x in argv]
+        words = (x for x in argv[1:] if x.startswith("-"))
+        self._named = {x.lstrip("-").partition("=")[0] for x in words}
         try:
             rest = self._flags(list(argv))
             if self._argument and len(rest) in self._arguments():
@@ -256,7 +257,7 @@ class Flags:
                 if "://" in text or text.startswith("minari:"):
                     continue
                 attempt = places.try_folder if FOLDER in tags else places.try_file
-                attempt(name, pathlib.Path(text))
+                attempt(name, pathlib.Path(text).expanduser())
 
     def unread(self) -> list[str]:
         """Flags that were given by hand, and serve other commands alone."""

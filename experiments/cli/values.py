@@ -1,8 +1,6 @@
 """Between the text of a flag and its typed value, by kind of setting."""
 
 import math
-import pathlib
-import re
 import types
 import typing
 from collections.abc import Callable
@@ -17,7 +15,6 @@ from h2o_jax.settings import Range
 from h2o_jax.sim.gaps import Gaps, to_text
 from h2o_jax.types import Hyper
 
-_HOME = re.compile(r"(^--\w+=@?|,@?)~/")
 LARGEST = 2**31 - 1
 """Whole numbers beyond it are no size, and keys are made of 32 bits."""
 TEXT = "text"
@@ -65,14 +62,6 @@ def choices(hint: Any) -> tuple[str, ...] | None:
 def is_union(hint: Any) -> bool:
     """Whether a type is one of several, such as an optional one."""
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
-
-
-def at_home(argument: str) -> str:
-    """A word of a command line whose `~/` is the home folder.
-
-    Shells see to that only where a word begins with it, and not in `--out=~/x`.
-    """
-    return _HOME.sub(lambda x: f"{x[1]}{pathlib.Path.home()}/", argument)
 
 
 def text(value: Any, of_kind: str) -> Any:

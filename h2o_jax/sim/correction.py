@@ -14,6 +14,9 @@ _EXTREME = 1e6
 """Beyond any observation: where such a state is told, nothing is ever clipped."""
 
 
+_TURNS = mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL
+
+
 class Shift(NamedTuple):
     """What moves a simulator by a change of its observations."""
 
@@ -58,6 +61,10 @@ class Corrections:
         self.digests = np.array([list(bytes.fromhex(x)) for x in digests], np.uint8)
         self.settable = task.pose is not None
         self._task, self._model = task, model
+        kind = model.jnt_type
+        self._turn = np.zeros(model.nq)
+        self._turn[model.jnt_qposadr[kind == mujoco.mjtJoint.mjJNT_HINGE]] = 2 * np.pi
+        self._turns = bool(np.isin(kind, _TURNS).any())
         extremes = np.outer([-_EXTREME, _EXTREME], np.ones(task.obs_dim))
         self._clips = self.settable and not self._told(extremes).all()
 
@@ -73,20 +80,33 @@ class Corrections:
                 column[rows] = values
         return whole
 
-    def shift(self, s_t: Array, change: Array) -> Shift:
-        """Where a change `[k, O]` of observations `s_t [k, O]` moves the simulators.
+    def shift(self, qpos: Array, s_t: Array, change: Array) -> Shift:
+        """Where a change of observations moves simulators at positions `qpos [k, nq]`.
 
-        As only the difference of two poses counts, what no observation tells stays as
-        it is. Without a change nothing moves, whatever was observed.
+        As only the way from one pose to the other counts, what no observation tells
+        stays as it is. Without a change nothing moves, whatever was observed.
+
+        Args:
+            qpos: of the simulators, which no observation need tell.
+            s_t: `[k, O]` observations.
+            change: `[k, O]` of them.
         """
         assert self._task.pose is not None
         before, after = (self._task.pose(self._model, x) for x in (s_t, s_t + change))
         moves: Array = np.any(change, axis=1, keepdims=True)
-        return Shift(
-            *(
-                np.where(moves, getattr(after, name) - getattr(before, name), 0.0)
-                for name in Shift._fields
-            )
+        way = self._way(qpos, before.qpos, after.qpos)
+        qvel, memory = after.qvel - before.qvel, after.memory - before.memory
+        return Shift(*(np.where(moves, x, 0.0) for x in (way, qvel, memory)))
+
+    def _way(self, qpos: Array, before: Array, after: Array) -> Array:
+        """`[k, nq]` what brings `qpos` as far as from one pose to the other."""
+        if self._turns:
+            pairs = zip(qpos, before, after, strict=True)
+            return np.stack([_turned(self._model, *x) for x in pairs]) - qpos
+        way = after - before
+        # An angle that is seen as cosine and sine jumps by a whole turn somewhere.
+        return way - self._turn * np.rint(
+            way / np.where(self._turn, self._turn, np.inf)
         )
 
     def clipped(self, s_t: Array) -> Array:
@@ -127,3 +147,11 @@ class Corrections:
             for i, residual in enumerate(self._distinct)
         ]
         return [(residual, rows) for residual, rows in pairs if len(rows)]
+
+
+def _turned(model: mujoco.MjModel, qpos: Array, before: Array, after: Array) -> Array:
+    """A position after the way between two others, whose quaternions turn it."""
+    way, moved = np.zeros(model.nv), np.array(qpos)
+    mujoco.mj_differentiatePos(model, way, 1.0, before, after)
+    mujoco.mj_integratePos(model, moved, way, 1.0)
+    return moved

@@ -4,10 +4,8 @@ One step first, from several starts; then windows of several steps from the best
 the log cannot tell is left alone and named; see `fields`, `fitting` and `log_noise`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import (
@@ -35,10 +33,12 @@ from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition
 
+VERSION = 2
+"""Counts changes of what is found in a log; fits that were kept are of one."""
 HORIZONS = (1, 10)
 """Steps at which simulators are judged."""
-_CLEARLY = 0.99
-"""Share of the cost below which another begin is no chance."""
+_WITHIN = 1.1
+"""How far a log goes beyond a limit that is wrong, over the limit: limits are soft."""
 _COARSE = 1e-4
 """Tolerance of the fits that only choose a start."""
 
@@ -86,6 +86,16 @@ def _follow(rows: Rows, lead: int) -> bool:
     return len(rows.pick(windows.LEAST, 1, 0, lead=lead).first) == windows.LEAST
 
 
+class _Found(NamedTuple):
+    """Where fits ended."""
+
+    starts: tuple[Fit, ...]
+    """Of each start, on one step."""
+    fit: Fit
+    held: dict[str, float]
+    """Fields that no fit tells, with the values that they have instead."""
+
+
 class _Search(NamedTuple):
     """The stages of one identification."""
 
@@ -102,60 +112,72 @@ class _Search(NamedTuple):
 
     def run(self) -> Identified:
         """All stages in order."""
-        asked, others = self.how.fields, dict[str, float]()
-        start = self.begin()
-        begin = self.reached(start)
+        predict, asked, others = self.predict, self.how.fields, dict[str, float]()
+        start, few = self.begin(), self.few()
+        begin = reaches.begun(predict, self.rows, few, start, self.how.bounds)
         if self.late:
             others["latency"] = float(self.profile(begin).best)
-        sensitivity, condition, left = telling.tellable(
-            self.predict, self.few(), begin, others
-        )
-        # What was moved and is not felt there stays where it was moved to.
-        moved = {name: begin[name] for name in left if begin[name] != start[name]}
-        if {*left} == {*asked} and not moved:
+        sensitivity, condition, left = telling.tellable(predict, few, begin, others)
+        # Limits that lie well within the log and are not felt go beyond it.
+        silent = {name: begin[name] for name in left if name in begin}
+        silent |= self.unmet([*silent], {**others, **begin})
+        held = {name: x for name, x in silent.items() if x > _WITHIN * start[name]}
+        if {*left} == {*asked} and not held:
             raise ConfigError(
                 f"--fields={','.join(left)}: changes nothing in this log; name others"
             )
-        left = {name: why for name, why in left.items() if name not in moved}
-        others |= moved
-        if "latency" in asked and not self.late:
-            left["latency"] = "too few rows of the log follow each other"
-        told = {name: x for name, x in begin.items() if name not in {*left, *moved}}
-        ended, fit, gone = self.present(told, others)
+        left = {name: why for name, why in left.items() if name not in held}
+        told = {name: x for name, x in begin.items() if name not in {*left, *held}}
+        found = self.present(told, others, held)
         latency = None
         if self.late:
-            latency = self.profile({**fit.values, **gone})
-            # The simulator keeps its own where that may be right.
-            own = self.predict.latency
-            best = latency.best if latency.tells(own) else own
-            if others["latency"] != best:
-                others["latency"] = float(best)
-                ended, fit, more = self.present(fit.values, {**others, **gone})
-                gone |= more
-            if not latency.tells(own):
-                alike = " or ".join(map(str, latency.alike))
-                left["latency"] = f"{alike} steps fit alike, and it has {own}"
-                del others["latency"]
-        left |= dict.fromkeys(gone, "none is seen in this log")
-        known = {**fit.values, **others, **gone}
+            latency, others, found = self.settled(others, found)
+        if "latency" in asked and "latency" not in others:
+            left["latency"] = _silent(latency, predict.latency)
+        absent = [name for name, x in found.held.items() if not x]
+        left |= dict.fromkeys(absent, "none is seen in this log")
+        known = {**found.fit.values, **others, **found.held}
         result = Identified(
             values=(),
-            fit=fit,
-            starts=ended,
+            fit=found.fit,
+            starts=found.starts,
             sensitivity=sensitivity,
             condition=condition,
             left_alone=left,
             latency=latency,
             action_noise=self.action_noise(known, left),
-            sensor_noise=log_noise.of_sensors(self.predict, self.rows, known),
+            sensor_noise=log_noise.of_sensors(predict, self.rows, known),
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
-        # What a simulator file has of what is gone would stay otherwise.
-        none = {name: 0.0 for name in gone if name in self.predict.known}
-        still = {name: Value.exactly(name, x) for name, x in {**none, **moved}.items()}
-        given = {**self.predict.known, **still}
+        given = {**predict.known, **self.of_held(found.held)}
         return result._replace(values=identified.values(given, result, self.how.bounds))
+
+    def settled(
+        self, others: dict[str, float], found: _Found
+    ) -> tuple[Latency, dict[str, float], _Found]:
+        """The latency with the fields that were fitted, and these fitted to it.
+
+        The simulator keeps its own where that may be right.
+        """
+        latency = self.profile({**found.fit.values, **found.held})
+        own, tells = self.predict.latency, latency.tells(self.predict.latency)
+        best = latency.best if tells else own
+        if others["latency"] != best:
+            others = {**others, "latency": float(best)}
+            found = self.present(found.fit.values, others, found.held)
+        return latency, others if tells else {}, found
+
+    def of_held(self, held: Mapping[str, float]) -> dict[str, Value]:
+        """Fields that are known without a fit: none of it, or a lower bound."""
+        none = {name for name, x in held.items() if not x}
+        # What a simulator file has of what is absent would stay otherwise.
+        kept = none & self.predict.known.keys()
+        most = self.how.bounds[1]
+        least = {name: x for name, x in held.items() if name not in none}
+        return {name: Value.exactly(name, 0.0) for name in kept} | {
+            name: Value(name, x, x, max(x, most)) for name, x in least.items()
+        }
 
     def begin(self) -> dict[str, float]:
         """The fields of the model that are asked for, as the simulator has them."""
@@ -166,30 +188,6 @@ class _Search(NamedTuple):
             if field.arrays
         }
         return coordinates.within(given, self.how.bounds)
-
-    def reached(self, begin: dict[str, float]) -> dict[str, float]:
-        """Ranges of joints begin where those of the log end, if that clearly helps.
-
-        See `reaches`. Where a joint never meets its limits, that fits as well or worse,
-        but for noise.
-        """
-        ranges = [name for name in begin if name.startswith("joint_range:")]
-        if not ranges:
-            return begin
-        rows, task, model = self.rows, self.predict.task, self.predict.model
-        assert task.pose is not None  # `Predictor` says so
-        seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable & ~rows.held_out]
-        ends = reaches.of_joints(model, task.pose(model, seen).qpos)
-        for name in ranges:
-            end = ends.get(name.removeprefix("joint_range:"), begin[name])
-            there = coordinates.within({**begin, name: end}, self.how.bounds)
-            if self.cost(there) < _CLEARLY * self.cost(begin):
-                begin = there
-        return begin
-
-    def cost(self, values: Mapping[str, float]) -> float:
-        """Of these values, by few windows."""
-        return fitting.rms(fitting.residuals(self.predict, self.few(), values))
 
     def action_noise(
         self, known: Mapping[str, float], left: dict[str, str]
@@ -207,16 +205,33 @@ class _Search(NamedTuple):
         return std
 
     def present(
-        self, known: Mapping[str, float], others: Mapping[str, float]
-    ) -> tuple[tuple[Fit, ...], Fit, dict[str, float]]:
-        """Fits without what is added and ends at none, which comes third, as 0."""
-        ended, fit = self.fits(known, others)
-        gone = dict[str, float]()
-        while absent := _absent(fit):
-            gone |= dict.fromkeys(absent, 0.0)
-            left = {name: x for name, x in fit.values.items() if name not in absent}
-            ended, fit = self.fits(left, {**others, **gone})
-        return ended, fit, gone
+        self,
+        known: Mapping[str, float],
+        others: Mapping[str, float],
+        held: Mapping[str, float],
+    ) -> _Found:
+        """Fits without what a fit cannot tell, which is held from there on.
+
+        What is added and ends at none is 0; limits that are not met are beyond the log.
+        """
+        held = dict(held)
+        starts, fit = self.fits(known, {**others, **held})
+        while out := self.untold(fit, {**others, **held}):
+            held |= out
+            left = {name: x for name, x in fit.values.items() if name not in out}
+            starts, fit = self.fits(left, {**others, **held})
+        return _Found(starts, fit, held)
+
+    def untold(self, fit: Fit, others: Mapping[str, float]) -> dict[str, float]:
+        """Fields of a fit that it cannot tell, with the values that they are given."""
+        absent = dict.fromkeys(_absent(fit), 0.0)
+        return absent or self.unmet(fit.names, {**others, **fit.values})
+
+    def unmet(
+        self, names: Sequence[str], values: Mapping[str, float]
+    ) -> dict[str, float]:
+        """See `reaches`."""
+        return reaches.unmet(self.predict, self.rows, self.few(), names, values)
 
     def fits(
         self, known: Mapping[str, float], others: Mapping[str, float]
@@ -264,6 +279,14 @@ class _Search(NamedTuple):
         """Windows, by the seed of the command."""
         seed += self.how.fit_seed
         return self.rows.pick(count, steps, seed, held_out, self.lead)
+
+
+def _silent(latency: Latency | None, own: int) -> str:
+    """Why a log does not tell the latency, where it does not."""
+    if latency is None:
+        return "too few rows of the log follow each other"
+    alike = " or ".join(map(str, latency.alike))
+    return f"{alike} steps fit alike, and it has {own}"
 
 
 def _many(chosen: windows.Windows) -> bool:

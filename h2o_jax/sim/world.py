@@ -234,7 +234,7 @@ class World:
         if corrections.settable:
             before = self.task.observe(self._qpos[rows], self._qvel[rows])
             clipped = corrections.clipped(before) & ~step.unstable
-            shift = corrections.shift(before, change.s_t)
+            shift = corrections.shift(self._qpos[rows], step.s_t, change.s_t)
             self._qpos[rows] += shift.qpos
             self._qvel[rows] += shift.qvel
             self._memory[rows] += shift.memory

@@ -74,7 +74,8 @@ def named(task: Task, content: bytes) -> Task:
     checking.check(task)
     digest = hashlib.sha256(content + task.spec().to_xml().encode())
     model = task.spec().compile()
-    for shape in (model.mesh_vert, model.hfield_data):
+    # MuJoCo moves a mesh's corners into its own frame.
+    for shape in (model.mesh_vert, model.mesh_pos, model.mesh_quat, model.hfield_data):
         digest.update(shape.tobytes())
     return dataclasses.replace(task, name=f"{task.name}-{digest.hexdigest()[:8]}")
 

@@ -57,8 +57,8 @@ def from_mjcf(
         reward: of a step; `motion.command` is in actuator units.
         terminated: a true terminal state, such as a fall, never a time limit; by
             default there is none.
-        pose: the state behind an observation, affine in it. Without one there is no
-            audit, nothing is identified, and no residual is learned.
+        pose: the state behind an observation. Without one there is no audit, nothing is
+            identified, and no residual is learned.
         reset: of one environment; by default the model's first pose, disturbed.
         spread: of the default reset, the std of normal noise on positions (in the
             tangent space, so that quaternions stay ones) and velocities.
