@@ -1,5 +1,7 @@
 """Where the joints of a log end, against the limits of a simulator."""
 
+import math
+
 import numpy as np
 import pytest
 
