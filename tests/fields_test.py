@@ -122,6 +122,12 @@ def test_a_control_period_is_the_time_step():
     assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
 
 
+@pytest.mark.fault
+def test_an_element_has_a_name():
+    with pytest.raises(ConfigError, match="'actuator_gear:': names none; say actua"):
+        fields.find("actuator_gear:")
+
+
 def test_each_stands_for_every_element_that_a_value_changes():
     springs = fields.expanded(plain(CHEETAH), "joint_stiffness:each")
     parts = ("thigh", "shin", "foot")
@@ -130,8 +136,8 @@ def test_each_stands_for_every_element_that_a_value_changes():
     assert fields.expanded(plain(CHEETAH), "gravity") == ["gravity"]
 
 
-def test_an_element_whose_name_is_anothers_is_none_of_each():
-    """Two motors without names on one joint have that joint's."""
+def test_elements_without_names_have_their_numbers():
+    """But for motors, which have their joint's: two on one joint are one element."""
     model = mujoco.MjModel.from_xml_string(
         """<mujoco><worldbody><body>
              <joint name="hip" damping="1"/><geom size="0.1"/>
@@ -141,7 +147,20 @@ def test_an_element_whose_name_is_anothers_is_none_of_each():
              <motor joint="knee"/></actuator></mujoco>"""
     )
     gears = fields.expanded(model, "actuator_gear:each")
-    assert gears == ["actuator_gear:knee"]
+    assert gears == ["actuator_gear:hip", "actuator_gear:knee"]
+    twice = fields.scaled(model, [("actuator_gear:hip", 2.0)])
+    np.testing.assert_array_equal(twice.actuator_gear[:, 0], [2, 2, 1])
+    bodies = fields.expanded(model, "body_mass:each")
+    assert bodies == ["body_mass:#1", "body_mass:#2"]
+    heavy = fields.scaled(model, [("body_mass:#2", 3.0)])
+    np.testing.assert_allclose(heavy.body_mass[1:] / model.body_mass[1:], [1, 3])
+    # What a servo's force hangs on, the motor's does not.
+    assert fields.expanded(model, "servo_gain:each") == ["servo_gain:hip"]
+    weak = fields.scaled(model, [("servo_gain", 0.5)])
+    ratio = [0.5, 0.5, 1]
+    for array in ("actuator_gainprm", "actuator_biasprm"):
+        old, new = (getattr(x, array) for x in (model, weak))
+        np.testing.assert_array_equal(new, old * np.array(ratio)[:, None])
 
 
 @pytest.mark.fault

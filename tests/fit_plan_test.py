@@ -51,10 +51,7 @@ def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        (
-            ("joint_friction:each",),
-            "no joint of this model has it and a name of its own",
-        ),
+        (("joint_friction:each",), "no joint of this model has it; name another field"),
         (("gravity:each",), "gravity has no elements"),
         (("body_mass:each", "body_mass:torso"), "give each field once"),
     ],

@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import (
     audit,
-    fields,
     gaps,
     identify,
     models,
@@ -261,13 +260,12 @@ def test_a_command_that_waits_is_the_middle_of_a_servos_range(pendulum):
         assert angle == pytest.approx(1, abs=1e-6)
 
 
-def test_motors_without_names_are_one_field_by_their_joint(pendulum):
-    model = models.compile_model(pendulum(motors=2 * MOTOR))
-    assert fields.expanded(model, "actuator_gear:each") == ["actuator_gear:hinge"]
-    twice = fields.scaled(model, [("actuator_gear:hinge", 2.0)])
-    np.testing.assert_array_equal(twice.actuator_gear[:, 0], [2, 2])
-    with pytest.raises(ConfigError, match="'actuator_gear:': names none; say actua"):
-        fields.find("actuator_gear:")
+def test_the_gain_of_a_servo_is_found(pendulum):
+    servo = '<position joint="hinge" kp="{}" kv="{}" ctrlrange="-1 3"/>'
+    real, wrong = (pendulum(motors=servo.format(kp, kp / 10)) for kp in (10, 20))
+    _, values = fitted(wrong, recorded(real), "servo_gain:each", "joint_damping")
+    assert values["servo_gain:hinge"].value == pytest.approx(0.5, rel=1e-3)
+    assert values["joint_damping"].value == pytest.approx(1, rel=1e-3)
 
 
 def test_capsules_of_old_mujoco_need_no_names(pendulum):

@@ -44,12 +44,16 @@ class Field:
 
 
 def _is_round(model: mujoco.MjModel) -> np.ndarray:
-    """`[ngeom]` whether a geom's size is a radius and a half-length, if any."""
+    """`[ngeom]` whether a geom touches with a radius and a half-length, if any."""
     kinds = mujoco.mjtGeom
-    return np.isin(
-        model.geom_type,
-        (kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER),
-    )
+    round_ = kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER
+    touches = (model.geom_contype | model.geom_conaffinity).astype(bool)
+    return np.isin(model.geom_type, round_) & touches
+
+
+def _is_servo(model: mujoco.MjModel) -> np.ndarray:
+    """`[nu]` whether an actuator's force depends on where its joint is, or how fast."""
+    return np.any(model.actuator_biasprm, axis=1)
 
 
 def _has_limits(model: mujoco.MjModel) -> np.ndarray:
@@ -114,6 +118,13 @@ ALL = (
         typical=0.5,
     ),
     Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
+    Field(
+        "servo_gain",
+        "force, of a servo: its stiffness and damping alike",
+        ("actuator_gainprm", "actuator_biasprm"),
+        "actuator",
+        applies=_is_servo,
+    ),
     Field("control_period", "how long a control step lasts", ("opt.timestep",)),
     Field(
         "latency",

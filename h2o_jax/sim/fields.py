@@ -89,14 +89,11 @@ def has(model: mujoco.MjModel, name: str) -> bool:
 
 
 def expanded(model: mujoco.MjModel, name: str) -> list[str]:
-    """The fields that a name stands for: itself, or `EACH` that changes the model.
-
-    Elements without a name of their own are left out.
-    """
+    """The fields that a name stands for: itself, or `EACH` that changes the model."""
     kind, _, element = name.partition(":")
     if element != EACH:
         return [name]
-    own = dict.fromkeys(filter(None, _elements(model, find(name).elements)))
+    own = dict.fromkeys(elements(model, find(name).elements))
     return [each for x in own if has(model, each := f"{kind}:{x}")]
 
 
@@ -198,9 +195,9 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
     field, (_, colon, element) = find(name), name.partition(":")
     if not colon:
         return ...
-    names = _elements(model, field.elements)
+    names = elements(model, field.elements)
     if element not in names:
-        known = ", ".join(filter(None, names))
+        known = ", ".join(names)
         raise ConfigError(
             f"field {name!r}: no {field.elements} of that name; choose from {known}"
         )
@@ -214,15 +211,19 @@ def _rows(model: mujoco.MjModel, name: str) -> Any:
 _ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
 
 
-def _elements(model: mujoco.MjModel, kind: str) -> list[str]:
-    """Names of the elements; an actuator without one has that of its joint, if any."""
-    if kind == "actuator":
-        names = [model.actuator(i).name for i in range(model.nu)]
-        for i in np.flatnonzero(np.isin(model.actuator_trntype, _ON_JOINTS)):
-            names[i] = names[i] or model.joint(model.actuator_trnid[i, 0]).name
-        return names
-    count = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}[kind]
-    return [getattr(model, kind)(i).name for i in range(count)]
+def elements(model: mujoco.MjModel, kind: str) -> list[str]:
+    """Names of the elements of a kind: `#` and its number, from 0, where one has none.
+
+    An actuator without one has that of its joint.
+    """
+    counts = {"body": model.nbody, "joint": model.njnt, "geom": model.ngeom}
+    if kind != "actuator":
+        own = [getattr(model, kind)(i).name for i in range(counts[kind])]
+        return [name or f"#{i}" for i, name in enumerate(own)]
+    joints, names = elements(model, "joint"), [f"#{i}" for i in range(model.nu)]
+    for i in np.flatnonzero(np.isin(model.actuator_trntype, _ON_JOINTS)):
+        names[i] = joints[model.actuator_trnid[i, 0]]
+    return [model.actuator(i).name or name for i, name in enumerate(names)]
 
 
 def _read(model: mujoco.MjModel, array: str) -> np.ndarray:

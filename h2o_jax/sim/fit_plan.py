@@ -59,6 +59,7 @@ JOINTS = Fitting(
     fields=(
         "joint_range:each",
         "actuator_gear:each",
+        "servo_gain:each",
         "joint_damping:each",
         "joint_stiffness:each",
         "joint_spring:each",
@@ -116,8 +117,8 @@ def of_model(how: Fitting, model: mujoco.MjModel) -> Fitting:
             found = [x for x in found if fields.has(model, x)]
         elif not found:
             raise ConfigError(
-                f"field {name}: no {fields.find(name).elements} of this model has it "
-                "and a name of its own; give names in the model, or name another field"
+                f"field {name}: no {fields.find(name).elements} of this model has it; "
+                "name another field"
             )
         chosen += found
     fields.check_model(model, chosen)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import mujoco
 import numpy as np
 
-from h2o_jax.sim import coordinates, fitting
+from h2o_jax.sim import coordinates, fields, fitting
 from h2o_jax.sim.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Rows, Windows
@@ -94,14 +94,15 @@ def of_joints(
         share: of the rows that lie within.
     """
     found = {}
+    names = fields.elements(model, "joint")
     for i in np.flatnonzero(model.jnt_limited & np.isin(model.jnt_type, _SCALAR)):
-        joint, q = model.joint(i), qpos[:, model.jnt_qposadr[i]]
+        q = qpos[:, model.jnt_qposadr[i]]
         ends = np.quantile(q, [1 - share, share])
         limits = model.jnt_range[i]
         # A limit at zero, or on the wrong side of it, is not moved outwards by a scale.
         outward = limits * (-1, 1) > 0
-        if outward.any() and joint.name:
-            found[joint.name] = float(np.max(ends[outward] / limits[outward]))
+        if outward.any():
+            found[names[i]] = float(np.max(ends[outward] / limits[outward]))
     return {name: scale for name, scale in found.items() if scale > 0}
 
 
