@@ -21,6 +21,9 @@ _ACTION = (
     r"(^|[./_ ])(actions?|cmd|command|target|torque|tau|effort|u|control|ctrl|pwm|servo"
     r"|throttle|duty)([._ ]|\d|$)"
 )
+_OFF_CENTRE = 0.2
+"""Middle of what was seen of an action, over its bound, from which limits are not
+taken as symmetric."""
 _UNUSED = r"(frame_?index|task_?index|index|seq|id)$"
 
 
@@ -76,11 +79,22 @@ def _entries(frame: Frame, kind: str, names: Iterable[str]) -> list[str]:
         unit = _text(frame.units.get(name, ""))
         lines += ["", f"[[{kind}]]", f"column = {_text(name)}", f"unit = {unit}"]
         if kind == "actions":
-            # A little more, so that six digits do not cut off what was seen.
-            bound = float(max(abs(low), abs(high))) * (1 + 1e-5) or 1.0
             seen = f"# seen: {low:.6g} to {high:.6g}; give the robot's limits"
-            lines += [f"low = {-bound:.6g}  {seen}", f"high = {bound:.6g}"]
+            low, high = _limits(float(low), float(high))
+            lines += [f"low = {low:.6g}  {seen}", f"high = {high:.6g}"]
     return lines
+
+
+def _limits(low: float, high: float) -> tuple[float, float]:
+    """Limits of an action of which so much was seen: symmetric, unless that is not.
+
+    A little more, so that six digits do not cut off what was seen.
+    """
+    bound = max(abs(low), abs(high)) or 1.0
+    margin = 1e-5 * bound
+    if abs(low + high) > _OFF_CENTRE * bound:
+        return low - margin, high + margin
+    return -bound - margin, bound + margin
 
 
 def _rate(frame: Frame, time: str | None) -> float | None:

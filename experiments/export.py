@@ -56,6 +56,8 @@ HIDDEN = groups.JOBS
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Exporting)
+    if flags.is_named("seed"):
+        raise ConfigError("--seed: a folder's runs are counted; give --run")
     if not choice.folder:
         raise ConfigError("--folder: empty; give a run folder of experiments.run")
     folder, path = pathlib.Path(choice.folder), pathlib.Path(choice.to)

@@ -119,6 +119,7 @@ def judged(path: pathlib.Path, name: str) -> str:
         log.ends,
     )
     found += doctor.beyond(log.actions, file.actions)
+    found += doctor.unused(log.actions, file.actions)
     contradiction = recorded.other_rate(log, file)
     found += [contradiction] if contradiction else []
     # A terminal flag that stays, as a robot lies there, ends its episode once.

@@ -40,7 +40,6 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
 
 def run_facts(
     experiment: Experiment,
-    facts: Facts,
     simulators: Sequence[Simulator],
     mended: Mended = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -65,7 +64,6 @@ def run_facts(
             "real": gaps.to_text(experiment.real),
         },
         "runs": runs,
-        "data": facts,
     }
 
 

@@ -25,13 +25,13 @@ def changes(path: pathlib.Path) -> list[str]:
 
 
 def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
-    """Makes sure that a resumed folder is of these systems, log, runs and simulators.
+    """Makes sure that a resumed folder is of these systems, runs and simulators.
 
     Names carry digests of task files and of simulator files.
 
     Args:
         path: the folder.
-        facts: `system`, `data`, `reading` and `runs`, as in versions.json.
+        facts: `system` and `runs`, as in versions.json.
 
     Raises:
         CheckpointError: it is of others.
@@ -44,11 +44,23 @@ def check(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
                 f"--resume={path}: --{flag} was {then} there, is {now} now; restore "
                 "its file, or start a fresh run"
             )
-    problem = other_log(former, facts["data"], facts["reading"])
+    _check_runs(path, former["runs"], facts["runs"])
+
+
+def check_log(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
+    """Makes sure that a resumed folder learned from this log, read in this way.
+
+    Args:
+        path: the folder.
+        facts: `data` and `reading`, as in versions.json.
+
+    Raises:
+        CheckpointError: it did not.
+    """
+    problem = other_log(versions(path), facts["data"], facts["reading"])
     if problem is not None:
         log = facts["data"].get("name", "the log")
         raise CheckpointError(f"--resume={path}: {log} {problem}, or start a fresh run")
-    _check_runs(path, former["runs"], facts["runs"])
 
 
 def other_log(

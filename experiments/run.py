@@ -112,6 +112,10 @@ def _run(command: Command) -> StoppedError | None:
         dataset = data.load(
             mine, method, command.reading, command.collecting, machine.threads
         )
+    facts = reports.data_facts(whole, dataset)
+    facts = {"data": facts, "reading": command.reading.deciding()}
+    if command.output.resume:  # before minutes go into its simulators
+        resumed.check_log(folder, facts)
     if hosts.leads():
         print(_settings(command.flags, dataset))
         print("".join(f"{x}\n" for x in _unread(command)), end="")
@@ -126,10 +130,8 @@ def _run(command: Command) -> StoppedError | None:
         mine, dataset, machine.threads, simulators, hosts.own_shard(simulators)
     )
     mended = routes.mended(whole, simulators)
-    facts = reports.data_facts(whole, dataset)
     robot = robot_record.record(whole, dataset, command.reading, simulators)
-    about = reports.run_facts(whole, facts, simulators, mended)
-    about |= {"robot": robot, "reading": command.reading.deciding()}
+    about = {**reports.run_facts(whole, simulators, mended), **facts, "robot": robot}
     where = RunFolder(folder) if hosts.leads() else WrittenElsewhere(folder)
     try:
         if hosts.leads() and not command.output.resume:

@@ -102,6 +102,25 @@ def test_illnesses(change, words):
     assert any(line.startswith(words) for line in found), found
 
 
+def test_actions_that_use_little_of_their_limits():
+    """Radians, and limits in degrees."""
+    signals = [Signal("wrist", "deg", -29.0, 86.0), Signal("thrust", "N", 0.0, 1.0)]
+    (line,) = doctor.unused(np.array([[0.5, 0.2], [-0.5, 0.9]]), signals)
+    assert (
+        line == "wrist uses 0.9% of its limits -29 and 86: other units, or wrong limits"
+    )
+    assert doctor.unused(np.zeros((2, 2)), signals) == []  # stands still
+
+
+def test_a_draft_takes_an_action_off_centre_as_it_was_seen():
+    frame = frames.Frame({"x": np.arange(3.0), "u": np.array([-30.0, 0, 90.0])})
+    text = drafting.draft(frame, "log.csv")
+    assert "low = -30.0009 " in text and "high = 90.0009" in text
+    frame = frames.Frame({"x": np.arange(3.0), "u": np.array([-85.0, 0, 90.0])})
+    text = drafting.draft(frame, "log.csv")
+    assert "low = -90.0009 " in text and "high = 90.0009" in text
+
+
 def test_actions_beyond_their_limits():
     signals = [Signal("torque", "N m", -0.5, 0.5)]
     (line,) = doctor.beyond(np.array([[0.0], [0.6], [-0.7], [0.5]]), signals)

@@ -192,9 +192,8 @@ def test_a_right_simulator_scores_beside_the_real_system():
     assert unknown.worlds.own is None
     scores = next(loop.train(unknown)).scores
     np.testing.assert_array_equal(scores.returns[0], simulated[0])
-    about = reports.run_facts(
-        training.experiment, {}, [Simulator((), right=True), Simulator(())]
-    )
+    simulators = [Simulator((), right=True), Simulator(())]
+    about = reports.run_facts(training.experiment, simulators)
     assert [x["chosen"] for x in about["runs"]] == ["best", "last"]
 
 

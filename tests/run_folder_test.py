@@ -106,19 +106,17 @@ def test_a_resumed_run_reads_its_log_as_before(tmp_path):
 )
 def test_a_resumed_run_learns_from_its_log_alone(tmp_path, fact, message):
     facts = {
-        "system": {"task": "hopper"},
         "data": {"name": "log.csv", "sha256": "a"},
         "reading": {"columns": "b"},
-        "runs": [],
     }
     write_run(tmp_path, **facts)
-    resumed.check(tmp_path, facts)
+    resumed.check_log(tmp_path, facts)
     other = {"data": {"name": "log.csv", "sha256": "c"}, "reading": {"columns": "c"}}
     other = facts | {fact: other[fact]}
     with pytest.raises(CheckpointError, match=f"log.csv {message}; restore"):
-        resumed.check(tmp_path, other)
-    write_run(tmp_path, system=facts["system"], runs=[])  # of an earlier version
-    resumed.check(tmp_path, other)
+        resumed.check_log(tmp_path, other)
+    write_run(tmp_path)  # of an earlier version
+    resumed.check_log(tmp_path, other)
 
 
 # --- writing --------------------------------------------------------------------

@@ -66,15 +66,16 @@ def notes(
     for gap in dict.fromkeys(x.gap for x in simulators if gaps.fitted(x.gap)):
         if all(x.name != "latency" for x in gaps.from_file(gap)):
             continue
+        period = {x.name: x.value for x in gaps.from_file(gap)}.get("control_period", 1)
         steps = gaps.interface(gap, task.interface).latency
-        seconds = steps * task.dt
+        seconds = steps * task.dt * period
         if latency is not None and abs(seconds - latency) > task.dt / 2:
             says = file.path if file and file.latency is not None else "the task"
             found.append(
                 f"the simulator was identified with a latency of {steps} "
                 f"step{'s' * (steps != 1)} ({seconds:g} s), {says} says {latency:g} s, "
                 "and so will the contract; mend latency in "
-                f"{file.path if file else 'a columns file'}"
+                f"{file.path if file else 'a columns file'}, and train again"
             )
     return found
 

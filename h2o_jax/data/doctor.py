@@ -21,6 +21,8 @@ LONG = 50
 """Rows of the shortest stretch that is called stuck."""
 CLIPPED = 0.05
 """Share of an action's values at its largest or least one."""
+NARROW = 0.05
+"""Share of its limits below which an action's are doubted."""
 
 
 def findings(
@@ -165,5 +167,19 @@ def beyond(actions: np.ndarray, signals: Sequence[Signal]) -> list[str]:
                 f"{signal.name} is beyond its limits {signal.low:g} and "
                 f"{signal.high:g} in {share:.2%} of the rows: other units, or wrong "
                 "limits"
+            )
+    return found
+
+
+def unused(actions: np.ndarray, signals: Sequence[Signal]) -> list[str]:
+    """Actions that use next to nothing of what their limits allow."""
+    found = []
+    for signal, column in zip(signals, actions.T, strict=True):
+        assert signal.low is not None and signal.high is not None
+        share = np.ptp(column) / (signal.high - signal.low)
+        if 0 < share < NARROW:
+            found.append(
+                f"{signal.name} uses {share:.1%} of its limits {signal.low:g} and "
+                f"{signal.high:g}: other units, or wrong limits"
             )
     return found
