@@ -160,8 +160,8 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
 
 
 def _check_own(path: str, reading: Reading) -> None:
-    """Refuses names and units beside a robot's own format, which has its own."""
-    for name in ("columns", "action_bounds"):
+    """Refuses what a robot's own format says by itself."""
+    for name in ("columns", "action_bounds", "max_episode_steps"):
         if getattr(reading, name) is not None:
             raise ConfigError(
                 f"--{name}: {path} is in the robot's own format, which says what its "

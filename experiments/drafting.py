@@ -92,7 +92,7 @@ def _limits(low: float, high: float) -> tuple[float, float]:
     """
     bound = max(abs(low), abs(high)) or 1.0
     margin = 1e-5 * bound
-    if abs(low + high) > _OFF_CENTRE * bound:
+    if high > low and abs(low + high) / 2 > _OFF_CENTRE * bound:
         return low - margin, high + margin
     return -bound - margin, bound + margin
 

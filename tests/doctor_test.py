@@ -116,9 +116,10 @@ def test_a_draft_takes_an_action_off_centre_as_it_was_seen():
     frame = frames.Frame({"x": np.arange(3.0), "u": np.array([-30.0, 0, 90.0])})
     text = drafting.draft(frame, "log.csv")
     assert "low = -30.0009 " in text and "high = 90.0009" in text
-    frame = frames.Frame({"x": np.arange(3.0), "u": np.array([-85.0, 0, 90.0])})
-    text = drafting.draft(frame, "log.csv")
-    assert "low = -90.0009 " in text and "high = 90.0009" in text
+    for seen in ([-70.0, 0, 90.0], [90.0, 90, 90]):
+        frame = frames.Frame({"x": np.arange(3.0), "u": np.array(seen)})
+        text = drafting.draft(frame, "log.csv")
+        assert "low = -90.0009 " in text and "high = 90.0009" in text
 
 
 def test_actions_beyond_their_limits():

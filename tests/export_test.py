@@ -215,7 +215,7 @@ def test_observations_beyond_the_range_are_clamped_and_reported(copied):
     [
         (["--to=policy.pt"], ConfigError, r"--to=policy.pt: give a name.*\.onnx"),
         (["--run=2"], CheckpointError, "run 2 of 2; give 0 to 1"),
-        (["--folder="], ConfigError, "--folder: empty"),
+        (["--seed=1"], ConfigError, "--seed: a folder's runs are counted; give --run"),
     ],
 )
 def test_what_cannot_be_exported(trained, monkeypatch, arguments, error, message):

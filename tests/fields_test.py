@@ -122,6 +122,19 @@ def test_a_control_period_is_the_time_step():
     assert model.opt.timestep == pytest.approx(1.2 * plain(CHEETAH).opt.timestep)
 
 
+def test_muscles_are_no_servos_and_pairs_touch():
+    model = mujoco.MjModel.from_xml_string(
+        """<mujoco><worldbody><geom name="floor" type="plane" size="1 1 1"/><body>
+             <joint name="hip"/>
+             <geom name="foot" size="0.1" contype="0" conaffinity="0"/>
+             <geom name="skin" size="0.1" contype="0" conaffinity="0"/></body>
+           </worldbody><contact><pair geom1="floor" geom2="foot"/></contact>
+           <actuator><muscle joint="hip" lengthrange="0 1"/></actuator></mujoco>"""
+    )
+    assert fields.expanded(model, "servo_gain:each") == []
+    assert fields.expanded(model, "geom_radius:each") == ["geom_radius:foot"]
+
+
 @pytest.mark.fault
 def test_an_element_has_a_name():
     with pytest.raises(ConfigError, match="'actuator_gear:': names none; say actua"):

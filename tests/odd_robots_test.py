@@ -173,7 +173,7 @@ def test_a_joint_limits_what_its_motors_exert(pole):
 
 def test_motors_without_a_joint_or_a_name_may_be_named(pole):
     model = models.compile_model(pole())
-    assert fields._elements(model, "actuator") == ["drive", "hinge", ""]
+    assert fields.elements(model, "actuator") == ["drive", "hinge", "#2"]
     stronger = fields.scaled(model, [("actuator_gear:hinge", 2.0)])
     assert stronger.actuator_gear[:, 0].tolist() == [3, 2, 1]
 

@@ -43,7 +43,11 @@ def path(tmp_path):
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("flag", "value"),
-    [("columns", {"observations": "x"}), ("action_bounds", (-50.0, 50.0))],
+    [
+        ("columns", {"observations": "x"}),
+        ("action_bounds", (-50.0, 50.0)),
+        ("max_episode_steps", 3),
+    ],
 )
 def test_flags_for_other_logs_are_refused(path, flag, value):
     """Read, they would do nothing, and yet be promised to who uses the policy."""

@@ -165,5 +165,7 @@ def test_a_latency_that_was_identified_and_is_not_in_the_contract_is_told(tmp_pa
     assert notes(0.005) == notes(0.006) == notes(0.0, [Simulator(())]) == []
     (note,) = notes(0.0)
     said = "identified with a latency of 1 step (0.005 s), columns.toml says 0 s, and"
-    assert said in note and note.endswith("mend latency in columns.toml")
+    assert said in note and note.endswith(
+        "mend latency in columns.toml, and train again"
+    )
     assert "(0.005 s), the task says 0.01 s, and so" in notes(None)[0]

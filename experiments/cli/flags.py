@@ -257,7 +257,7 @@ class Flags:
                 if "://" in text or text.startswith("minari:"):
                     continue
                 attempt = places.try_folder if FOLDER in tags else places.try_file
-                attempt(name, pathlib.Path(text).expanduser())
+                attempt(name, pathlib.Path(text))
 
     def unread(self) -> list[str]:
         """Flags that were given by hand, and serve other commands alone."""

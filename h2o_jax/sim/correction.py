@@ -93,21 +93,19 @@ class Corrections:
         """
         assert self._task.pose is not None
         before, after = (self._task.pose(self._model, x) for x in (s_t, s_t + change))
-        moves: Array = np.any(change, axis=1, keepdims=True)
-        way = self._way(qpos, before.qpos, after.qpos)
-        qvel, memory = after.qvel - before.qvel, after.memory - before.memory
-        return Shift(*(np.where(moves, x, 0.0) for x in (way, qvel, memory)))
-
-    def _way(self, qpos: Array, before: Array, after: Array) -> Array:
-        """`[k, nq]` what brings `qpos` as far as from one pose to the other."""
-        if self._turns:
-            pairs = zip(qpos, before, after, strict=True)
-            return np.stack([_turned(self._model, *x) for x in pairs]) - qpos
-        way = after - before
+        way, qvel = after.qpos - before.qpos, after.qvel - before.qvel
         # An angle that is seen as cosine and sine jumps by a whole turn somewhere.
-        return way - self._turn * np.rint(
-            way / np.where(self._turn, self._turn, np.inf)
-        )
+        way -= self._turn * np.rint(way / np.where(self._turn, self._turn, np.inf))
+        if self._turns:
+            ends = before.qpos + way
+            for i, (q, start, end) in enumerate(
+                zip(qpos, before.qpos, ends, strict=True)
+            ):
+                way[i] = _turned(self._model, q, start, end) - q
+                qvel[i] = _headed(self._model, q, start, qvel[i])
+        moves: Array = np.any(change, axis=1, keepdims=True)
+        memory = after.memory - before.memory
+        return Shift(*(np.where(moves, x, 0.0) for x in (way, qvel, memory)))
 
     def clipped(self, s_t: Array) -> Array:
         """Whether observations `[k, O]`, without noise, hide a part of the state."""
@@ -149,9 +147,24 @@ class Corrections:
         return [(residual, rows) for residual, rows in pairs if len(rows)]
 
 
-def _turned(model: mujoco.MjModel, qpos: Array, before: Array, after: Array) -> Array:
+def _turned(model: mujoco.MjModel, qpos: Array, start: Array, end: Array) -> Array:
     """A position after the way between two others, whose quaternions turn it."""
     way, moved = np.zeros(model.nv), np.array(qpos)
-    mujoco.mj_differentiatePos(model, way, 1.0, before, after)
-    mujoco.mj_integratePos(model, moved, way, 1.0)
+    mujoco.mj_differentiatePos(model, way, 1.0, start, end)
+    mujoco.mj_integratePos(model, moved, _headed(model, qpos, start, way), 1.0)
     return moved
+
+
+def _headed(model: mujoco.MjModel, qpos: Array, start: Array, way: Array) -> Array:
+    """A velocity `[nv]` of `start`, for a base that heads as in `qpos`.
+
+    The linear velocity of a free joint is in the world's axes, and a pose whose heading
+    is not observed has another one.
+    """
+    way, turn, back = np.array(way), np.zeros(4), np.zeros(4)
+    for i in np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE):
+        q, v = model.jnt_qposadr[i] + 3, model.jnt_dofadr[i]
+        mujoco.mju_negQuat(back, start[q : q + 4])
+        mujoco.mju_mulQuat(turn, qpos[q : q + 4], back)
+        mujoco.mju_rotVecQuat(way[v : v + 3], way[v : v + 3].copy(), turn)
+    return way

@@ -48,12 +48,14 @@ def _is_round(model: mujoco.MjModel) -> np.ndarray:
     kinds = mujoco.mjtGeom
     round_ = kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER
     touches = (model.geom_contype | model.geom_conaffinity).astype(bool)
+    touches[[*model.pair_geom1, *model.pair_geom2]] = True
     return np.isin(model.geom_type, round_) & touches
 
 
 def _is_servo(model: mujoco.MjModel) -> np.ndarray:
     """`[nu]` whether an actuator's force depends on where its joint is, or how fast."""
-    return np.any(model.actuator_biasprm, axis=1)
+    affine = model.actuator_biastype == mujoco.mjtBias.mjBIAS_AFFINE
+    return affine & np.any(model.actuator_biasprm[:, 1:3], axis=1)
 
 
 def _has_limits(model: mujoco.MjModel) -> np.ndarray:

@@ -118,10 +118,10 @@ class _Search(NamedTuple):
         if self.late:
             others["latency"] = float(self.profile(begin).best)
         sensitivity, condition, left = telling.tellable(predict, few, begin, others)
-        # Limits that lie well within the log and are not felt go beyond it.
-        silent = {name: begin[name] for name in left if name in begin}
-        silent |= self.unmet([*silent], {**others, **begin})
-        held = {name: x for name, x in silent.items() if x > _WITHIN * start[name]}
+        # Limits that lie well within the log, and that few windows feel, go to its end.
+        ends = {name: begin[name] for name in left if name in begin}
+        ends |= self.unmet([*ends], {**others, **begin})
+        held = {name: x for name, x in ends.items() if x > _WITHIN * start[name]}
         if {*left} == {*asked} and not held:
             raise ConfigError(
                 f"--fields={','.join(left)}: changes nothing in this log; name others"
@@ -176,7 +176,8 @@ class _Search(NamedTuple):
         most = self.how.bounds[1]
         least = {name: x for name, x in held.items() if name not in none}
         return {name: Value.exactly(name, 0.0) for name in kept} | {
-            name: Value(name, x, x, max(x, most)) for name, x in least.items()
+            name: Value(name, x, x / reaches.BEYOND, max(x, most))
+            for name, x in least.items()
         }
 
     def begin(self) -> dict[str, float]:
@@ -231,7 +232,7 @@ class _Search(NamedTuple):
         self, names: Sequence[str], values: Mapping[str, float]
     ) -> dict[str, float]:
         """See `reaches`."""
-        return reaches.unmet(self.predict, self.rows, self.few(), names, values)
+        return reaches.unmet(self.predict, self.rows, self.lead, names, values)
 
     def fits(
         self, known: Mapping[str, float], others: Mapping[str, float]

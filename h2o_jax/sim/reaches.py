@@ -21,7 +21,9 @@ _SHARE = 0.999
 """Of the rows that lie within; a few may be glitches."""
 _CLEARLY = 0.99
 """Share of the cost below which another begin is no chance."""
-_BEYOND = 1.01
+_MOST = 400
+"""Windows that are asked about one joint."""
+BEYOND = 1.01
 """Where limits that are not met are put, over the farthest position of the log."""
 
 
@@ -43,10 +45,14 @@ def begun(
         values: field -> value.
         bounds: of all fields.
     """
-    values = dict(values)
-    ends = _ends(predict, rows, _SHARE) if _ranges(values) else {}
-    for name in [x for x in values if x in ends]:
-        there = coordinates.within({**values, name: ends[name]}, bounds)
+    values, asked = dict(values), _ranges(values)
+    if not asked:
+        return values
+    seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable & ~rows.held_out]
+    ends = of_joints(predict.model, _positions(predict, seen))
+    for name in asked:
+        end = ends.get(name.removeprefix(_RANGE), values[name])
+        there = coordinates.within({**values, name: end}, bounds)
         if _cost(predict, chosen, there) < _CLEARLY * _cost(predict, chosen, values):
             values = there
     return values
@@ -55,55 +61,70 @@ def begun(
 def unmet(
     predict: Predictor,
     rows: Rows,
-    chosen: Windows,
+    lead: int,
     names: Sequence[str],
     values: Mapping[str, float],
 ) -> dict[str, float]:
     """Ranges of joints that may as well be wider than all that the log shows.
 
+    Asked are the windows in which a joint is farthest out: if its limit acts anywhere,
+    it does there.
+
     Args:
         predict: the simulator.
         rows: of the log.
-        chosen: windows that costs are of.
+        lead: rows before each window.
         names: fields that are asked about.
         values: field -> value, of all that are known.
 
     Returns:
-        Field -> value beyond the positions of all rows: a lower bound.
+        Field -> value just beyond the positions of the log: a lower bound.
     """
-    asked, found = _ranges(names), dict[str, float]()
-    ends = _ends(predict, rows, 1.0) if asked else {}
-    for name in (x for x in asked if x in ends):
-        here = {**values, **found}
-        beyond = {**here, name: max(values[name], _BEYOND * ends[name])}
-        if _cost(predict, chosen, beyond) <= _cost(predict, chosen, here):
-            found[name] = beyond[name]
+    found, asked = dict[str, float](), _ranges(names)
+    if not asked:
+        return found
+    every = rows.pick(len(rows.usable), 1, 0, lead=lead)
+    ends = (_positions(predict, s) for s in (every.start, every.logged[:, 0]))
+    first, last = (_out(predict.model, qpos) for qpos in ends)
+    for name in (x for x in asked if x in first):
+        far = np.maximum(first[name], last[name])
+        chosen = every._replace(first=every.first[np.sort(np.argsort(far)[-_MOST:])])
+        here, end = {**values, **found}, BEYOND * float(far.max())
+        tried = here, {**here, name: end}, {**here, name: 2 * end}
+        *others, wide = (_cost(predict, chosen, x) for x in tried)
+        if wide <= min(others):
+            found[name] = end
     return found
 
 
-def of_joints(
-    model: mujoco.MjModel, qpos: Array, share: float = _SHARE
-) -> dict[str, float]:
-    r"""Joint with limits -> scale of both at which one of them is where the log ends.
-
-    .. math:: \max(q_{max} / q_{high}, \; q_{min} / q_{low})
+def of_joints(model: mujoco.MjModel, qpos: Array) -> dict[str, float]:
+    """Joint with limits -> scale of both at which one of them is where the log ends.
 
     Args:
         model: compiled.
         qpos: `[k, nq]` positions of a log.
-        share: of the rows that lie within.
     """
-    found = {}
-    names = fields.elements(model, "joint")
+    ends = {
+        name.removeprefix(_RANGE): float(np.quantile(out, _SHARE))
+        for name, out in _out(model, qpos).items()
+    }
+    return {joint: scale for joint, scale in ends.items() if scale > 0}
+
+
+def _out(model: mujoco.MjModel, qpos: Array) -> dict[str, Array]:
+    r"""Range of a joint -> `[k]` scale of both limits that would end at a position.
+
+    .. math:: \max(q / q_{high}, \; q / q_{low})
+    """
+    names, found = fields.elements(model, "joint"), {}
     for i in np.flatnonzero(model.jnt_limited & np.isin(model.jnt_type, _SCALAR)):
-        q = qpos[:, model.jnt_qposadr[i]]
-        ends = np.quantile(q, [1 - share, share])
         limits = model.jnt_range[i]
         # A limit at zero, or on the wrong side of it, is not moved outwards by a scale.
-        outward = limits * (-1, 1) > 0
-        if outward.any():
-            found[names[i]] = float(np.max(ends[outward] / limits[outward]))
-    return {name: scale for name, scale in found.items() if scale > 0}
+        outward = limits[limits * (-1, 1) > 0]
+        if len(outward):
+            q = qpos[:, model.jnt_qposadr[i]]
+            found[f"{_RANGE}{names[i]}"] = np.max(q[:, None] / outward, axis=1)
+    return found
 
 
 def _ranges(names: Iterable[str]) -> list[str]:
@@ -111,15 +132,10 @@ def _ranges(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(_RANGE)]
 
 
-def _ends(predict: Predictor, rows: Rows, share: float) -> dict[str, float]:
-    """Range of a joint -> where the positions of a share of the rows end."""
+def _positions(predict: Predictor, seen: Array) -> Array:
+    """`[k, nq]` positions behind observations `[k, O]`."""
     assert predict.task.pose is not None  # `Predictor` says so
-    seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable]
-    qpos = predict.task.pose(predict.model, seen).qpos
-    return {
-        f"{_RANGE}{joint}": scale
-        for joint, scale in of_joints(predict.model, qpos, share).items()
-    }
+    return predict.task.pose(predict.model, seen).qpos
 
 
 def _cost(predict: Predictor, chosen: Windows, values: Mapping[str, float]) -> float:
