@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import coordinates
+from h2o_jax.sim import coordinates, reaches
 from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.latencies import Latency
@@ -87,16 +87,26 @@ class Identified(NamedTuple):
 
 
 def values(
-    given: Mapping[str, Value], found: Identified, bounds: tuple[float, float]
+    given: Mapping[str, Value],
+    held: Mapping[str, float],
+    found: Identified,
+    bounds: tuple[float, float],
 ) -> tuple[Value, ...]:
     """Every known field with its interval, those given first.
 
     Args:
         given: those of a simulator file that was fitted further.
+        held: what no fit tells: 0 where nothing is added, else a limit that the log
+            does not meet, of which only the lower bound is known.
         found: the rest.
         bounds: of the fit, which no interval leaves.
     """
     known = dict(given)
+    for name, x in held.items():
+        if x:
+            known[name] = Value(name, x, x / reaches.BEYOND, max(x, bounds[1]))
+        elif name in known:  # what the file adds would stay otherwise
+            known[name] = Value.exactly(name, 0.0)
     fit = found.fit
     limits = coordinates.limits(fit.names, bounds)
     lows, highs = (

@@ -21,7 +21,6 @@ from h2o_jax.sim import (
     telling,
     windows,
 )
-from h2o_jax.sim.fields import Value
 from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.fitting import Fit
 from h2o_jax.sim.gaps import Gaps
@@ -150,8 +149,9 @@ class _Search(NamedTuple):
             judged=self.judge(known),
             episodes=self.rows.episodes,
         )
-        given = {**predict.known, **self.of_held(found.held)}
-        return result._replace(values=identified.values(given, result, self.how.bounds))
+        given = predict.known, found.held
+        values = identified.values(*given, result, self.how.bounds)
+        return result._replace(values=values)
 
     def settled(
         self, others: dict[str, float], found: _Found
@@ -167,18 +167,6 @@ class _Search(NamedTuple):
             others = {**others, "latency": float(best)}
             found = self.present(found.fit.values, others, found.held)
         return latency, others if tells else {}, found
-
-    def of_held(self, held: Mapping[str, float]) -> dict[str, Value]:
-        """Fields that are known without a fit: none of it, or a lower bound."""
-        none = {name for name, x in held.items() if not x}
-        # What a simulator file has of what is absent would stay otherwise.
-        kept = none & self.predict.known.keys()
-        most = self.how.bounds[1]
-        least = {name: x for name, x in held.items() if name not in none}
-        return {name: Value.exactly(name, 0.0) for name in kept} | {
-            name: Value(name, x, x / reaches.BEYOND, max(x, most))
-            for name, x in least.items()
-        }
 
     def begin(self) -> dict[str, float]:
         """The fields of the model that are asked for, as the simulator has them."""
