@@ -10,7 +10,8 @@ simulator until then.
 import pathlib
 
 from benchmarks import plan_table
-from experiments import curves, plots
+from experiments import plots
+from experiments.ledger import curves
 
 _SHOWN = {
     ("h2o_plus", "recommended"): "H2O+ (locomotion)",

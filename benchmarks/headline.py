@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks import plan_table
-from experiments import curves, plots, unused
-from experiments.ledger import Cell
+from experiments import plots, unused
+from experiments.ledger import Cell, curves
 from experiments.plans import Group
 
 _NAMES = {

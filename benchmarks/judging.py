@@ -18,9 +18,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from experiments import collecting, judge, policies, reopening, routes, run_folder
+from experiments import collecting, judge, policies, reopening, run_folder
 from experiments.collecting import Collecting
 from experiments.judging import Judging
+from experiments.mending import routes
 from h2o_jax.errors import H2OError
 
 Line = dict[str, Any]

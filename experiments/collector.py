@@ -10,10 +10,11 @@ import pathlib
 import jax
 import numpy as np
 
-from experiments import build, health, loop, run_folder, saving
+from experiments import build, health, loop, run_folder
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
 from experiments.phases import phases_of
+from experiments.run_folder import saving
 from experiments.training import State, Training, unpadded
 from h2o_jax import numpy_policy, packing
 from h2o_jax.errors import ConfigError, StoppedError

@@ -10,17 +10,7 @@ task, gap and settings finds it; --out writes it as an .npz file, too.
 import dataclasses
 import pathlib
 
-from experiments import (
-    build,
-    cached,
-    collecting,
-    data,
-    devices,
-    groups,
-    mending,
-    places,
-    residuals,
-)
+from experiments import build, collecting, data, devices, groups, mending, places
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
@@ -28,6 +18,7 @@ from experiments.correcting import Correcting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Grid, Source
+from experiments.mending import cached, residuals
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import jax
 
-from experiments import health, hosts, loop, reports, saving
+from experiments import health, hosts, loop, reports
 from experiments.cli import console, interrupts
 from experiments.experiment import Experiment
 from experiments.phases import Clock, phases_of
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, saving
 from experiments.runs import Run
 from experiments.trackers import Tracker
 from experiments.training import Training

@@ -11,17 +11,18 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-from experiments import data, groups, places, provenance
+from experiments import data, groups, places
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
+from experiments.mending import provenance
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import gaps, identify, simulator_file
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.identified import Identified
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.identified import Identified
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

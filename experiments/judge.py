@@ -13,22 +13,14 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from experiments import (
-    devices,
-    groups,
-    judging,
-    policies,
-    reopening,
-    run_folder,
-    sealed,
-)
+from experiments import devices, groups, judging, policies, reopening, run_folder
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.judging import Judging, Log
 from experiments.reopening import Trusted
-from experiments.run_folder import Line
+from experiments.run_folder import Line, sealed
 from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import run_folder, saving
+from experiments import run_folder
+from experiments.run_folder import saving
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Transition

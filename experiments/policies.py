@@ -7,8 +7,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from experiments import checkpoints, health, run_folder, saving, simulate
-from experiments.run_folder import BEST, CHOSEN, LAST, POLICY
+from experiments import health, run_folder, simulate
+from experiments.run_folder import BEST, CHOSEN, LAST, POLICY, checkpoints, saving
 from h2o_jax import numpy_policy
 from h2o_jax.errors import CheckpointError
 from h2o_jax.networks import family, make_networks

@@ -12,10 +12,11 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from experiments import columns, curves, grid, ledger, plans, plots
+from experiments import grid, ledger, plans, plots
 from experiments.cli import console
 from experiments.cli.flags import Flags
-from experiments.columns import Column
+from experiments.ledger import columns, curves
+from experiments.ledger.columns import Column
 from experiments.statistics import mean
 from h2o_jax.errors import JobError
 from h2o_jax.settings import FOLDER, MACHINE, at_least, setting

@@ -3,12 +3,14 @@
 import dataclasses
 import pathlib
 
-from experiments import collecting, data, reports, resumed, routes, run, run_folder
+from experiments import collecting, data, reports, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.experiment import Experiment
+from experiments.mending import routes
+from experiments.run_folder import resumed
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError

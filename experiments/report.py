@@ -10,15 +10,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 
-from experiments import (
-    build,
-    data,
-    devices,
-    groups,
-    places,
-    reopening,
-    run_folder,
-)
+from experiments import build, data, devices, groups, places, reopening, run_folder
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.devices import Machine

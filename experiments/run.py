@@ -27,11 +27,8 @@ from experiments import (
     ledger,
     places,
     reports,
-    resumed,
     robots,
-    routes,
     run_folder,
-    saving,
     scaling,
     trackers,
     unused,
@@ -44,7 +41,8 @@ from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Experiment
 from experiments.exporting import robot_record
-from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments.mending import routes
+from experiments.run_folder import Output, RunFolder, WrittenElsewhere, resumed, saving
 from experiments.runs import Run
 from experiments.trackers import Tracker
 from experiments.training import Training

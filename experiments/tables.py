@@ -12,12 +12,12 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments import columns, curves, drawing, ledger, places, plans
+from experiments import ledger, places, plans
 from experiments.cli import console
 from experiments.cli.flags import Flags
-from experiments.columns import Column
-from experiments.drawing import Section
-from experiments.ledger import Cell
+from experiments.ledger import Cell, columns, curves, drawing
+from experiments.ledger.columns import Column
+from experiments.ledger.drawing import Section
 from experiments.statistics import mean
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError

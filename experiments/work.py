@@ -18,7 +18,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
-from experiments import checkpoints, places, run_folder
+from experiments import places, run_folder
+from experiments.run_folder import checkpoints
 from h2o_jax.data import files
 
 NOTE = "program.json"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorstore
 
-from experiments import checkpoints
+from experiments.run_folder import checkpoints
 from h2o_jax.errors import CheckpointError, DiskError
 from tests.commands import limited_files
 

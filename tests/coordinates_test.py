@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from h2o_jax.sim import coordinates, fitting
+from h2o_jax.sim.identify import coordinates, fitting
 
 MIXED = {"gravity": 2.0, "dry_friction": 0.1, "joint_spring:bfoot": 0.0}
 

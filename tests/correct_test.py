@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from experiments import build, checkpoints, correct, run, run_folder
+from experiments import build, correct, run, run_folder
 from experiments.cli import parsing
 from experiments.correcting import Correcting
 from experiments.experiment import defaults
+from experiments.run_folder import checkpoints
 from experiments.training import Simulator
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import residual

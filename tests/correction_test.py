@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from h2o_jax.sim import models, tasks
-from h2o_jax.sim.correction import Corrections
+from h2o_jax.sim.residual.correction import Corrections
 from h2o_jax.sim.tasks.task import Pose
 
 MODEL = """<mujoco><worldbody><body name="base"><freejoint/>

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import checkpoints, export, learned, policies, run, run_folder, sealed
+from experiments import export, learned, policies, run, run_folder
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.policy import Policy, PolicyError
+from experiments.run_folder import checkpoints, sealed
 from h2o_jax.errors import CheckpointError, ConfigError, ExportError
 from tests.commands import TINY, call, write_log, write_run
 
@@ -50,9 +51,8 @@ def test_every_form_acts_as_the_run_in_the_robots_units(
     printed = capsys.readouterr().out
     assert "parity   " in printed and " us a call here" in printed
     known = policy.read_contract(path)
-    low, high = (
-        np.array([x[k] for x in known["observations"]]) for k in ("low", "high")
-    )
+    names = ("low", "high")
+    low, high = (np.array([x[k] for x in known["observations"]]) for k in names)
     seen = np.random.default_rng(1).uniform(low, high, (50, 11)).astype(np.float32)
     act = forms.FORMS[suffix].load(path)
     wanted = policies.load(trained, run=1, units="robot")

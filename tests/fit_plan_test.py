@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import fields, fit_plan, gaps, tasks
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import fields, gaps, tasks
+from h2o_jax.sim.identify import fit_plan
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from tests.worlds import CHEETAH
 
 ROBOT = tasks.get("wheel_legged_stand")

@@ -2,14 +2,9 @@
 
 import pytest
 
-from experiments import (
-    environment,
-    policies,
-    reopening,
-    resumed,
-    run_folder,
-)
+from experiments import environment, policies, reopening, run_folder
 from experiments.reopening import Trusted
+from experiments.run_folder import resumed
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import experiment_of, parsed, write_run
 

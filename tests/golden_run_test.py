@@ -17,17 +17,9 @@ import numpy as np
 import pytest
 
 import h2o_jax
-from experiments import (
-    build,
-    export,
-    learned,
-    policies,
-    reopening,
-    run,
-    run_folder,
-    saving,
-)
+from experiments import build, export, learned, policies, reopening, run, run_folder
 from experiments.exporting.policy import Policy
+from experiments.run_folder import saving
 from tests.commands import call
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"

@@ -12,8 +12,9 @@ import time
 import numpy as np
 import pytest
 
-from experiments import checkpoints, hosts, run, run_folder
+from experiments import hosts, run, run_folder
 from experiments.devices import Machine
+from experiments.run_folder import checkpoints
 from h2o_jax.errors import ConfigError, HostError
 from tests.commands import TINY, call, parsed
 

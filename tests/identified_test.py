@@ -2,7 +2,7 @@
 
 import pytest
 
-from h2o_jax.sim.identified import Judged
+from h2o_jax.sim.identify.identified import Judged
 
 
 @pytest.mark.parametrize(

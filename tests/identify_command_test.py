@@ -12,9 +12,10 @@ from experiments import identify as command
 from experiments.cli.flags import Flags
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import gaps, log_noise, simulator_file, worlds
+from h2o_jax.sim import gaps, simulator_file, worlds
 from h2o_jax.sim.fields import Value
-from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.identify import log_noise
+from h2o_jax.sim.identify.fit_plan import Fitting
 from tests.commands import call
 from tests.worlds import CHEETAH, recorded
 

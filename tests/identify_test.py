@@ -8,20 +8,10 @@ import pytest
 
 from experiments import identify as command
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import (
-    fields,
-    fit_plan,
-    fitting,
-    gaps,
-    identify,
-    log_noise,
-    replay_log,
-    tasks,
-    telling,
-    windows,
-)
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import fields, gaps, identify, replay_log, tasks, windows
+from h2o_jax.sim.identify import fit_plan, fitting, log_noise, telling
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.robot import scripted_operator
 from tests.worlds import CHEETAH, WALKER, recorded
 

@@ -7,23 +7,15 @@ import pytest
 import h2o_jax
 from benchmarks import judged_policies, judging_figure
 from benchmarks import judging as benchmark
-from experiments import (
-    judge,
-    judging,
-    mending,
-    reopening,
-    report,
-    run,
-    run_folder,
-    sealed,
-)
+from experiments import judge, judging, mending, reopening, report, run, run_folder
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.judging import Judging
 from experiments.reporting import evaluated
+from experiments.run_folder import sealed
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import worlds
-from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.identify.fit_plan import Fitting
 from tests.commands import TINY, call, experiment_of, write_log
 from tests.robots import arm
 

@@ -5,17 +5,14 @@ import mujoco
 import numpy as np
 import pytest
 
-from experiments import residuals
-from experiments.mending import Mending
+from experiments.mending import Mending, residuals
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import (
     audit,
     fields,
-    fitting,
     gaps,
     identify,
-    lessons,
     models,
     motors,
     replay_log,
@@ -24,8 +21,10 @@ from h2o_jax.sim import (
     windows,
     worlds,
 )
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify import fitting
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.predictor import Predictor
+from h2o_jax.sim.residual import lessons
 from tests.corrections import constant
 
 POLE = """<mujoco><option timestep="0.002"/><worldbody><body name="cart">

@@ -7,21 +7,12 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import (
-    audit,
-    gaps,
-    identify,
-    models,
-    reaches,
-    rollout,
-    tasks,
-    windows,
-    worlds,
-)
-from h2o_jax.sim.correction import Corrections
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import audit, gaps, identify, models, rollout, tasks, windows, worlds
+from h2o_jax.sim.identify import reaches
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.residual import Correction
+from h2o_jax.sim.residual.correction import Corrections
 from h2o_jax.sim.tasks import checking
 from h2o_jax.sim.tasks.task import Pose
 from h2o_jax.types import Transition

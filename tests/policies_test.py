@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments import checkpoints, policies, run, run_folder, sealed
+from experiments import policies, run, run_folder
+from experiments.run_folder import checkpoints, sealed
 from h2o_jax.errors import CheckpointError
 from tests.commands import TINY, call, write_run
 

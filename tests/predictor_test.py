@@ -1,7 +1,7 @@
 """What a simulator does in a log's states, as fields of it change."""
 
 from h2o_jax.sim import gaps, tasks
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify.predictor import Predictor
 
 
 def test_a_gap_after_a_file_goes_before_what_the_file_says(tmp_path):

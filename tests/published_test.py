@@ -1,6 +1,6 @@
 """The published values that stand beside ours."""
 
-from experiments import published
+from experiments.ledger import published
 
 REPLAY = "halfcheetah-medium-replay"
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from h2o_jax.sim import reaches, tasks
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import tasks
+from h2o_jax.sim.identify import reaches
+from h2o_jax.sim.identify.predictor import Predictor
 from tests.worlds import CHEETAH
 
 

@@ -11,9 +11,10 @@ import subprocess
 import matplotlib.image
 import pytest
 
-from experiments import judge, report, run, run_folder, sealed
+from experiments import judge, report, run, run_folder
 from experiments.cli.flags import Flags
 from experiments.reporting import evaluated, returns, verdict
+from experiments.run_folder import sealed
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import TINY, call, parsed, write_log
 

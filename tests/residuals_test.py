@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import cached, residuals
 from experiments.correcting import Correcting
-from experiments.mending import Mending
+from experiments.mending import Mending, cached, residuals
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
-from h2o_jax.sim import gaps, lessons, replay_log, tasks, worlds
+from h2o_jax.sim import gaps, replay_log, tasks, worlds
+from h2o_jax.sim.residual import lessons
 from h2o_jax.types import Transition
 from tests.corrections import log_of
 

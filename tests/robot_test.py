@@ -7,20 +7,13 @@ import pytest
 from PIL import Image
 
 import h2o_jax
-from experiments import (
-    build,
-    checkpoints,
-    collect,
-    data,
-    policies,
-    run,
-    run_folder,
-)
+from experiments import build, collect, data, policies, run, run_folder
 from experiments.cli import parsing
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.robot import __main__ as robot
 from experiments.robot import report, scores
+from experiments.run_folder import checkpoints
 from h2o_jax import numpy_policy
 from h2o_jax.data import hdf5
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError

@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from experiments import export, mending, policies, routes, run, run_folder
+from experiments import export, mending, policies, run, run_folder
+from experiments.mending import routes
 from h2o_jax.errors import CheckpointError, ConfigError
-from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.identify.fit_plan import Fitting
 from tests.commands import TINY, call, write_log
 
 pytestmark = pytest.mark.usefixtures("fast_compile", "quick_fit")

@@ -6,16 +6,17 @@ import types
 import numpy as np
 import pytest
 
-from experiments import build, cached, mending, routes
+from experiments import build, mending
 from experiments.experiment import Experiment
+from experiments.mending import cached, routes
 from experiments.runs import grid
 from experiments.training import Simulator
 from h2o_jax.data import datasets
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import audit, gaps, identify, tasks
 from h2o_jax.sim.audit import rules
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.identified import Judged
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.identified import Judged
 from tests.commands import write_log
 from tests.corrections import constant
 
@@ -293,8 +294,7 @@ def test_auto_does_what_the_audit_says(
     monkeypatch.setattr(routes, "_audited", audited)
     monkeypatch.setattr(cached, "fitted", fitted)
     monkeypatch.setattr(cached, "corrected", corrected)
-    simulator = prepare("auto", "gravity:2")[0]
+    simulator, _ = prepare("auto", "gravity:2")
     assert asked == ["fit"] * fits + ["residual"] * corrects
     assert (simulator.residual is not None) == bool(corrects)
-    assert simulator.right == right
-    assert next(left, None) is None
+    assert simulator.right == right and next(left, None) is None

@@ -6,15 +6,8 @@ import sys
 
 import pytest
 
-from experiments import (
-    export,
-    health,
-    judge,
-    report,
-    routes,
-    run,
-    run_folder,
-)
+from experiments import export, health, judge, report, run, run_folder
+from experiments.mending import routes
 from h2o_jax.errors import (
     CheckpointError,
     ConfigError,

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from experiments import resumed, run_folder
-from experiments.run_folder import Output, RunFolder, WrittenElsewhere
+from experiments import run_folder
+from experiments.run_folder import Output, RunFolder, WrittenElsewhere, resumed
 from h2o_jax.errors import CheckpointError, ConfigError
 from tests.commands import write_run
 

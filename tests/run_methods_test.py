@@ -3,21 +3,13 @@
 import numpy as np
 import pytest
 
-from experiments import (
-    build,
-    checkpoints,
-    data,
-    learned,
-    policies,
-    run,
-    run_folder,
-)
+from experiments import build, data, learned, policies, run, run_folder
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
-from experiments.run_folder import Output
+from experiments.run_folder import Output, checkpoints
 from h2o_jax import numpy_policy
 from h2o_jax.data import datasets, hdf5
 from h2o_jax.errors import DatasetError

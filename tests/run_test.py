@@ -5,13 +5,8 @@ import signal
 import numpy as np
 import pytest
 
-from experiments import (
-    checkpoints,
-    compare,
-    run,
-    run_folder,
-    saving,
-)
+from experiments import compare, run, run_folder
+from experiments.run_folder import checkpoints, saving
 from h2o_jax import learning
 from h2o_jax.errors import (
     ConfigError,

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import build, checkpoints, run_folder, saving
+from experiments import build, run_folder
 from experiments.hosts import Gathering
+from experiments.run_folder import checkpoints, saving
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import rollout
 from tests.commands import TINY, experiment_of, write_run

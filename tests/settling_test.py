@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from h2o_jax.sim import fitting, settling
-from h2o_jax.sim.fitting import BLOCKS, Fit
+from h2o_jax.sim.identify import fitting, settling
+from h2o_jax.sim.identify.fitting import BLOCKS, Fit
 from h2o_jax.sim.windows import Windows
 from h2o_jax.types import Transition
 

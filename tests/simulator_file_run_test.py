@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments import build, checkpoints, reopening, run, run_folder
+from experiments import build, reopening, run, run_folder
+from experiments.run_folder import checkpoints
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim import gaps
 from tests.commands import TINY, call, experiment_of

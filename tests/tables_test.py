@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments import columns, drawing, ledger, tables
+from experiments import ledger, tables
+from experiments.ledger import columns, drawing
 from h2o_jax.errors import ConfigError
 from tests.commands import call, experiment_of
 

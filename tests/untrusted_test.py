@@ -8,13 +8,9 @@ import tracemalloc
 import h5py
 import pytest
 
-from experiments import (
-    data,
-    ledger,
-    plans,
-    sealed,
-)
+from experiments import data, ledger, plans
 from experiments.exporting.policy import Policy, PolicyError
+from experiments.run_folder import sealed
 from h2o_jax.data import columns_file, datasets, files, frames, hdf5
 from h2o_jax.errors import DatasetError, H2OError
 from h2o_jax.sim import residual, simulator_file, tasks

@@ -23,12 +23,12 @@ import numpy as np
 
 from benchmarks.reliability import samples
 from benchmarks.reliability.score import Score
-from experiments import checkpoints
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
 from experiments.experiment import Experiment
 from experiments.exporting.policy import Policy, PolicyError
 from experiments.run import SETTINGS
+from experiments.run_folder import checkpoints
 from h2o_jax.data import columns_file, datasets
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import H2OError

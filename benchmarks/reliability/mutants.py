@@ -39,9 +39,9 @@ TESTS: Mapping[str, Sequence[str]] = {
     "h2o_jax.replay": ("replay",),
     "h2o_jax.packing": ("packing",),
     "h2o_jax.learner": ("learner",),
-    "experiments.sealed": _FOLDERS,
-    "experiments.checkpoints": ("checkpoints",),
-    "experiments.saving": ("saving", "golden_run"),
+    "experiments.run_folder.sealed": _FOLDERS,
+    "experiments.run_folder.checkpoints": ("checkpoints",),
+    "experiments.run_folder.saving": ("saving", "golden_run"),
     "experiments.run_folder": _FOLDERS,
 }
 """Module -> modules of tests that must notice a change of it."""
@@ -90,7 +90,8 @@ def mutants(module: str) -> list[Mutant]:
 
 
 def _path(module: str) -> pathlib.Path:
-    return pathlib.Path(*module.split(".")).with_suffix(".py")
+    path = pathlib.Path(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 # --- running their tests --------------------------------------------------------------
@@ -154,6 +155,9 @@ class _Importer(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             return None
         place = _path(fullname).absolute()
         return importlib.util.spec_from_file_location(fullname, place, loader=self)
+
+    def is_package(self, fullname: str) -> bool:
+        return _path(fullname).name == "__init__.py"
 
     def get_source(self, fullname: str) -> str:
         return _path(fullname).read_text()

@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments import checkpoints, run_folder
+from experiments import run_folder
+from experiments.run_folder import checkpoints
 
 TASKS = ("hopper", "walker2d", "halfcheetah", "wheel_legged_stand")
 """The last one delays its actions: positions and velocities are not its whole state."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks.reliability import words
 from benchmarks.reliability.damage import EXTREMES, Damage, damaged
-from experiments import checkpoints, run_folder
+from experiments import run_folder
 from experiments.exporting import contract, forms
+from experiments.run_folder import checkpoints
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.signals import Signal
 

@@ -9,9 +9,9 @@ import time
 import numpy as np
 
 from benchmarks.reliability.score import Score
-from experiments import build, loop, saving
+from experiments import build, loop
 from experiments.experiment import Experiment
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, saving
 from experiments.runs import Run
 from h2o_jax.sim import gaps
 

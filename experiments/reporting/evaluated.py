@@ -5,18 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import (
-    build,
-    health,
-    judging,
-    policies,
-    reports,
-    run_folder,
-    sealed,
-)
+from experiments import build, health, judging, policies, reports, run_folder
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
-from experiments.run_folder import Line
+from experiments.run_folder import Line, sealed
 from experiments.statistics import Interval
 from h2o_jax.errors import CheckpointError
 from h2o_jax.types import Domain

@@ -4,8 +4,9 @@ import numpy as np
 
 from experiments.reporting.page import Section, Table
 from experiments.reporting.subject import Subject
-from h2o_jax.sim import audit, gaps, lessons
+from h2o_jax.sim import audit, gaps
 from h2o_jax.sim.audit import Candidate, Sample
+from h2o_jax.sim.residual import lessons
 
 SAMPLE = Sample(horizons=(5, 10), rows=5000, windows=300)
 """Of the audit: a sample that takes seconds."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.sim.control_loop import ControlLoop
-from h2o_jax.sim.correction import Corrections
 from h2o_jax.sim.episodes import Episodes, Variation
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.motors import clip
 from h2o_jax.sim.physics import Physics, finite
 from h2o_jax.sim.residual import Residual
+from h2o_jax.sim.residual.correction import Corrections
 from h2o_jax.sim.tasks.task import Array, Motion, Step, Task
 
 _RESIDUAL = "residual"

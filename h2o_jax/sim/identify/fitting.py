@@ -15,8 +15,8 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from h2o_jax.sim import coordinates
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify import coordinates
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Windows
 

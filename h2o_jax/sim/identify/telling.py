@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from h2o_jax.sim import coordinates, fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify import coordinates, fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.windows import Windows
 
 _CONDITION = 30.0

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import coordinates, reaches
 from h2o_jax.sim.fields import Value
-from h2o_jax.sim.fitting import Fit
-from h2o_jax.sim.latencies import Latency
+from h2o_jax.sim.identify import coordinates, reaches
+from h2o_jax.sim.identify.fitting import Fit
+from h2o_jax.sim.identify.latencies import Latency
 
 _ROUNDING = 1e-3
 """Difference of two errors that says nothing."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from h2o_jax.sim import fitting, replay_log
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import replay_log
+from h2o_jax.sim.identify import fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Rows, Windows
 from h2o_jax.types import Transition

@@ -8,17 +8,18 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-from experiments import cached, mending
+from experiments import mending
 from experiments.experiment import Experiment
-from experiments.mending import Mending
+from experiments.mending import Mending, cached
 from experiments.reports import Mended
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim import audit, fit_plan, gaps
+from h2o_jax.sim import audit, gaps
 from h2o_jax.sim.audit import Candidate, Sample
 from h2o_jax.sim.audit.rules import Verdict
-from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import fit_plan
+from h2o_jax.sim.identify.fit_plan import Fitting
 
 NOT_USED = "not used"
 _SAMPLE = Sample(horizons=(5, 10), rows=20_000, windows=500)

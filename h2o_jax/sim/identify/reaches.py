@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import mujoco
 import numpy as np
 
-from h2o_jax.sim import coordinates, fields, fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim import fields
+from h2o_jax.sim.identify import coordinates, fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Rows, Windows
 

@@ -19,11 +19,11 @@ from experiments.mending import Mending
 from h2o_jax import ensemble
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import gaps as gaps_lib
-from h2o_jax.sim import gate, lessons, residual
+from h2o_jax.sim import residual
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.gate import Errors
-from h2o_jax.sim.lessons import Rows
-from h2o_jax.sim.residual import Residual
+from h2o_jax.sim.residual import Residual, gate, lessons
+from h2o_jax.sim.residual.gate import Errors
+from h2o_jax.sim.residual.lessons import Rows
 from h2o_jax.types import Transition
 
 Array = np.ndarray

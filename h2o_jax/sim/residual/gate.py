@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import lessons
-from h2o_jax.sim.lessons import Rows
-from h2o_jax.sim.residual import Residual
+from h2o_jax.sim.residual import Residual, lessons
+from h2o_jax.sim.residual.lessons import Rows
 from h2o_jax.sim.tasks.task import Array
 
 QUANTILE = 0.99

@@ -22,7 +22,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Literal
 
-from experiments import environment, places, sealed
+from experiments import environment, places
+from experiments.run_folder import sealed
 from h2o_jax.data import files
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FOLDER, FREE, MACHINE, PLACE, setting

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import columns, plots
-from experiments.ledger import Cell
+from experiments import plots
+from experiments.ledger import Cell, columns
 
 _UPRIGHT = "control steps upright"
 _BACKBONES = {"backbone=iql", "backbone=sql", "backbone=eql", "backbone=xql"}

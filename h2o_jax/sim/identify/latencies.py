@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import fitting
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify import fitting
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Windows
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import curves, plots, published, statistics
-from experiments.columns import Column, domains
-from experiments.published import Spread
+from experiments import plots, statistics
+from experiments.ledger import curves, published
+from experiments.ledger.columns import Column, domains
+from experiments.ledger.published import Spread
 from experiments.statistics import Interval
 from h2o_jax.sim import tasks
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from h2o_jax.errors import ConfigError, DatasetError
-from h2o_jax.sim import (
+from h2o_jax.sim import fields, windows
+from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify import (
     coordinates,
-    fields,
     fit_plan,
     fitting,
     identified,
@@ -19,15 +20,13 @@ from h2o_jax.sim import (
     reaches,
     settling,
     telling,
-    windows,
 )
-from h2o_jax.sim.fit_plan import Fitting
-from h2o_jax.sim.fitting import Fit
-from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.identified import Identified, Judged
-from h2o_jax.sim.latencies import Latency
+from h2o_jax.sim.identify.fit_plan import Fitting
+from h2o_jax.sim.identify.fitting import Fit
+from h2o_jax.sim.identify.identified import Identified, Judged
+from h2o_jax.sim.identify.latencies import Latency
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.models import Inertia
-from h2o_jax.sim.predictor import Predictor
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.sim.windows import Rows
 from h2o_jax.types import Transition

@@ -2,7 +2,7 @@
 
 A `Residual` is an ensemble of small networks in NumPy. It maps what a policy saw, what
 it did and how the simulator answered, `(s, a, s'_sim - s)`, to what the real system did
-differently, in `s'` and in the reward. Learning one is `experiments.residuals`.
+differently, in `s'` and in the reward. Learning one is `experiments.mending.residuals`.
 
 It keeps to what it knows: numbers that it did not improve in held-out episodes stay as
 the simulator has them; where its members disagree more than on nearly all of the rows

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from experiments.correcting import Correcting
 from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim.fit_plan import Fitting
+from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.tasks.task import Task
 

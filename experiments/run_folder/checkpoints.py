@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from experiments import sealed, stored
-from experiments.run_folder import STATE
+from experiments.run_folder import STATE, sealed, stored
 from h2o_jax.errors import CheckpointError, DiskError, MemoryLimitError, is_full
 
 _FORMAT = 3

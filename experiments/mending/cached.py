@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import h2o_jax
-from experiments import places, provenance, residuals
-from experiments.mending import Mending
+from experiments import places
+from experiments.mending import Mending, provenance, residuals
 from h2o_jax.errors import CheckpointError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import identify, residual, simulator_file
-from h2o_jax.sim.fit_plan import Fitting
 from h2o_jax.sim.gaps import Gaps
+from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.residual import Residual
 
 

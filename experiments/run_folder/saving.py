@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import checkpoints, run_folder
-from experiments.checkpoints import Checkpoint
+from experiments import run_folder
 from experiments.hosts import ALONE, Gathering
-from experiments.run_folder import BEST, CHECKPOINT, POLICY, STATE
+from experiments.run_folder import BEST, CHECKPOINT, POLICY, STATE, checkpoints
+from experiments.run_folder.checkpoints import Checkpoint
 from experiments.training import Collected, Training, unpadded
 from h2o_jax.errors import CheckpointError, ConfigError
 

@@ -9,7 +9,7 @@ from experiments import environment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps, simulator_file
 from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.identified import Identified
+from h2o_jax.sim.identify.identified import Identified
 from h2o_jax.sim.simulator_file import SimulatorFile
 
 COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.

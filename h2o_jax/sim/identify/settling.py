@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from h2o_jax.sim import coordinates, fitting
-from h2o_jax.sim.fitting import Fit
-from h2o_jax.sim.predictor import Predictor
+from h2o_jax.sim.identify import coordinates, fitting
+from h2o_jax.sim.identify.fitting import Fit
+from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.windows import Windows
 
