@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import scaling
+from experiments import copies, scaling
 from experiments.experiment import Experiment
 from experiments.training import (
     Collected,
@@ -173,9 +173,7 @@ def _real(experiment: Experiment, threads: int) -> Environments:
     task, gaps, _ = experiment.real_system
     sim_worlds.check_effect(task, gaps, experiment.inertia)
     n = len(experiment.runs) * experiment.episodes
-    return sim_worlds.environments(
-        task, [gaps] * n, [0] * n, experiment.inertia, threads
-    )
+    return copies.real(experiment, n, threads)
 
 
 def _own(
@@ -183,14 +181,7 @@ def _own(
 ) -> Environments:
     """`episodes` environments of each run, of its own simulator."""
     own = [x for x in simulators for _ in range(experiment.episodes)]
-    return sim_worlds.environments(
-        experiment.model,
-        [x.gap for x in own],
-        [0] * len(own),
-        experiment.inertia,
-        threads,
-        residuals=[x.residual for x in own] if experiment.corrects else (),
-    )
+    return copies.simulated(experiment, own, threads)
 
 
 def _penalised(

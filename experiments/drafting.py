@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from h2o_jax.data import frames
+from h2o_jax.data import frames, toml
 from h2o_jax.data.columns_file import NONE, TASK
 from h2o_jax.data.frames import Frame
 from h2o_jax.errors import DatasetError
@@ -54,12 +54,12 @@ def draft(frame: Frame, name: str) -> str:
         roles.pop("time", None)  # it tells nothing
     else:
         lines.append(f"rate = {rate:.4g}  # rows per second")
-    lines += [f"{k} = {_text(roles[k])}" for k in ("time", "episode") if k in roles]
-    lines.append(f"reward = {_text(roles.get('reward', TASK))}  # a column or task")
+    lines += [f"{k} = {toml.text(roles[k])}" for k in ("time", "episode") if k in roles]
+    lines.append(f"reward = {toml.text(roles.get('reward', TASK))}  # a column or task")
     terminal = roles.get("terminal", NONE)
-    lines.append(f"terminal = {_text(terminal)}  # a column, task or none")
+    lines.append(f"terminal = {toml.text(terminal)}  # a column, task or none")
     if "timeout" in roles:
-        lines.append(f"timeout = {_text(roles['timeout'])}")
+        lines.append(f"timeout = {toml.text(roles['timeout'])}")
     lines.append("latency = 0.0  # seconds until an action acts; default: the task's")
     lines += _entries(frame, "observations", observations)
     lines += _entries(frame, "actions", actions)
@@ -73,11 +73,11 @@ def _entries(frame: Frame, kind: str, names: Iterable[str]) -> list[str]:
     for name in names:
         values = frame.columns[name].astype(float)
         if np.isnan(values).all():
-            lines += ["", f"# {_text(name)} has no number in any row: left out."]
+            lines += ["", f"# {toml.text(name)} has no number in any row: left out."]
             continue
         low, high = np.nanmin(values), np.nanmax(values)
-        unit = _text(frame.units.get(name, ""))
-        lines += ["", f"[[{kind}]]", f"column = {_text(name)}", f"unit = {unit}"]
+        unit = toml.text(frame.units.get(name, ""))
+        lines += ["", f"[[{kind}]]", f"column = {toml.text(name)}", f"unit = {unit}"]
         if kind == "actions":
             seen = f"# seen: {low:.6g} to {high:.6g}; give the robot's limits"
             low, high = _limits(float(low), float(high))
@@ -107,8 +107,3 @@ def _rate(frame: Frame, time: str | None) -> float | None:
         return None
     steps = steps[steps > 0]
     return float(1 / np.median(steps)) if len(steps) else None
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -13,7 +13,15 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from experiments import devices, groups, judging, policies, reopening, run_folder
+from experiments import (
+    copies,
+    devices,
+    groups,
+    judging,
+    policies,
+    reopening,
+    run_folder,
+)
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.devices import Machine
@@ -25,7 +33,6 @@ from experiments.training import Simulator
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FOLDER, PLACE, setting
-from h2o_jax.sim import worlds
 from h2o_jax.sim.environments import Environments
 
 _SEED = 40_000
@@ -117,11 +124,7 @@ def _numbers(
         "leaves": judging.leaving(log, act, how.judge_seed),
     }
     if experiment.knows_real:
-        task, gaps, _ = experiment.real_system
-        episodes = how.simulated_episodes
-        world = worlds.environments(
-            task, [gaps] * episodes, [0] * episodes, experiment.inertia, threads
-        )
+        world = copies.real(experiment, how.simulated_episodes, threads)
         line["real"] = _earned(world, experiment, act, how)
     return line
 
@@ -134,16 +137,8 @@ def simulated(
     threads: int,
 ) -> float:
     """Mean discounted return of a policy in a simulator of the experiment."""
-    episodes = how.simulated_episodes
-    residual = [simulator.residual] if experiment.corrects else []
-    world = worlds.environments(
-        experiment.model,
-        [simulator.gap] * episodes,
-        [0] * episodes,
-        experiment.inertia,
-        threads,
-        residuals=residual * episodes,
-    )
+    same = [simulator] * how.simulated_episodes
+    world = copies.simulated(experiment, same, threads)
     return _earned(world, experiment, act, how)
 
 

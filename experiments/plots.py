@@ -1,5 +1,6 @@
 """Figures, drawn with colours that colour-blind readers can tell apart."""
 
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -67,9 +68,8 @@ def curve(
             label=f"{label} ({len(returns)} seed{'s' * (len(returns) > 1)})",
             **_style(i, len(labels), len(steps)),
         )
-    for style, (label, value) in zip(
-        ("--", ":", "-."), references.items(), strict=False
-    ):
+    styles = itertools.cycle(("--", ":", "-."))
+    for style, (label, value) in zip(styles, references.items(), strict=False):
         axes.axhline(value, color="0.4", linestyle=style, linewidth=1, label=label)
     axes.set(xlabel="simulator steps", ylabel=ylabel)
     axes.set_title(title, fontsize="medium")

@@ -197,6 +197,8 @@ def _scales(experiment: Experiment, dataset: Dataset | None) -> list[str]:
         return []
     _, std = scaling.moments(dataset.transition.s_tm1)
     moving = np.flatnonzero(std > 1e-6)
+    if not len(moving):
+        return []
     least, most = (moving[pick(std[moving])] for pick in (np.argmin, np.argmax))
     if std[most] <= _APART * std[least]:
         return []

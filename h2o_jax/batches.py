@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from h2o_jax.types import (
+    Actor,
     Array,
     Domain,
     LearnerState,
@@ -61,6 +62,24 @@ def prepared(batch: Transition, state: LearnerState) -> Transition:
         s_t=normalised(batch.s_t, state.scales),
         r_t=(batch.r_t + state.hyper.reward_shift) * state.hyper.reward_scale,
     )
+
+
+def observed(obs: Any, obs_dim: int, actor: Actor) -> jax.Array:
+    """Observations `[..., O]` to act on, in float32.
+
+    Raises:
+        ValueError: they are of another width; or a state acts, not its actor.
+    """
+    if not hasattr(actor, "policy"):
+        raise ValueError(
+            f"a {type(actor).__name__} cannot act; give state.actor or "
+            "state.average_actor"
+        )
+    obs = jnp.asarray(obs, jnp.float32)
+    if obs.shape[-1:] != (obs_dim,):
+        shape = ", ".join(map(str, obs.shape))
+        raise ValueError(f"observations are [{shape}]; want [..., {obs_dim}]")
+    return obs
 
 
 def normalised(obs: Array, scales: Scales | ObsScales) -> jax.Array:

@@ -22,6 +22,7 @@ def td(q_tm1: jax.Array, target_tm1: jax.Array, weight: jax.Array) -> jax.Array:
         Niu et al., 2023, Eq. 8 (arXiv 2309.12716).
     """
     chex.assert_equal_shape([target_tm1, weight])
+    chex.assert_rank(q_tm1, target_tm1.ndim + 1)
     chex.assert_equal_shape_prefix([q_tm1, target_tm1], target_tm1.ndim)
     target_tm1, weight = jax.lax.stop_gradient((target_tm1, weight))
     error = q_tm1 - target_tm1[..., None]
@@ -53,7 +54,9 @@ def cql_penalty(
     References:
         Kumar et al., 2020, Appendix F (arXiv 2006.04779).
     """
+    chex.assert_rank(q_sampled, log_prob.ndim + 1)
     chex.assert_equal_shape_prefix([q_sampled, log_prob], log_prob.ndim)
+    chex.assert_shape(q_tm1, (*log_prob.shape[:-1], q_sampled.shape[-1]))
     exponent = q_sampled - jax.lax.stop_gradient(log_prob)[..., None]
     soft_max = jax.nn.logsumexp(exponent / temperature, axis=-2)
     return jnp.sum(temperature * soft_max - q_tm1, axis=-1)
@@ -80,6 +83,7 @@ def gap_penalty(q_sim: jax.Array, gap_sim: jax.Array, q_real: jax.Array) -> jax.
     References:
         Niu et al., 2022, Eq. 6 (arXiv 2206.13464).
     """
+    chex.assert_rank([q_sim, gap_sim, q_real], [2, 1, 2])
     chex.assert_equal_shape_prefix([q_sim, gap_sim], 1)
     log_gap = jnp.log(jax.lax.stop_gradient(jnp.clip(gap_sim, 1e-30, 10.0)))
     log_omega = jax.nn.log_softmax(log_gap)

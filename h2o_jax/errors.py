@@ -96,6 +96,26 @@ def refused(error: OSError, place: object = "") -> H2OError:
     return ConfigError(f"{place}: {reason}; check the path")
 
 
+def check_choice(what: str, name: str, choices: Iterable[str], more: str = "") -> None:
+    """Refuses a name that is none of the choices.
+
+    Args:
+        what: is chosen, for the message.
+        name: what was given.
+        choices: all names.
+        more: how else it may be given, for the message.
+
+    Raises:
+        ConfigError: it says the nearest choice, and lists all.
+    """
+    choices = list(choices)
+    if name not in choices:
+        meant = nearest(str(name), choices)
+        raise ConfigError(
+            f"{what} {name!r} is unknown; {meant}choose from {', '.join(choices)}{more}"
+        )
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """The question "did you mean X?" where a choice is spelled much like a name."""
     found = difflib.get_close_matches(name, list(choices), n=1)

@@ -9,14 +9,15 @@ group only, so that none can leak gradient into another network.
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from h2o_jax import batches
+from h2o_jax import table as table_lib
 from h2o_jax.schedules import Schedule, constant, linear
+from h2o_jax.table import Table
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -63,8 +64,11 @@ def make(
 
     Returns:
         The method's pure functions; see `Algorithm`.
+
+    Raises:
+        ConfigError: the table names something that is not there.
     """
-    table = _Table(
+    table = Table(
         networks,
         tuple(stages),
         tuple(domains),
@@ -72,6 +76,7 @@ def make(
         dict(schedules or {}),
         needs_next_action,
     )
+    table_lib.check(table)
     return Algorithm(
         init=functools.partial(_init, table),
         update=_compiled(table),
@@ -81,45 +86,25 @@ def make(
         groups=table.groups,
         domains=frozenset(table.domains),
         batch_size=table.sizes.rows,
+        networks=networks,
         needs_next_action=needs_next_action,
     )
 
 
-class _Table(NamedTuple):
-    """The arguments of `make`."""
-
-    networks: Networks
-    stages: tuple[Stage, ...]
-    domains: tuple[Domain, ...]
-    targets: tuple[str, ...]
-    schedules: dict[str, Schedule]
-    needs_next_action: bool
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Groups of parameters in the order in which they are trained."""
-        return tuple(group for stage in self.stages for group in stage)
-
-    @property
-    def sizes(self) -> Sizes:
-        """Rows of each batch that the losses read, and the widths of both spaces."""
-        rows = max(x.span[1] for stage in self.stages for x in stage.values())
-        return Sizes(rows, self.networks.obs_dim, self.networks.action_dim)
-
-
 def _init(
-    table: _Table,
+    table: Table,
     key: jax.Array,
     hyper: Hyper | None = None,
     scales: Scales | None = None,
 ) -> LearnerState:
     groups, networks = table.groups, table.networks
+    hyper = Hyper() if hyper is None else hyper
+    table_lib.check_hyper(table, hyper)
     keys = jax.random.split(key, len(groups) + 1)
     params = {
         group: networks.init[group](k)
         for group, k in zip(groups, keys[1:], strict=True)
     }
-    hyper = Hyper() if hyper is None else hyper
     if scales is None:
         scales = unit_scales(networks.obs_dim, networks.action_dim)
     state = LearnerState(
@@ -137,7 +122,7 @@ def _init(
     return jax.tree.map(jnp.copy, state)
 
 
-def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
+def _noise(table: Table, key: jax.Array) -> tuple[Noise, ...]:
     keys = jax.random.split(key, len(table.stages))
     return tuple(
         _draw(k, stage, table.networks)
@@ -145,7 +130,7 @@ def _noise(table: _Table, key: jax.Array) -> tuple[Noise, ...]:
     )
 
 
-def _compiled(table: _Table) -> Update:
+def _compiled(table: Table) -> Update:
     """The update, compiled."""
     compiled = jax.jit(functools.partial(_update, table))
 
@@ -164,7 +149,7 @@ def _compiled(table: _Table) -> Update:
 
 
 def _checked(
-    table: _Table, real_batch: Transition | None, sim_batch: Transition | None
+    table: Table, real_batch: Transition | None, sim_batch: Transition | None
 ) -> dict[Domain, Transition]:
     """The batches that the method reads; see `batches.checked`."""
     given: dict[Domain, Transition | None] = {"real": real_batch, "sim": sim_batch}
@@ -177,7 +162,7 @@ def _checked(
 
 
 def _update(
-    table: _Table,
+    table: Table,
     state: LearnerState,
     real_batch: Transition | None = None,
     sim_batch: Transition | None = None,
@@ -187,7 +172,7 @@ def _update(
 
 
 def _step(
-    table: _Table,
+    table: Table,
     state: LearnerState,
     real_batch: Transition | None = None,
     sim_batch: Transition | None = None,
@@ -229,6 +214,7 @@ def _step(
 def _act(
     networks: Networks, actor: Actor, obs: Array, key: jax.Array | None = None
 ) -> jax.Array:
+    obs = batches.observed(obs, networks.obs_dim, actor)
     mean, log_std = networks.policy(actor.policy, batches.normalised(obs, actor.scales))
     if key is None:
         return networks.distribution.mode(mean)

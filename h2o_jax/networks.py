@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from h2o_jax import distributions
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.types import Array, Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -166,9 +166,7 @@ def make_networks(
         `critic(params, s, a) -> [..., K]`, `value(params, s) -> [...]`,
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
     """
-    if policy not in POLICIES:
-        known = ", ".join(POLICIES)
-        raise ConfigError(f"policy {policy!r} is unknown; choose from {known}")
+    check_choice("policy", policy, POLICIES)
     build_policy, distribution = POLICIES[policy]
     given = {"log_std": policy_log_std} if build_policy is TanhGaussianPolicy else {}
     # linen types `apply` as a union that no caller could use unchecked.

@@ -34,8 +34,15 @@ def make(actors: Actor) -> Act:
         `(obs [R, O] or [R, E, O], noise=None) -> actions`, shaped like them but for A,
         float32 in [-1, 1]. Without `noise`, standard normals shaped like the actions,
         it is the mode. Each run's action depends on its own row alone, to the bit.
+
+    Raises:
+        ValueError: the actors have no run axis.
     """
     actor = jax.device_get(actors)
+    if np.ndim(actor.scales.obs_mean) != 2:
+        raise ValueError(
+            "an actor without a run axis; give jax.tree.map(lambda x: x[None], actor)"
+        )
     params = actor.policy["params"]
     layers = _layers(params)
     head, sample = _FAMILIES[family(params)]

@@ -70,7 +70,9 @@ def cloning_regularised(
         Fujimoto and Gu, 2021, Eq. 5 (arXiv 2106.06860); Tarasov et al., 2023, Eq. 3
         (arXiv 2305.09836).
     """
+    chex.assert_rank([value, action], [1, 2])
     chex.assert_equal_shape([action, a_tm1])
+    chex.assert_equal_shape_prefix([value, action], 1)
     size = jax.lax.stop_gradient(jnp.mean(jnp.abs(value)))
     distance = jnp.sum((action - a_tm1) ** 2, axis=-1)
     return weight * distance - value / (size + 1e-8)

@@ -129,17 +129,13 @@ class Init(Protocol):
 
 
 class Update(Protocol):
-    """Learns from one batch of each domain.
-
-    Both are arguments of every call; the batch of a domain that the method does not use
-    may be None.
-    """
+    """Learns from one batch of each domain that the method uses."""
 
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None,
-        sim_batch: Transition | None,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
     ) -> tuple[LearnerState, Metrics]:
         """Batches have `Algorithm.batch_size` rows or more."""
 
@@ -150,8 +146,8 @@ class Step(Protocol):
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None,
-        sim_batch: Transition | None,
+        real_batch: Transition | None = None,
+        sim_batch: Transition | None = None,
         *,
         noise: Sequence[Noise],
     ) -> tuple[LearnerState, Metrics]:
@@ -190,6 +186,9 @@ class Algorithm(NamedTuple):
     """Domains whose rows the method reads."""
     batch_size: int
     """Rows of each domain that one update takes."""
+    networks: Networks
+    """What the losses see as a view: functions over a state's `params`. They take
+    observations as `batches.normalised` gives them."""
     needs_next_action: bool = False
     """Whether real rows must carry the next logged action, `a_t`."""
 

@@ -44,10 +44,11 @@ def with_next_action(log: Transition) -> Transition:
     """Adds to rows `[N, *]` in a log's order the action logged next, `a_t`.
 
     A row whose successor does not begin the following row (an episode's end, a stall)
-    has no such action: inf.
+    has no such action: inf. The two are compared to the bit, in float32.
     """
     xp = log.s_tm1.__array_namespace__()
-    known = xp.all(log.s_t[:-1] == log.s_tm1[1:], axis=-1, keepdims=True)
+    s_tm1, s_t = (x.astype(xp.float32) for x in (log.s_tm1, log.s_t))
+    known = xp.all(s_t[:-1] == s_tm1[1:], axis=-1, keepdims=True)
     a_t = xp.where(known, log.a_tm1[1:], xp.inf)
     unknown = xp.full_like(log.a_tm1[:1], xp.inf, dtype=a_t.dtype)  # at the log's end
     return log._replace(a_t=xp.concatenate([a_t, unknown]))

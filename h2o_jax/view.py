@@ -148,6 +148,10 @@ class Loss(NamedTuple):
         Raises:
             ValueError: `rows` leaves out where they end, or some between.
         """
+        if not isinstance(self.rows, slice):
+            raise ValueError(
+                f"a loss's rows are {self.rows}; give slice(0, {self.rows})"
+            )
         first, end = self.rows.start or 0, self.rows.stop
         if end is None or not 0 <= first < end or self.rows.step not in (None, 1):
             raise ValueError(

@@ -35,3 +35,24 @@ def test_any_batch_shape(name):
     assert wanted.shape == (6,)
     np.testing.assert_allclose(formula(*flat), wanted, rtol=1e-5)
     np.testing.assert_allclose(formula(*folded), wanted.reshape(3, 2), rtol=1e-5)
+
+
+LOST = {
+    "td, K": (critic_losses.td, (3,), (3,), (3,)),
+    "td, w": (critic_losses.td, (3, 3, K), (3,), (3,)),
+    "cql, K": (critic_losses.cql_penalty, (3, M), (3, M), (3,)),
+    "cql, B": (critic_losses.cql_penalty, (3, M, K), (3, M), (K,)),
+    "gap, K": (critic_losses.gap_penalty, (3,), (3,), (3,)),
+    "gap, real K": (critic_losses.gap_penalty, (3, K), (3,), (3,)),
+    "cloning, value": (policy_losses.cloning_regularised, (3, 1), (3, A), (3, A), ()),
+    "cloning, A": (policy_losses.cloning_regularised, (3,), (3,), (3,), ()),
+}
+"""A formula, and shapes in which an axis is lost or gained; NumPy would broadcast."""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_axis_is_refused(name):
+    formula, *shapes = LOST[name]
+    with pytest.raises(AssertionError):
+        formula(*map(jnp.ones, shapes))

@@ -212,7 +212,7 @@ def test_a_columns_file(tmp_path):
     ("old", "new", "message"),
     [
         ("rate", "speed", "'speed' is unknown; use time"),
-        ("50.0", "-1", "rate = -1; give a positive number"),
+        ("50.0", "-1", "rate = -1; give a number > 0"),
         ('"none"', "0", "terminal = 0 is no text"),
         ('"reward"', '"none"', "reward = 'none'; name a column, or leave it out"),
         ('"episode"', '"none"', "episode = 'none'; name a column, or leave it out"),
@@ -224,18 +224,27 @@ def test_a_columns_file(tmp_path):
         ("high = 3.0", f"high = 1{'0' * 400}", "high = 1000.*give a finite number"),
         ("high = 3.0", 'high = "3"', "high = '3'; give a finite number"),
         ('"rad"', "3", "observations: unit = 3; give text"),
-        ("50.0", "inf", "rate = inf; give a positive number"),
-        ("50.0", f"1{'0' * 400}", "rate = 1000.*; give a positive number"),
+        ("50.0", "inf", "rate = inf; give a number > 0"),
+        ("50.0", f"1{'0' * 400}", "rate = 1000.*; give a number > 0"),
         ("unit =", "units =", "observations: 'units' is unknown"),
         ("[[actions]]", "[[others]]", "'others' is unknown"),
         ('column = "torque"', "", "a ..actions.. without column"),
-        ("rate = 50.0", "rate = ", "cannot be read"),
+        ("rate = 50.0", "rate = ", r"no TOML \(.*\); mend it"),
         ("q_0..q_1", "q_0..q_1, q_1", "column q_1 is named twice; name it once"),
         ('column = "torque"', 'column = "q_0"', "column q_0 is named twice"),
         ("pitch", "episode", "column episode is named twice"),
+        ("rate = 50.0", "latency = -1", "latency = -1; give a number >= 0"),
         ("rate = 50.0", 'time = "torque"', "column torque is named twice"),
     ],
 )
 def test_columns_files_that_are_refused(tmp_path, old, new, message):
     with pytest.raises(ConfigError, match=message):
         read_toml(tmp_path, TOML.replace(old, new))
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("entry", ["5", "true", '"pitch"', "{ column = 'pitch' }"])
+def test_observations_that_are_no_list_of_tables(tmp_path, entry):
+    text = TOML.split("[[observations]]")[0] + f"observations = {entry}\n"
+    with pytest.raises(ConfigError, match=r"no \[\[observations\]\]; list them"):
+        read_toml(tmp_path, text)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import audit, drafting, inspect
-from h2o_jax.data import doctor, frames
+from h2o_jax.data import doctor, frames, toml
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError, DatasetError
 from tests import robot_logs
@@ -205,6 +205,14 @@ def test_a_draft_names_no_column_of_times_that_cannot_be_read():
     frame = frames.Frame({"time": times, "x": np.arange(2.0), "u": np.ones(2)})
     text = drafting.draft(frame, "log.csv")
     assert "rate =" not in text and "time =" not in text
+
+
+def test_a_draft_is_toml_whatever_the_names(tmp_path):
+    name = 'a "b"\n\x7f\\'
+    frame = frames.Frame({name: np.arange(2.0), "u": np.ones(2)})
+    (tmp_path / "draft.toml").write_text(drafting.draft(frame, "log.csv"))
+    entry = toml.read(str(tmp_path / "draft.toml"))["observations"][0]
+    assert entry["column"] == name
 
 
 def test_a_draft_leaves_out_a_column_without_numbers():

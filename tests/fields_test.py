@@ -181,7 +181,7 @@ def test_elements_without_names_have_their_numbers():
     ("name", "message"),
     [
         ("body_mass:each", "no body of that name; choose from world, torso"),
-        ("gravty", "field 'gravty' is unknown; choose from gravity, friction"),
+        ("gravty", "field 'gravty' is unknown; did you mean gravity"),
         ("gravity:torso", "gravity has no elements"),
         ("body_mass:tail", "no body of that name; choose from world, torso"),
         (

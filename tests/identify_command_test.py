@@ -59,7 +59,7 @@ def test_the_command_writes_what_gap_reads(file, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fields=gravty"], "'gravty' is unknown; choose from gravity"),
+        (["--fields=gravty"], "'gravty' is unknown; did you mean gravity"),
         (["--fields=body_mass:tail"], "no body of that name; choose from"),
         (["--fields=gravity,gravity"], "give each field once"),
         (["--bounds=2:5"], "--bounds=2:5: give 0 < LOW < 1 < HIGH"),

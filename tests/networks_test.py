@@ -166,6 +166,6 @@ def test_normalised_critics_do_not_grow_with_their_inputs(batch):
 
 @pytest.mark.fault
 def test_an_unknown_policy_is_named():
-    message = "policy 'gausian' is unknown; choose from tanh_gaussian"
+    message = "policy 'gausian' is unknown; did you mean gaussian"
     with pytest.raises(ConfigError, match=message):
         make_networks(OBS, A, policy="gausian")

@@ -57,6 +57,14 @@ def test_the_next_action_is_known_only_where_the_log_goes_on(kind):
     assert np.isinf(a_t[[2, 4]]).all()
 
 
+def test_states_follow_each_other_as_float32():
+    log = steps(5)
+    exact = np.float64(log.s_tm1) + 1e-12  # as one that computes in float64 has it
+    s_t = np.append(exact[1:], exact[:1], axis=0)
+    a_t = with_next_action(log._replace(s_tm1=exact, s_t=np.float32(s_t))).a_t
+    np.testing.assert_array_equal(a_t[:-1], log.a_tm1[1:])
+
+
 @pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
 def test_a_log_of_one_row_has_no_next_action(kind):
     a_t = with_next_action(jax.tree.map(kind, steps(1))).a_t

@@ -43,3 +43,18 @@ def test_panels_keep_the_order_of_labels_and_shade_all_seeds(tmp_path, monkeypat
     ]
     plots.panels(tmp_path / "a.png", dict.fromkeys("abcd", lines))
     assert seen == [(["second", "first"], (2, 2), [(5, 7), (1, 3)])]
+
+
+def test_every_reference_is_drawn(tmp_path, monkeypatch):
+    seen = []
+
+    def look(figure, part, **_):
+        (axes,) = figure.axes
+        seen.extend(x.get_label() for x in axes.lines)
+        part.touch()
+
+    monkeypatch.setattr(Figure, "savefig", look)
+    lines = [{"label": "a", "seed": 0, "steps": x, "return": 1.0} for x in (0, 10)]
+    references = {f"log {i}": float(i) for i in range(5)}
+    plots.curve(tmp_path / "a.png", lines, "", references=references)
+    assert seen == ["a (1 seed)", *references]

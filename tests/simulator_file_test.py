@@ -85,7 +85,7 @@ def test_the_name_tells_the_content_and_not_the_place(tmp_path):
         ("gap = 'gravty'", "'gravty' is unknown"),
         ("gap = '@b.toml'", "give gaps as text"),
         ("fields = 3", "fields is no table"),
-        ("[fields]\ngravty = 1", "'gravty' is unknown; choose from gravity"),
+        ("[fields]\ngravty = 1", "'gravty' is unknown; did you mean gravity"),
         ("[fields]\ngravity = 'two'", "gravity: value = 'two' is no number"),
         ("[fields]\ngravity = true", "is no number"),
         ("[fields]\ngravity = nan", "must be finite"),

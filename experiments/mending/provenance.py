@@ -13,8 +13,8 @@ from h2o_jax.sim.identify.identified import Identified
 from h2o_jax.sim.simulator_file import SimulatorFile
 
 COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
-Fields are scales of the simulator `gap`, apart from latency (control steps) and
-action_noise (std)."""
+Fields are scales of the simulator `gap`, but for latency (control steps), action_noise
+(std), and dry_friction and joint_spring, parts of the motors' torque that are added."""
 _SOFTWARE = ("h2o_jax", "commit", "python", "mujoco", "numpy")
 
 

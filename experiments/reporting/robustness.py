@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from experiments import policies
+from experiments import copies, policies
 from experiments.reporting import figures
 from experiments.reporting.page import Figure, Missing, Section
 from experiments.reporting.subject import Subject
-from h2o_jax.sim import gaps, rollout, worlds
+from h2o_jax.sim import gaps, rollout
 
 DRAWS = 20
 """Simulators that are drawn, with an episode in each."""
@@ -51,15 +51,10 @@ def sentence(fitted: np.ndarray, drawn: np.ndarray) -> str:
 
 def _returns(subject: Subject, randomise: bool) -> np.ndarray:
     """`[DRAWS]` returns of whole episodes."""
-    experiment, (gap, residual, _) = subject.experiment, subject.simulator
-    corrected = [residual] if experiment.corrects else []
-    world = worlds.make(
-        experiment.model,
-        [gap] * DRAWS,
-        [0] * DRAWS,
-        experiment.inertia,
+    world = copies.simulated(
+        subject.experiment,
+        [subject.simulator] * DRAWS,
         subject.threads,
-        residuals=corrected * DRAWS,
         randomise=randomise,
     )
     act = policies.load(subject.folder)

@@ -8,21 +8,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import learned, policies
+from experiments import copies, learned, policies
 from experiments.experiment import Experiment
 from experiments.reporting.page import Missing
 from experiments.training import Simulator
 from h2o_jax import packing
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.sim import rollout, worlds
-from h2o_jax.sim.gaps import Gaps
-from h2o_jax.sim.tasks.task import Task
+from h2o_jax.sim import rollout
+from h2o_jax.sim.environments import Environments
 from h2o_jax.types import Transition
 
 STEPS, COPIES = 500, 4
 """Control steps of fresh episodes, and environments in which they are stepped."""
-_SEED = 20_000
-"""Of fresh episodes; no training and no evaluation has begun with it."""
+_SEEDS = range(20_000, 20_000 + COPIES)
+"""Of fresh episodes; no training and no evaluation has begun with one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,27 +70,20 @@ class Subject:
     @functools.cached_property
     def simulated(self) -> Transition:
         """Fresh rows `[n, ...]` of the policy in its simulator."""
-        residual = self.simulator.residual if self.experiment.corrects else None
-        return self._fresh(self.experiment.model, self.simulator.gap, [residual])
+        same = [self.simulator] * COPIES
+        return self._fresh(
+            copies.simulated(self.experiment, same, self.threads, _SEEDS)
+        )
 
     @functools.cached_property
     def real(self) -> Transition:
         """Fresh rows `[n, ...]` of the policy in the real system."""
         if not self.experiment.knows_real:
             raise Missing("no real system is at hand")
-        task, gaps, _ = self.experiment.real_system
-        return self._fresh(task, gaps, [])
+        return self._fresh(copies.real(self.experiment, COPIES, self.threads, _SEEDS))
 
-    def _fresh(self, task: Task, gap: Gaps, residuals: list[Any]) -> Transition:
+    def _fresh(self, world: Environments) -> Transition:
         act = policies.load(self.folder)
-        world = worlds.environments(
-            task,
-            [gap] * COPIES,
-            list(range(_SEED, _SEED + COPIES)),
-            self.experiment.inertia,
-            self.threads,
-            residuals=residuals * COPIES,
-        )
         world.reset(np.arange(COPIES))
         rows = rollout.collect(world, lambda obs, t: act(obs), STEPS).transitions
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)

@@ -4,7 +4,7 @@ from typing import Any
 
 from h2o_jax import learner
 from h2o_jax.algorithms import parts
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.networks import make_networks
 from h2o_jax.types import Algorithm, Domains, Loss, Stage
 
@@ -62,9 +62,7 @@ def h2o_plus(
 
 
 def _policy(anchor: str, rows: slice, domains: Domains, backbone: str) -> Loss:
-    if anchor not in ANCHORS:
-        choices = ", ".join(ANCHORS)
-        raise ConfigError(f"anchor {anchor!r} is unknown; choose from {choices}")
+    check_choice("anchor", anchor, ANCHORS)
     if anchor == "none":
         return parts.entropy_regularised_policy(rows, domains)
     return parts.anchored_policy(rows, domains, parts.advantage_weight(backbone))

@@ -25,12 +25,10 @@
 """
 
 import dataclasses
-import pathlib
-import tomllib
 from typing import Any
 
 from h2o_jax import settings
-from h2o_jax.data import files, tables
+from h2o_jax.data import tables, toml
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import Range
@@ -88,11 +86,7 @@ def read(path: str) -> ColumnsFile:
     Raises:
         ConfigError: in one line, the file, the finding and the fix.
     """
-    try:
-        text = files.read_text(pathlib.Path(path), files.LARGEST_TEXT, ConfigError)
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _bad(path, f"cannot be read ({error}); mend it") from None
+    content = toml.read(path)
     known = (*_TEXTS, *_NUMBERS, "observations", "actions")
     for name, value in content.items():
         if name not in known:
@@ -102,7 +96,7 @@ def read(path: str) -> ColumnsFile:
         if name in _NUMBERS:
             _check_number(path, name, value)
     for kind in ("observations", "actions"):
-        if not content.get(kind):
+        if not isinstance(content.get(kind), list) or not content[kind]:
             raise _bad(path, f"no [[{kind}]]; list them in the order of the task")
     observations, actions = (
         tuple(y for x in content.pop(kind) for y in _signals(path, kind, x))
@@ -135,7 +129,7 @@ def _check_text(path: str, name: str, value: Any) -> None:
 def _check_number(path: str, name: str, value: Any) -> None:
     allowed = settings.NOT_NEGATIVE if name == "latency" else settings.POSITIVE
     if not _is_number(value, allowed):
-        raise _bad(path, f"{name} = {value!r}; give a positive number")
+        raise _bad(path, f"{name} = {value!r}; give a number {allowed.text}")
 
 
 def _is_number(value: Any, allowed: Range = settings.ANY) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import mujoco
 import numpy as np
 
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import ConfigError, check_choice
 from h2o_jax.sim.field_table import ALL, FIELDS, Field
 from h2o_jax.sim.interface import Interface
 
@@ -49,8 +49,7 @@ def find(name: str) -> Field:
         ConfigError: no such field, or one without elements; names the valid ones.
     """
     kind, colon, element = name.partition(":")
-    if kind not in FIELDS:
-        raise ConfigError(f"field {name!r} is unknown; choose from {', '.join(FIELDS)}")
+    check_choice("field", kind, FIELDS)
     if colon and not FIELDS[kind].elements:
         raise ConfigError(f"field {name!r}: {kind} has no elements; say {kind}")
     if colon and not element:

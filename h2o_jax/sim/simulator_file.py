@@ -18,12 +18,10 @@
 import dataclasses
 import hashlib
 import json
-import pathlib
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_jax.data import files
+from h2o_jax.data import files, toml
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields as fields_lib
 from h2o_jax.sim.fields import Value
@@ -61,13 +59,7 @@ def read(path: str) -> SimulatorFile:
     Raises:
         ConfigError: in one line, the file, the finding and the fix.
     """
-    try:
-        text = files.read_text(
-            pathlib.Path(path), files.LARGEST_TEXT, ConfigError, "simulator file "
-        )
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _fail(path, f"no TOML ({error})") from None
+    table = toml.read(path, "simulator file ")
     _known(path, "key", table, _KEYS)
     gap, fields = table.get("gap", "none"), table.get("fields", {})
     if not isinstance(gap, str) or "@" in gap or "," in gap:
@@ -107,36 +99,20 @@ def write(path: str, content: SimulatorFile, comment: str = "") -> None:
         OSError: the file system refuses.
     """
     lines = [f"# {line}".rstrip() for line in comment.splitlines()]
-    lines += [f"gap = {_text(content.gap)}", "", "[fields]"]
+    lines += [f"gap = {toml.text(content.gap)}", "", "[fields]"]
     for name, value, low, high in content.fields:
         exact = low == value == high
         entry = (
             {"value": value} if exact else {"value": value, "low": low, "high": high}
         )
-        lines.append(f"{_key(name)} = {_text(value if exact else entry)}")
+        lines.append(f"{toml.key(name)} = {toml.text(value if exact else entry)}")
     if content.provenance:
         lines += ["", "[provenance]"]
-        lines += [f"{_key(k)} = {_text(v)}" for k, v in content.provenance.items()]
+        lines += [
+            f"{toml.key(k)} = {toml.text(v)}" for k, v in content.provenance.items()
+        ]
     with files.replacing(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _text(value: Any) -> str:
-    """A value in TOML."""
-    if isinstance(value, dict):
-        inside = ", ".join(f"{_key(k)} = {_text(x)}" for k, x in value.items())
-        return f"{{ {inside} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, float):
-        return repr(round(value, 6))
-    # JSON's texts, numbers and truth values are TOML's, too, but for DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    bare = name.replace("_", "a").replace("-", "a")
-    return name if bare.isascii() and bare.isalnum() else _text(name)
 
 
 def _known(path: str, what: str, given: Mapping[str, Any], known: tuple) -> None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from h2o_jax import targets, value_losses
 from h2o_jax.algorithms.parts.critics import PerRow
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.types import Domain, Loss, Metrics, Noise, View
 
 
@@ -42,7 +42,5 @@ def advantage_weight(backbone: str) -> PerRow:
 
 
 def _backbone(name: str) -> value_losses.Backbone:
-    if name not in value_losses.BACKBONES:
-        choices = ", ".join(value_losses.BACKBONES)
-        raise ConfigError(f"backbone {name!r} is unknown; choose from {choices}")
+    check_choice("backbone", name, value_losses.BACKBONES)
     return value_losses.BACKBONES[name]

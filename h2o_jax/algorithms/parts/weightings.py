@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from h2o_jax.algorithms.parts.critics import PerRow, unit_weight
 from h2o_jax.algorithms.parts.discriminators import dynamics_weight
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.types import Domain, View
 
 
@@ -43,7 +43,5 @@ def weighting(name: str) -> Weighting:
     Raises:
         ConfigError: there is none; it lists them.
     """
-    if name not in WEIGHTINGS:
-        choices = ", ".join(WEIGHTINGS)
-        raise ConfigError(f"weighting {name!r} is unknown; choose from {choices}")
+    check_choice("weighting", name, WEIGHTINGS)
     return WEIGHTINGS[name]

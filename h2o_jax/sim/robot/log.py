@@ -39,7 +39,7 @@ import numpy as np
 
 from h2o_jax.data import files, validation
 from h2o_jax.data.datasets import Dataset
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.sim.tasks.task import Array, Motion, Task
 from h2o_jax.sim.tasks.wheel_legged import TORQUE_LIMIT, log_columns
 from h2o_jax.types import Transition
@@ -165,9 +165,7 @@ def transitions(log: Log, task: Task, pairing: Pairing) -> tuple[Transition, Pai
     Raises:
         ConfigError: an unknown pairing.
     """
-    if pairing not in PAIRINGS:
-        choices = ", ".join(PAIRINGS)
-        raise ConfigError(f"unknown pairing {pairing!r}; choose from {choices}")
+    check_choice("pairing", pairing, PAIRINGS)
     torque = log.torque[1:] if pairing == "realigned" else log.torque[:-1]
     stalled, fell = stalls(log), log.done[1:] & ~log.done[:-1]
     beyond = np.abs(torque) > TORQUE_LIMIT

@@ -1,6 +1,6 @@
 """Tasks by name, or from a Python file; `get` explains a typo."""
 
-from h2o_jax.errors import ConfigError
+from h2o_jax.errors import check_choice
 from h2o_jax.sim.tasks import files
 from h2o_jax.sim.tasks.files import is_place
 from h2o_jax.sim.tasks.locomotion import LOCOMOTION
@@ -19,12 +19,7 @@ def get(name: str) -> Task:
     """
     if is_place(name):
         return files.load(name)
-    if name not in TASKS:
-        choices = ", ".join(TASKS)
-        raise ConfigError(
-            f"unknown task {name!r}; choose from {choices}, or give FILE.py:NAME or "
-            "gymnasium:ID"
-        )
+    check_choice("task", name, TASKS, ", or give FILE.py:NAME or gymnasium:ID")
     return TASKS[name]
 
 
