@@ -7,14 +7,11 @@ only. --out names a figure (.png) and the numbers (.json).
 """
 
 import dataclasses
-import json
 import math
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 import h2o_jax
 from experiments import audit_figure, data, groups, places
@@ -22,11 +19,11 @@ from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
-from h2o_jax.data import doctor, files
+from h2o_jax.data import files
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
-from h2o_jax.sim import audit, gaps, replay_log
+from h2o_jax.sim import audit, gaps
 from h2o_jax.sim.audit import Audit, Candidate, Sample, measures
 from h2o_jax.sim.tasks import Task
 
@@ -84,12 +81,11 @@ def main(flags: Flags) -> None:
         inertia=source.inertia,
         threads=choice.threads,
     )
-    step = log.transition
-    ends = np.append(~replay_log.joined(step), True)
+    names = signal_names(source.model, reading)
     own = data.rate_note(source.model, reading)
-    own += doctor.findings(np.asarray(step.s_tm1), np.asarray(step.a_tm1), ends=ends)
+    own += data.findings(log.transition, *names)
     found = dataclasses.replace(found, warnings=(*own, *found.warnings))
-    print(report(found, source.dataset, signal_names(source.model, reading)))
+    print(report(found, source.dataset, *names))
     if out is not None:
         written = write(out, found, source.dataset, log.sha256)
         print(f"wrote    {', '.join(map(str, written))}")
@@ -105,34 +101,39 @@ def _place(out: str) -> pathlib.Path:
     return path
 
 
-def signal_names(task: Task, reading: Reading) -> dict[str, str]:
-    """`s[0]` or `a[0]` -> its name, by the log's owner or else by the task."""
+def signal_names(task: Task, reading: Reading) -> tuple[list[str], list[str]]:
+    """Of observations and actions, by the log's owner or else by the task."""
     named = task.observation_signals, task.action_signals
     if isinstance(reading.columns, ColumnsFile):
         named = reading.columns.observations, reading.columns.actions
-    both = zip("sa", named, strict=True)
-    return {f"{x}[{i}]": y.name for x, all_ in both for i, y in enumerate(all_)}
+    observations, actions = ([x.name for x in signals] for signals in named)
+    return observations, actions
 
 
-def report(found: Audit, source: str, names: Mapping[str, str] | None = None) -> str:
+def report(
+    found: Audit,
+    source: str,
+    observations: Sequence[str] = (),
+    actions: Sequence[str] = (),
+) -> str:
     """The table, what to know about it, and the route.
 
     Args:
         found: what is reported.
         source: of the log.
-        names: of observations and actions, such as `s[0]` -> `pitch`.
+        observations: their names, instead of `s[0]` and so on.
+        actions: their names, instead of `a[0]` and so on.
     """
-    notes = [f"warning  {text}" for text in found.warnings]
+    both = zip("sa", (observations, actions), strict=True)
+    names = {f"{x}[{i}]": y for x, all_ in both for i, y in enumerate(all_)}
+    notes = [f"warning  {_named(text, names)}" for text in found.warnings]
     return "\n".join(
         [
             *_head(found, source),
             "",
             *_table(found),
             "",
-            *(
-                f"{x.name}: {_named(_sentence(x), names or {})}"
-                for x in found.candidates
-            ),
+            *(f"{x.name}: {_named(_sentence(x), names)}" for x in found.candidates),
             "",
             *notes,
             _route(found),
@@ -238,8 +239,7 @@ def write(
         "why": best.verdict.why,
         **dataclasses.asdict(found),
     }
-    with files.replacing(numbers) as part:
-        part.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+    files.write_json(numbers, _plain(content), allow_nan=False)
     figure = pathlib.Path(f"{out}.png")
     audit_figure.draw(figure, found)
     return [numbers, figure]

@@ -78,7 +78,7 @@ def capacity(computer: Computer, group: Group, most: int) -> int:
     if computer.memory:
         dataset = _log(group)
         needed = footprint.estimate(group.experiment, dataset)
-        each = (needed.learner + needed.replay) / needed.runs
+        each = (needed.total - needed.data) / needed.runs
         free = _SHARE * computer.memory - needed.data
         limits.append(int(free / each))
     return max(1, min(limits, default=len(group.experiment.runs)))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,17 @@ from experiments import collecting, robots, task_reward
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
-from h2o_jax.data import datasets, hdf5
+from h2o_jax.data import datasets, doctor, hdf5
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import MACHINE, PLACE, at_least, setting
+from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import belonging
 from h2o_jax.sim.audit.measures import Replayer
 from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.sim.tasks.task import Task
-from h2o_jax.types import Algorithm
+from h2o_jax.types import Algorithm, Transition
 
 _SAME_RATE = 0.02
 """Largest difference of two rates, relative, that is not worth a note."""
@@ -243,3 +245,12 @@ def check_task(source: Source, dataset: Dataset, threads: int = 0) -> None:
     problem = other_task(source, dataset, threads)
     if problem is not None:
         raise DatasetError(f"{source.dataset}: {problem}")
+
+
+def findings(
+    log: Transition, observations: Sequence[str] = (), actions: Sequence[str] = ()
+) -> list[str]:
+    """What the doctor says of a log, with these names `[O]` and `[A]` in it."""
+    ends = np.append(~replay_log.joined(log), True)
+    s, a = np.asarray(log.s_tm1), np.asarray(log.a_tm1)
+    return doctor.findings(s, a, observations, actions, ends=ends)

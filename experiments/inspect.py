@@ -71,8 +71,8 @@ def main(flags: Flags) -> None:
     if not choice.out:
         print("\n" + text)
         return
-    with places.writing("out", out), files.replacing(out) as part:
-        part.write_text(text)
+    with places.writing("out", out):
+        files.write_text(out, text)
     print(f"wrote    {out}")
     # A draft may lack what only a person knows; where it does not, the log is judged.
     try:

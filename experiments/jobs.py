@@ -108,8 +108,7 @@ class Shard:
             )
         code = self._child.wait()
         if code == 0:
-            with files.replacing(self._done) as part:
-                part.write_text(f"{self.epochs}\n")
+            files.write_text(self._done, f"{self.epochs}\n")
         return code if code >= 0 else 128 - code  # as shells have it for signals
 
     def checkpoint(self) -> Any:

@@ -8,7 +8,6 @@ the numbers.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -68,9 +67,8 @@ def main(flags: Flags) -> None:
         epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount, horizon))
-        with files.replacing(folder / run_folder.JUDGED) as part:
-            content = {"policies": found, "epoch": epoch, "discount": how.discount}
-            part.write_text(json.dumps(sealed.seal(content), indent=1) + "\n")
+        content = {"policies": found, "epoch": epoch, "discount": how.discount}
+        files.write_json(folder / run_folder.JUDGED, sealed.seal(content))
         print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 

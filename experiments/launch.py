@@ -170,8 +170,7 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
     with places.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    with files.replacing(note) as part:
-        part.write_text("\n".join(kept) + "\n")
+    files.write_text(note, "\n".join(kept) + "\n")
     return folder
 
 

@@ -87,8 +87,8 @@ def main(flags: Flags) -> None:
     named = f"{first.experiment.algorithm} on {first.experiment.model.name}"
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
     content = page.render(choice.title or named, about, sections(subjects))
-    with places.writing("out", path), files.replacing(path) as part:
-        part.write_text(content)
+    with places.writing("out", path):
+        files.write_text(path, content)
     print(f"wrote    {path}")
 
 

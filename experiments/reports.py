@@ -211,7 +211,7 @@ def conclusion(
     runs: Sequence[Run],
     outside: Sequence[str],
 ) -> str:
-    """What the seeds of every setting earned, beside the data; see `spread`.
+    """What the seeds of every setting earned, beside the data.
 
     Args:
         folder: the run folder.

@@ -199,8 +199,7 @@ def _table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    with files.replacing(path) as part:
-        part.write_text(text)
+    files.write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -174,8 +174,7 @@ def lengthen(program: Program, epochs: int) -> None:
 
 
 def _note(folder: pathlib.Path, content: Content) -> None:
-    with files.replacing(folder / NOTE) as part:
-        part.write_text(json.dumps(content._asdict(), indent=1) + "\n")
+    files.write_json(folder / NOTE, content._asdict())
 
 
 def finish(root: pathlib.Path, program: Program, keep: str) -> None:

@@ -123,8 +123,9 @@ class LearnerState(struct.PyTreeNode):
     step: jax.Array
     """Updates done so far, uint32."""
     failures: dict[str, jax.Array]
-    """Per group: of the current run of skipped updates, the number in which this group
-    was the first to be non-finite (uint32); see `learning`."""
+    """Per group, how many of the updates that were skipped since the last good one were
+    skipped as this group was not finite (the first such one counts; uint32); see
+    `learning`."""
 
     @property
     def actor(self) -> Actor:

@@ -78,15 +78,16 @@ def exponential(
 
     This is `exp(y/a) - y/a - 1` divided by `exp(m)`, where the constant
     `m = max(max_batch z, -1)` keeps every exponent below one; it couples the batch.
-    Rows above the clip have no gradient. With `tail` = 1 the exponential goes on
-    linearly above the clip instead, so that those rows keep a bounded gradient.
+    Rows above the clip have no gradient; `tail` adds :math:`t (1 - e^{-m}) (y / a - c)`
+    to their loss. With 1 the exponential goes on linearly there, and they keep a
+    bounded gradient.
 
     Args:
         q_tm1: `[...]` action values of logged actions; held constant.
         v_tm1: `[...]` state values being trained.
         scale: a, > 0.
         clip: c, the largest exponent.
-        tail: 0 (published: flat) or 1 (linear) above the clip.
+        tail: t in [0, 1], from 0 (published: flat) to 1 (linear) above the clip.
 
     Returns:
         `[...]` the loss of each example.

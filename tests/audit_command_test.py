@@ -75,7 +75,8 @@ def test_published_logs_find_their_system(shared_file, monkeypatch, capsys):
 
 def test_what_is_worst_has_the_names_of_the_task():
     robot = tasks.get("wheel_legged_stand")
-    names = audit.signal_names(robot, Reading())
-    assert (names["s[3]"], names["a[0]"]) == ("v", "torque_per_wheel")
+    observations, actions = audit.signal_names(robot, Reading())
+    assert (observations[3], actions) == ("v", ["torque_per_wheel"])
+    names = {"s[3]": observations[3], "a[0]": actions[0]}
     said = audit._named("worst dimension s[3]; most where a[0] > 1, s[10] < 2", names)
     assert said == "worst dimension v; most where torque_per_wheel > 1, s[10] < 2"

@@ -6,7 +6,6 @@ run with their digests.
 """
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -109,8 +108,7 @@ def write(
     }
     content["sha256"] = policy.digest(content)
     beside = path.with_name(path.name + ".json")
-    with files.replacing(beside) as part:
-        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_json(beside, content, allow_nan=False)
     return beside
 
 

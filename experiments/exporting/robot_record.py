@@ -157,6 +157,5 @@ def _digest(experiment: Experiment, simulator: Simulator) -> str:
     digest = hashlib.sha256(content.tobytes())
     digest.update(repr(gaps.interface(simulator.gap, task.interface)).encode())
     if simulator.residual is not None:
-        for array in (*simulator.residual.weights, *simulator.residual.biases):
-            digest.update(np.ascontiguousarray(array).data)
+        digest.update(simulator.residual.digest.encode())
     return digest.hexdigest()

@@ -77,8 +77,7 @@ def _store(path: pathlib.Path, cell: Cell, software: Mapping[str, Any]) -> None:
     if longer:
         print(f"kept     {longer[0]}, a longer run of the same")
         return
-    with files.replacing(path) as part:
-        part.write_text(json.dumps({**cell, **software}, indent=1) + "\n")
+    files.write_json(path, {**cell, **software})
     for shorter in twins:
         shorter.unlink(missing_ok=True)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from experiments import data
 from experiments.reporting.page import Section, Table
 from experiments.reporting.subject import Subject
-from h2o_jax.data import datasets, doctor
-from h2o_jax.sim import replay_log
+from h2o_jax.data import datasets
 from h2o_jax.types import Transition
 
 WORST = 8
@@ -16,14 +16,7 @@ LEAVES = 0.01
 
 def health(subject: Subject) -> Section:
     """What is in the log, and what may be wrong with it."""
-    step = subject.dataset.transition
-    ends = np.append(~replay_log.joined(step), True)
-    found = doctor.findings(
-        np.asarray(step.s_tm1),
-        np.asarray(step.a_tm1),
-        *names(subject),
-        ends=ends,
-    )
+    found = data.findings(subject.dataset.transition, *names(subject))
     text = [] if found else ["Nothing suspicious was found."]
     table = Table(("log", ""), datasets.described(subject.dataset), of_numbers=False)
     return Section(text, found, [table])

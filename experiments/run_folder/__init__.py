@@ -296,5 +296,5 @@ def _sealed_line(line: Mapping[str, Any]) -> str:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
-    with places.writing("run_dir", path.parent), files.replacing(path) as part:
-        part.write_text(text)
+    with places.writing("run_dir", path.parent):
+        files.write_text(path, text)

@@ -126,7 +126,7 @@ def _fill_hyper(arrays: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
 
 
 def _fill_average(arrays: dict[str, np.ndarray]) -> None:
-    """Gives a checkpoint that is older than averages its policy as one."""
+    """Gives a checkpoint from before moving averages its policy as the average."""
     for name in [x for x in arrays if x.startswith(_POLICY)]:
         arrays.setdefault(name.replace(_POLICY, _AVERAGE), arrays[name])
 

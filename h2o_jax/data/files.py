@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import itertools
+import json
 import math
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 from h2o_jax.errors import DatasetError, H2OError
 
@@ -92,6 +94,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         if error.filename is None or ".part-" in str(error.filename):
             error.filename = str(path)
         raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text in UTF-8, complete or not at all; see `replacing`."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(
+    path: str | os.PathLike[str], content: Any, allow_nan: bool = True
+) -> None:
+    """Writes JSON that people can read, complete or not at all; see `replacing`.
+
+    Args:
+        path: of the file.
+        content: of it.
+        allow_nan: whether numbers may be other than finite, as Python reads them back
+            but other readers of JSON may not.
+
+    Raises:
+        ValueError: a number is what it may not be.
+    """
+    write_text(path, json.dumps(content, indent=1, allow_nan=allow_nan) + "\n")
 
 
 @contextlib.contextmanager

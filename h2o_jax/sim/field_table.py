@@ -44,7 +44,7 @@ class Field:
 
 
 def _is_round(model: mujoco.MjModel) -> np.ndarray:
-    """`[ngeom]` whether a geom touches with a radius and a half-length, if any."""
+    """`[ngeom]` whether a geom can touch and is a sphere, capsule or cylinder."""
     kinds = mujoco.mjtGeom
     round_ = kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER
     touches = (model.geom_contype | model.geom_conaffinity).astype(bool)

@@ -2,9 +2,9 @@
 
 A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one;
 `body_mass:each` stands for one field per body. Most are scales of a compiled model, 1
-where nothing is changed; `dry_friction` and `joint_spring` are added, as no scale of
-nothing is any; `latency` and `action_noise` set the interface between policy and
-physics instead.
+where nothing is changed; `dry_friction` and `joint_spring` are added, as a model that
+has none of them has nothing to scale; `latency` and `action_noise` set the interface
+between policy and physics instead.
 """
 
 import copy

@@ -64,7 +64,7 @@ class GymnasiumWorld:
 
     @property
     def time(self) -> Array:
-        """`[n]` simulated seconds since the reset; nan where no step's is known."""
+        """`[n]` seconds since the reset; nan where a step's length is not known."""
         return self.age * self.task.dt
 
     def reset(

@@ -111,8 +111,7 @@ def write(path: str, content: SimulatorFile, comment: str = "") -> None:
         lines += [
             f"{toml.key(k)} = {toml.text(v)}" for k, v in content.provenance.items()
         ]
-    with files.replacing(path) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files.write_text(path, "\n".join(lines) + "\n")
 
 
 def _known(path: str, what: str, given: Mapping[str, Any], known: tuple) -> None:

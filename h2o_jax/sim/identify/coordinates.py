@@ -5,8 +5,8 @@ typical value:
 
 .. math:: z = \log x \quad \text{or} \quad z = x / x_{typical} - 1 \ge -1
 
-The 1 is there because SciPy's first step is as long as the start is far from 0, which
-would be no way at all where nothing is added.
+Without the 1 a field that starts at 0 would not move: SciPy's first step is as long as
+the start is far from 0.
 """
 
 from collections.abc import Iterable, Mapping

@@ -28,7 +28,7 @@ class Judged(NamedTuple):
 
     @property
     def as_good(self) -> bool:
-        """Worse after no number of steps, by more than rounding of right values."""
+        """After no number of steps worse by more than rounding."""
         return bool(self.before) and all(x >= -_ROUNDING for x in self._gains)
 
     @property
@@ -61,7 +61,10 @@ class Identified(NamedTuple):
 
     @property
     def better(self) -> bool:
-        """Whether it is worth using: predictions, without noise, do not show noise."""
+        """Whether to use it: it predicts better, or as well and with its noise found.
+
+        Predictions are made without noise, so they cannot show it.
+        """
         told = self.action_noise is not None
         return self.judged.better or (told and self.judged.as_good)
 

@@ -64,7 +64,7 @@ class Predictor:
 
     def replayed(self, windows: Windows, values: Mapping[str, float]) -> Prediction:
         """The same, with rewards and whether the physics diverged."""
-        chosen = [(k, x) for k, x in {**self.given, **values}.items()]
+        chosen = list({**self.given, **values}.items())
         model = fields.scaled(self.model, chosen)
         still = [(k, x) for k, x in chosen if k != "action_noise"]
         interface = fields.interface(self._interface, still)

@@ -26,7 +26,7 @@ def tellable(
     """What the log can tell, from derivatives where the fit begins.
 
     Fields without an effect are left alone; then, while some mixture of fields has
-    nearly none, the last that it needs.
+    nearly no effect, the field in it that was named last.
 
     Returns:
         Field -> sensitivity; the condition number of those that can be fitted; field
