@@ -15,16 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import cKDTree
 
-from experiments import scaling
 from h2o_jax import packing
 from h2o_jax.algorithms.fqe import fqe
 from h2o_jax.errors import DatasetError
 from h2o_jax.networks import make_networks
 from h2o_jax.program import Program, make_program
+from h2o_jax.scales import log_scales
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
 from h2o_jax.sim import replay_log, rollout
 from h2o_jax.sim.environments import Environments
-from h2o_jax.types import Hyper, Transition, unit_scales
+from h2o_jax.types import Hyper, Transition
 
 Array = np.ndarray
 Act = Callable[[Array], Array]
@@ -137,10 +137,7 @@ def fitted(log: Log, act: Act, how: Judging) -> Fitted:
     sizes = kept.s_tm1.shape[1], kept.a_tm1.shape[1]
     program, members = _program(*sizes, how), how.fqe_members
     scale = (1 - how.discount) / max(float(np.sqrt(np.mean(kept.r_t**2))), 1e-6)
-    mean, std = scaling.moments(kept.s_tm1)
-    scales = unit_scales(*sizes)._replace(
-        obs_mean=mean, obs_std=np.where(std > 1e-6, std, 1.0)
-    )
+    scales = log_scales(kept)
     hyper = Hyper().replace(
         discount=how.discount,
         critic_lr=1e-3,

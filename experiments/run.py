@@ -29,7 +29,6 @@ from experiments import (
     reports,
     robots,
     run_folder,
-    scaling,
     trackers,
     unused,
 )
@@ -49,6 +48,7 @@ from experiments.training import Training
 from h2o_jax.data import datasets
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError, StoppedError
+from h2o_jax.scales import moments
 
 SETTINGS = groups.RUN
 
@@ -195,7 +195,7 @@ def _scales(experiment: Experiment, dataset: Dataset | None) -> list[str]:
     """A warning where networks would see some observations only."""
     if dataset is None or experiment.normalise:
         return []
-    _, std = scaling.moments(dataset.transition.s_tm1)
+    _, std = moments(dataset.transition.s_tm1)
     moving = np.flatnonzero(std > 1e-6)
     if not len(moving):
         return []

@@ -5,6 +5,7 @@ import numpy as np
 from experiments.experiment import Experiment
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
+from h2o_jax.scales import divisor, log_scales, moments
 from h2o_jax.types import Hyper, Scales, unit_scales
 
 
@@ -36,34 +37,19 @@ def hyper(experiment: Experiment, dataset: Dataset | None, padded: int) -> Hyper
 def scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
     """Per-dimension constants, from the data where an option asks for them."""
     task = experiment.model
-    found = unit_scales(task.obs_dim, task.action_dim)
     if dataset is None:
-        return found
+        return unit_scales(task.obs_dim, task.action_dim)
     rows = dataset.transition
-    (mean, spread_obs), (_, spread_action) = map(moments, (rows.s_tm1, rows.a_tm1))
-    # A constant dimension keeps its raw scale.
-    obs_std, action_std = (
-        np.where(std > 1e-6, std, 1.0) for std in (spread_obs, spread_action)
-    )
-    # H2O imagines next states as far apart as the log's, in the units that it sees; in
-    # raw units 1e-3 further, as published, which is all that a constant dimension gets.
-    found = found._replace(
-        next_obs_std=spread_obs / obs_std if experiment.normalise else spread_obs + 1e-3
-    )
     if experiment.normalise:
-        found = found._replace(obs_mean=mean, obs_std=obs_std)
+        found = log_scales(rows)
+    else:
+        # H2O imagines next states as far apart as the log's and 1e-3 further, as
+        # published, which is all that a constant dimension gets.
+        _, std = moments(rows.s_tm1)
+        unit = unit_scales(task.obs_dim, task.action_dim)
+        found = unit._replace(next_obs_std=std + 1e-3)
     if experiment.relative_noise:
         # The noise is added after normalisation, which already divides by the std.
-        noise_obs = found.noise_obs if experiment.normalise else obs_std
-        found = found._replace(noise_obs=noise_obs, noise_action=action_std)
+        noise = found.noise_obs if experiment.normalise else divisor(rows.s_tm1)
+        found = found._replace(noise_obs=noise, noise_action=divisor(rows.a_tm1))
     return found
-
-
-def moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and std of columns `[N, D]`, in float32.
-
-    They are summed in float64, which makes a constant column's std exactly zero:
-    float32 sums are so far off that it would be scaled by their rounding.
-    """
-    exact = np.asarray(rows, np.float64)
-    return exact.mean(axis=0).astype(np.float32), exact.std(axis=0).astype(np.float32)

@@ -35,6 +35,7 @@ from h2o_jax.algorithms.in_sample import eql, iql, sql, xql
 from h2o_jax.algorithms.rebrac import rebrac
 from h2o_jax.algorithms.sac import sac
 from h2o_jax.networks import make_networks
+from h2o_jax.scales import log_scales
 from h2o_jax.types import (
     Actor,
     Algorithm,
@@ -78,6 +79,7 @@ __all__ = [
     "h2o_plus",
     "iql",
     "learner",
+    "log_scales",
     "make_networks",
     "packing",
     "parts",

@@ -1,6 +1,7 @@
 """Shared settings: strict JAX, two devices, a compile cache, local data."""
 
 import atexit
+import importlib.metadata
 import os
 import pathlib
 import signal
@@ -9,6 +10,11 @@ import tempfile
 # Bits depend on how XLA's thread pool splits its work; set before JAX is imported.
 os.environ.setdefault("NPROC", "1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# The former way to fuse compiles in half the time. Other versions may not know the flag,
+# which would end them.
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    given = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_use_fusion_emitters=false"
 
 import jax
 import pytest

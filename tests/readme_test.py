@@ -5,13 +5,23 @@ import pathlib
 import re
 import runpy
 
+import jax
 import numpy as np
 import pytest
 
 import h2o_jax
+from h2o_jax.sim import gaps, rollout, tasks, worlds
 
 pytestmark = pytest.mark.usefixtures("fast_compile")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+TRUE = {
+    "body_mass:pole": 2.0,
+    "joint_damping:rail": 6.0,
+    "joint_damping:hinge": 5.0,
+    "actuator_gear": 0.6,
+    "latency": 1.0,
+}
+"""What docs/pendulum/true.xml has, in units of model.xml."""
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -32,9 +42,33 @@ def run_marked(page, scope):
 
 
 def test_the_update_page_runs():
-    scope = run_marked(ROOT / "docs" / "update.md", {})
+    first, *others = blocks(ROOT / "docs" / "update.md", "python")
+    exec(first, scope := {})
     assert scope["action"].shape == (1,)
     assert int(scope["state"].step) == 3
+    for block in others:
+        exec(block, scope)
+    assert scope["finite"] and np.abs(scope["log"].a_tm1).max() <= 1
+    assert scope["values"].shape == (100, 2) and scope["log_ratio"].shape == (100,)
+
+
+def test_a_simulator_is_mended_from_python(tmp_path, monkeypatch):
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+
+    def act(observations, t):
+        lean = observations @ np.array([0.35, 5.6, 0.56, 0.84])
+        return np.clip(lean + 0.3 * rng.normal(size=len(lean)), -1, 1)[:, None]
+
+    real = worlds.make(tasks.get("docs/pendulum/pendulum.py:REAL"), [()], [0])
+    rows = rollout.collect(real, act, 800).transitions
+    log = jax.tree.map(lambda x: x[0], rows)
+    scope = run_marked(ROOT / "docs" / "identify.md", {"log": log, "act": act})
+    found = {x.name: x.value for x in scope["fit"].values}
+    assert found == pytest.approx(TRUE, rel=0.01)
+    assert gaps.fitted(scope["mended"])
+    assert scope["steps"].s_t.shape == (2, 100, 4)
 
 
 def test_the_loop_of_ones_own_runs():
