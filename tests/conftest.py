@@ -10,8 +10,8 @@ import tempfile
 # Bits depend on how XLA's thread pool splits its work; set before JAX is imported.
 os.environ.setdefault("NPROC", "1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# The former way to fuse compiles in half the time. Other versions may not know the flag,
-# which would end them.
+# XLA's former way to fuse compiles in half the time. A version that does not know the
+# flag would end at once.
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     given = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_use_fusion_emitters=false"
