@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ from experiments.work import Program
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from h2o_jax.settings import FOLDER, NOT_NEGATIVE, at_least, setting
 
-_STOPPED = (75, 130, -15)
-"""Exit codes of a run that a signal ended; -15 before it had anything to save."""
+_STOPPED = (*interrupts.STOPPED, -signal.SIGTERM)
+"""Exit codes of a run that a signal ended; the last before it had anything to save."""
 _POLL = 0.5
 _NEWS = 600.0
 """Seconds between lines about a running program."""
@@ -141,7 +142,7 @@ def _fill(session: Session) -> StoppedError | None:
     if stop.received:
         return StoppedError(
             f"{stop.received.name}: stopped; the same command continues",
-            interrupts.exit_code(stop.received),
+            interrupts.EXIT_CODES[stop.received],
         )
     return None
 

@@ -33,8 +33,6 @@ _NO_LIMIT = 60 * 24 * 365
 """Minutes; submitit ends local jobs after two by default."""
 _NOTICE = 180
 """Seconds before a job's end at which its run is told to save itself."""
-_STOPPED = (75, 130)
-"""Exit codes of a run that a signal ended; what it had learned is saved."""
 
 
 SETTINGS = groups.JOBS
@@ -246,7 +244,7 @@ def _code(submitit: Any, job: Any) -> int | None:
 def _state(code: int | None) -> str:
     if code is None:
         return "lost"
-    if code in _STOPPED:
+    if code in interrupts.STOPPED:
         return "stopped"
     return "failed" if code else "finished"
 
@@ -263,7 +261,7 @@ def _conclude(shards: Sequence[Shard], codes: Sequence[int | None]) -> None:
         StoppedError: a signal ended one.
     """
     outcomes = list(zip(shards, codes, strict=True))
-    failed = [shard for shard, code in outcomes if code not in (0, *_STOPPED)]
+    failed = [shard for shard, code in outcomes if code not in (0, *interrupts.STOPPED)]
     if failed:
         raise JobError(
             f"--jobs={shards[0].count}: {len(failed)} failed, see {failed[0].log}; "

@@ -14,8 +14,11 @@ from h2o_jax.errors import StoppedError
 
 CTRL_C = 130
 """Exit code of a command that Ctrl-C ended, as shells have it."""
-_EXIT_CODES = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: CTRL_C}
-"""75 is that of a run that was preempted, or whose terminal was closed."""
+EXIT_CODES = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: CTRL_C}
+"""Of a command that a signal ended; 75 is that of a run that was preempted, or whose
+terminal was closed."""
+STOPPED = tuple(set(EXIT_CODES.values()))
+"""Those after which the same command goes on from what was saved."""
 
 
 _BUSY = 5.0
@@ -30,7 +33,7 @@ class Interrupt(KeyboardInterrupt):
             f"{received.name}: ended at once; a run goes on from its last checkpoint, "
             "if it has one"
         )
-        self.exit_code = _EXIT_CODES[received]
+        self.exit_code = EXIT_CODES[received]
 
 
 @contextlib.contextmanager
@@ -48,7 +51,7 @@ def ending() -> Iterator[None]:
     os.set_blocking(theirs, False)
     former_fd = signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
     threading.Thread(target=_end_if_busy, args=(ours,), daemon=True).start()
-    former = {number: signal.getsignal(number) for number in _EXIT_CODES}
+    former = {number: signal.getsignal(number) for number in EXIT_CODES}
     for number, handler in former.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -86,11 +89,11 @@ def _end_if_busy(signals: int) -> None:
     while number := os.read(signals, 1):
         came = time.monotonic() - 1  # a handler may be faster than this thread
         received = signal.Signals(number[0])
-        if received not in _EXIT_CODES:
+        if received not in EXIT_CODES:
             continue
         time.sleep(_BUSY)
         if _Noticed.last < came and not _Noticed.waits:
-            watchdog.end(str(Interrupt(received)), _EXIT_CODES[received])
+            watchdog.end(str(Interrupt(received)), EXIT_CODES[received])
     os.close(signals)
 
 
@@ -106,7 +109,7 @@ class Stop:
     def __init__(
         self,
         then: str,
-        signals: Iterable[signal.Signals] = tuple(_EXIT_CODES),
+        signals: Iterable[signal.Signals] = tuple(EXIT_CODES),
         do: Callable[[], object] = lambda: None,
     ):
         """Prepares; signals are handled once it is entered.
@@ -141,7 +144,7 @@ class Stop:
         """
         if self.received:
             raise StoppedError(
-                f"{self.received.name}: stopped", _EXIT_CODES[self.received]
+                f"{self.received.name}: stopped", EXIT_CODES[self.received]
             )
 
     def _receive(self, number: int, _: FrameType | None) -> None:
@@ -162,11 +165,6 @@ class Stop:
         for fd in self._terminal:
             os.dup2(nowhere, fd)
         os.close(nowhere)
-
-
-def exit_code(received: signal.Signals) -> int:
-    """What a command ends with after a signal."""
-    return _EXIT_CODES[received]
 
 
 def saved(error: StoppedError, epoch: int, how: str) -> StoppedError:

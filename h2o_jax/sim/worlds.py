@@ -1,7 +1,6 @@
 """Builds the environments of a task, and checks that each gap has an effect."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -24,23 +23,27 @@ from h2o_jax.sim.world import World
 
 
 def environments(
-    task: Task, gaps: Sequence[Gaps], seeds: Sequence[int], *given: Any, **named: Any
+    task: Task,
+    gaps: Sequence[Gaps],
+    seeds: Sequence[int],
+    inertia: Inertia = "modern",
+    threads: int = 0,
+    grid: Sequence[Gaps] = (),
+    residuals: Sequence[Residual | None] = (),
+    randomise: bool = False,
 ) -> Environments:
     """`n` environments of any task: batched physics, or Gymnasium's own.
 
-    Args:
-        task: of all environments.
-        gaps: `n`, the gaps of each; a Gymnasium environment has none.
-        seeds: `n` non-negative integers.
-        *given: further arguments of `make`, for batched physics.
-        **named: further ones.
+    Arguments are those of `make`; a Gymnasium environment has no gaps, and the rest is
+    not for it.
 
     Raises:
         ConfigError: the task does not have a gap.
     """
     if not isinstance(task, GymnasiumTask):
-        return make(task, gaps, seeds, *given, **named)
-    for settings in filter(None, gaps):
+        return make(task, gaps, seeds, inertia, threads, grid, residuals, randomise)
+    if any(gaps):
+        settings = next(filter(None, gaps))
         raise ConfigError(
             f"--gap={gaps_lib.to_text(settings)}: {task.name} is a Gymnasium "
             "environment, which has no gaps; give --gap=none, and the wrong and the "
