@@ -71,6 +71,28 @@ def test_a_simulator_is_mended_from_python(tmp_path, monkeypatch):
     assert scope["steps"].s_t.shape == (2, 100, 4)
 
 
+def test_a_policy_of_ones_own_loop_leaves_the_library(tmp_path, monkeypatch):
+    pytest.importorskip("flatbuffers")
+    monkeypatch.chdir(tmp_path)
+    alg = h2o_jax.bc(3, 1, hidden=(8, 8))
+    scales = h2o_jax.unit_scales(3, 1)._replace(obs_mean=np.ones(3))
+    state = alg.init(jax.random.key(0), None, scales)
+    observation = np.array([0.5, -1.0, 2.0], np.float32)
+    wanted = np.asarray(alg.act(state.average_actor, observation))
+    scope = {"np": np, "jax": jax, "pathlib": pathlib, "obs_dim": 3}
+    scope |= {"alg": alg, "state": state}
+    arrays, form = (
+        block
+        for block in blocks(ROOT / "docs" / "export.md", "python")
+        if "average_actor" in block
+    )
+    exec(arrays, scope)
+    np.testing.assert_allclose(scope["act"](observation), wanted, atol=1e-6)
+    exec(form, scope)
+    read = jax.export.deserialize((tmp_path / "policy.stablehlo").read_bytes())
+    np.testing.assert_allclose(read.call(observation), wanted, atol=1e-6)
+
+
 def test_the_loop_of_ones_own_runs():
     scope = runpy.run_path(str(ROOT / "docs" / "own_loop.py"))
     assert -2000 < scope["main"](steps=20) < 0
