@@ -165,11 +165,11 @@ def _update(
     state = one.states
     key = jax.random.fold_in(state.key, state.step)
     noise_key, real_key, sim_key = jax.random.split(key, 3)
-    keys = {"real": real_key, "sim": sim_key}
-    batches = {
-        f"{d}_batch": packing.unpack(draw(keys[d]), *sizes) for d, draw in draws.items()
-    }
-    state, metrics = method.step(state, noise=method.noise(noise_key), **batches)
+    real, sim = (
+        packing.unpack(draws[d](key), *sizes) if d in draws else None
+        for d, key in (("real", real_key), ("sim", sim_key))
+    )
+    state, metrics = method.step(state, real, sim, noise=method.noise(noise_key))
     totals = {name: one.totals[name] + x for name, x in metrics.items()}
     return Progress(state, one.totals | totals)
 

@@ -129,13 +129,17 @@ class Init(Protocol):
 
 
 class Update(Protocol):
-    """Learns from one batch of each domain that the method uses."""
+    """Learns from one batch of each domain.
+
+    Both are arguments of every call; the batch of a domain that the method does not use
+    may be None.
+    """
 
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
     ) -> tuple[LearnerState, Metrics]:
         """Batches have `Algorithm.batch_size` rows or more."""
 
@@ -146,8 +150,8 @@ class Step(Protocol):
     def __call__(
         self,
         state: LearnerState,
-        real_batch: Transition | None = None,
-        sim_batch: Transition | None = None,
+        real_batch: Transition | None,
+        sim_batch: Transition | None,
         *,
         noise: Sequence[Noise],
     ) -> tuple[LearnerState, Metrics]:

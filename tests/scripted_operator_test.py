@@ -149,5 +149,5 @@ def test_the_joystick_is_slow():
 
 
 def test_unknown_pairing():
-    with pytest.raises(ConfigError, match="'shifted'; choose from official, realigned"):
+    with pytest.raises(ConfigError, match="'shifted' is unknown; choose from off"):
         scripted_operator.record(STAND, 20, pairing="shifted")
