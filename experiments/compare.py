@@ -16,8 +16,7 @@ import numpy as np
 from experiments import ledger, plots, statistics
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
-from experiments.experiment import defaults
-from experiments.ledger import Cell
+from experiments.ledger import Cell, columns
 from experiments.unused import unused
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, setting
@@ -129,19 +128,17 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
 def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
     """`name=value` of the settings in which a cell differs from any namesake."""
     names = sorted({name for other in namesakes for name in other["setting"]})
-    names = [name for name in names if name not in unused(cell["setting"])]
-    values = {name: {_value(x, name) for x in namesakes} for name in names}
+    names = [name for name in names if name not in unused(columns.setting(cell))]
+    values = {name: {_text(x, name) for x in namesakes} for name in names}
     # The number of steps has a column of its own.
     apart = [name for name in names if len(values[name]) > 1 and name != "epochs"]
-    return [f"{name}={_value(cell, name)}" for name in apart]
+    return [f"{name}={_text(cell, name)}" for name in apart]
 
 
-def _value(cell: Cell, name: str) -> str:
-    """A setting as text; one that is newer than the cell was at its default."""
-    value = cell["setting"].get(name, defaults().get(name))
-    if name == "data":
-        return str(value)[:8]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _text(cell: Cell, name: str) -> str:
+    """A setting in a word; of a log's hash, the beginning."""
+    found = columns.text(columns.value(cell, name))
+    return found[:8] if name == "data" else found
 
 
 def table(cells: Sequence[Cell]) -> str:

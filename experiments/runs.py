@@ -74,7 +74,10 @@ def grid(
     )
     for run, times in Counter(runs).items():
         if times > 1:
-            raise ConfigError(f"{run.label}, seed {run.seed} is given twice")
+            raise ConfigError(
+                f"{run.label}, seed {run.seed} is given twice by the lists of --gap, "
+                "--seed and hyperparameters; give it once"
+            )
     return runs
 
 

@@ -19,6 +19,7 @@ from experiments.ledger import Cell, columns, curves, drawing
 from experiments.ledger.columns import Column
 from experiments.ledger.drawing import Section
 from experiments.statistics import mean
+from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.data import files
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FOLDER, setting
@@ -39,6 +40,8 @@ class Drawing:
 
 
 SETTINGS = (Drawing,)
+_LISTED = 5
+"""Most places of cells that are named."""
 
 _HEAD = """\
 # Tables
@@ -70,7 +73,7 @@ Every entry, with its seeds, as [CSV](tables.csv); every evaluation of these cel
 def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Drawing)
-    cells, out = _cells(choice), pathlib.Path(choice.out)
+    cells, out = _known(_cells(choice)), pathlib.Path(choice.out)
     with places.writing("out", out):
         out.mkdir(parents=True, exist_ok=True)
         sections = list(_sections(cells))
@@ -83,7 +86,12 @@ def main(flags: Flags) -> None:
         _write(out / "tables.md", "\n".join(blocks))
         _table(out / "tables.csv", _entries(sections))
         _table(out / "curves.csv", _curves(cells))
-    print(f"{len(cells)} cells, {len(sections)} tables\nwrote    {out / 'tables.md'}")
+    print(f"{len(cells)} cells, {len(sections)} tables")
+    shown = {ledger.place(c) for x in sections for y in x.columns for c in y.cells}
+    if left := [cell for cell in cells if ledger.place(cell) not in shown]:
+        where = ", ".join(sorted({f"{x['task']} {x['gap']}" for x in left})[:_LISTED])
+        print(f"{len(left)} cells are in no table, only in curves.csv: of {where}")
+    print(f"wrote    {out / 'tables.md'}")
 
 
 def _drawn(plan: Sequence[str]) -> Iterable[str]:
@@ -121,6 +129,15 @@ def _cells(choice: Drawing) -> Sequence[Cell]:
             "them with experiments.grid"
         )
     return own
+
+
+def _known(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of methods that are known here; says which are not."""
+    found = [cell for cell in cells if cell["algorithm"] in ALGORITHMS]
+    if strange := {cell["algorithm"] for cell in cells} - {*ALGORITHMS}:
+        left = len(cells) - len(found)
+        print(f"left out {left} cells of unknown methods: {', '.join(sorted(strange))}")
+    return found
 
 
 def _sections(cells: Sequence[Cell]) -> Iterable[Section]:

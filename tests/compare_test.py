@@ -156,3 +156,11 @@ def test_what_there_is_instead_is_said(tmp_path):
         compare.load(tmp_path, "halfcheetah", "gravity:2", "none")
     with pytest.raises(ConfigError, match=r"nothing for .*; store cells with"):
         compare.load(tmp_path / "empty", "halfcheetah", "gravity:2", "none")
+
+
+def test_an_older_cell_is_compared_by_what_its_settings_were():
+    new = {**json.loads(json.dumps(defaults())), "real": "gravity:2"}
+    shorter = {k: v for k, v in new.items() if k != "residual_hidden"}
+    assert rows(cell(seed=0, **new), cell(seed=1, **shorter))[0][:2] == ("h2o", "2")
+    named = rows(cell(seed=0, **new), cell(seed=1, **{**new, "hidden": [64, 64]}))
+    assert [row[0] for row in named] == ["h2o hidden=256-256", "h2o hidden=64-64"]

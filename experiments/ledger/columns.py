@@ -77,7 +77,12 @@ def domains(algorithm: str) -> frozenset[str]:
 
 def value(cell: Cell, name: str) -> Any:
     """A setting of a cell; one that is newer than the cell was at its default."""
-    return cell["setting"].get(name, _defaults()[name])
+    return setting(cell).get(name)
+
+
+def setting(cell: Cell) -> dict[str, Any]:
+    """All settings of a cell, as `value` has them."""
+    return {**_defaults(), **cell["setting"]}
 
 
 @functools.cache
@@ -93,36 +98,37 @@ def size(cell: Cell) -> str:
 
 def _size(cell: Cell) -> dict[str, str]:
     """Settings that make a cell's size, without those that its method never reads."""
-    names = [name for name in _SHARED if name not in unused(cell["setting"])]
-    return {name: _text(value(cell, name)) for name in names}
+    names = [name for name in _SHARED if name not in unused(setting(cell))]
+    return {name: text(value(cell, name)) for name in names}
 
 
 def _size_text(size: dict[str, str]) -> str:
     """Of a size, what is always said and what is not at its default."""
-    usual = {name: _text(_defaults()[name]) for name in size}
+    usual = {name: text(_defaults()[name]) for name in size}
     words = [f"{k} {v}" for k, v in size.items() if k in _NAMED or v != usual[k]]
     return ", ".join(words)
 
 
 def method(cell: Cell) -> str:
     """A method's name and its own settings that are not at their default."""
-    words, ignored = [cell["algorithm"]], unused(cell["setting"])
+    words, ignored = [cell["algorithm"]], unused(setting(cell))
     for name in sorted(_defaults()):
         if name in (*_SHARED, *_ABOUT, *ignored) or name not in cell["setting"]:
             continue
         here = value(cell, name)
         if here != _defaults()[name]:
-            words.append(f"{name}={_text(here)}")
+            words.append(f"{name}={text(here)}")
     both = ("lambda_real", "lambda_sim")
     if not ignored & {*both} and value(cell, both[0]) != value(cell, both[1]):
-        words.append(f"lambda_sim={_text(value(cell, 'lambda_sim'))}")
+        words.append(f"lambda_sim={text(value(cell, 'lambda_sim'))}")
     return " ".join(words)
 
 
-def _text(setting: Any) -> str:
-    if isinstance(setting, list):
-        return "-".join(map(str, setting))
-    return f"{setting:g}" if isinstance(setting, float) else str(setting)
+def text(value: Any) -> str:
+    """A setting in a word."""
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def log(cell: Cell) -> str:
@@ -143,8 +149,8 @@ def by_size(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     sizes = [_size(cell).items() for cell in cells]
     whole = [x for x in sizes if not any(x < other for other in sizes)]
     found: dict[str, list[Cell]] = {}
-    for text, wanted in {_size_text(dict(x)): x for x in whole}.items():
-        found[text] = [c for c, x in zip(cells, sizes, strict=True) if x <= wanted]
+    for words, wanted in {_size_text(dict(x)): x for x in whole}.items():
+        found[words] = [c for c, x in zip(cells, sizes, strict=True) if x <= wanted]
     return dict(sorted(found.items()))
 
 

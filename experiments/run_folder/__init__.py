@@ -43,7 +43,7 @@ WHICH = (
 """What a flag of that name says."""
 _SEAL = "# seal "
 """Begins the first line of flags.flags; the digest of the rest follows."""
-_BUSY = "--run_dir={}: another process is writing there; choose another"
+_BUSY = "{}: another process is writing there; wait for it, or give another --run_dir"
 Line = dict[str, Any]
 
 

@@ -80,8 +80,10 @@ def save(
         with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
             saved = manager.save(number, args=ocp.args.Composite(**args))
     except Exception as error:  # orbax raises whatever its storage layers raise
-        kind = DiskError if is_full(error) else CheckpointError
-        raise kind(f"{folder}: could not save: {_line(error)}") from error
+        if is_full(error):
+            why = f"no space left; free some, then --resume={folder.parent}"
+            raise DiskError(f"{folder}: could not save, {why}") from error
+        raise CheckpointError(f"{folder}: could not save: {_line(error)}") from error
     if not saved:
         raise CheckpointError(f"{folder}: orbax refused to save {number}")
 

@@ -78,7 +78,7 @@ def check_row_count(columns: Columns, want: Want) -> str | None:
     """At least `min_rows` rows, and never none."""
     rows, least = len(columns["observations"]), max(1, want.min_rows)
     if rows < least:
-        return f"{rows} transitions, {least} are needed; log more or shrink the batch"
+        return f"{rows} transitions, {least} are needed; log more, or lower --batch"
     return None
 
 
@@ -141,7 +141,7 @@ def check_action_range(columns: Columns, want: Want) -> str | None:
         return (
             f"{share:.0%} of the values in actions, column {worst}, lie "
             f"outside [-1, 1] (from {least:.4g} to {most:.4g}); name their bounds with "
-            "action_bounds=(low, high)"
+            "--action_bounds=LOW:HIGH"
         )
     return None
 
