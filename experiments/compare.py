@@ -58,6 +58,7 @@ def main(flags: Flags) -> None:
     folder = pathlib.Path(choice.results_dir)
     cells = label(load(folder, task.name, gap, real, choice.preset))
     print(table(cells))
+    print("\n± is the standard deviation over seeds")
     if choice.out:
         draw(pathlib.Path(choice.out), cells)
         print(f"\nwrote    {choice.out}")

@@ -125,6 +125,10 @@ def read(path: pathlib.Path, logs: str = "", add: str = "") -> list[Group]:
     if logs and not pathlib.Path(logs).is_dir():
         raise ConfigError(f"--logs={logs}: no such folder; give that of the logs")
     more = shlex.split(add)
+    try:
+        Flags(*run.SETTINGS).parse(["plan", *more])
+    except ConfigError as error:
+        raise ConfigError(f"--add={add}: {error}") from None
     groups = [_group(path, n, [*words, *more], logs) for n, words in _lines(path)]
     if not groups:
         raise ConfigError(f"{path}: no groups; write a line of flags for each")

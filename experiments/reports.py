@@ -244,6 +244,8 @@ def conclusion(
         found += [[bests[run] for run in own if run in bests]]
         spreads = (statistics.spread(x, width=9) for x in found if x)
         rows.append(_row(label, wide, spreads))
+    if len(summaries) > len({run.label for run in summaries}):
+        rows[0] += "  (+- standard deviation over seeds)"
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")

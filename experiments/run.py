@@ -152,11 +152,21 @@ def _settings(flags: Flags, dataset: Dataset | None) -> str:
 
 
 def _unread(command: Command) -> list[str]:
-    """A warning of flags that were given, in no flagfile, and are never read."""
+    """A warning of flags that were given, in no flagfile, and are never read.
+
+    Raises:
+        ConfigError: one of them is a list.
+    """
     experiment, flags = command.experiment, command.flags
     if command.output.resume:  # all flags of the run are given then
         return []
-    names = map(flag_name, sorted(unused.unused(vars(experiment))))
+    unread = unused.unused(vars(experiment))
+    for name in {name for run in experiment.runs for name, _ in run.swept} & unread:
+        raise ConfigError(
+            f"--{flag_name(name)}: a list, but {experiment.algorithm} never reads it: "
+            "all of its runs would be one; give one number, or drop the flag"
+        )
+    names = map(flag_name, sorted(unread))
     given = [f"--{x}" for x in names if flags.is_named(x)]
     if not given:
         return []

@@ -216,6 +216,7 @@ def test_golden(case):
     ours = summary(case)
     if REGENERATE:
         path.write_text(json.dumps(ours, indent=1, sort_keys=True) + "\n")
+    assert path.exists(), "write them with H2O_JAX_REGENERATE=1, see this file's head"
     golden = json.loads(path.read_text())
     assert ours.keys() == golden.keys()
     for report, recorded in zip(

@@ -108,3 +108,11 @@ def test_plans_that_are_not_there_or_empty(tmp_path, monkeypatch):
     flags = grid.Flags(*grid.SETTINGS, argument="plan")
     flags.parse(["grid", "small/table1", "--minutes=9"])
     assert flags.of(grid.Filling).plan == "small/table1"
+
+
+@pytest.mark.fault
+def test_flags_that_are_added_are_named(tmp_path):
+    path = tmp_path / "one.plan"
+    path.write_text("--task=halfcheetah --gap=none --algorithm=sac\n")
+    with pytest.raises(ConfigError, match=r"^--add=--lamda=1: --lamda: no such flag"):
+        plans.read(path, add="--lamda=1")

@@ -12,7 +12,7 @@ from experiments.devices import Machine
 from experiments.run_folder import Output, checkpoints
 from h2o_jax import numpy_policy
 from h2o_jax.data import datasets, hdf5
-from h2o_jax.errors import DatasetError
+from h2o_jax.errors import ConfigError, DatasetError
 from tests.commands import TINY, call, experiment_of, parsed, write_log
 from tests.logs import as_transition, columns
 
@@ -45,13 +45,23 @@ def test_sac_needs_no_data(tmp_path, monkeypatch, capsys):
     assert run_folder.metrics(folder)[-1]["label"] == "none"
 
 
+def unread(*arguments):
+    flags = parsed("--task=hopper", *arguments)
+    given = parsing.experiment(flags), flags.of(Machine), flags.of(Output)
+    return run._unread(run.Command(*given, Reading(), Collecting(), flags))
+
+
 def test_what_an_anchor_reads_is_not_warned_of():
     anchored = ("--anchor=advantage", "--anchor_weight=1", "--weight_high=50")
-    flags = parsed("--task=hopper", *anchored, "--critic_cloning=1")
-    given = parsing.experiment(flags), flags.of(Machine), flags.of(Output)
-    command = run.Command(*given, Reading(), Collecting(), flags)
     method = "h2o_plus --anchor=advantage --simulator=as_is"
-    assert run._unread(command) == [f"warning   {method} never reads --critic_cloning"]
+    said = f"warning   {method} never reads --critic_cloning"
+    assert unread(*anchored, "--critic_cloning=1") == [said]
+
+
+@pytest.mark.fault
+def test_a_sweep_of_what_is_never_read_is_refused():
+    with pytest.raises(ConfigError, match="--cql_weight: a list, but h2o_plus never r"):
+        unread("--cql_weight=1,2")
 
 
 @pytest.mark.parametrize("terminal", [(), (39,)])

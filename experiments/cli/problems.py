@@ -38,7 +38,10 @@ def told(said: str, known: Mapping[str, Setting]) -> str:
         allowed = known[name].values
         if allowed is not None and not isinstance(allowed, Range):
             choices = ", ".join(allowed)
-            why = f"unknown; {nearest(text, allowed)}choose from {choices}"
+            meant = nearest(text, allowed)
+            if set(text.split(",")) <= {*allowed}:
+                meant = "one for each command, lists are of numbers, gaps and seeds; "
+            why = f"unknown; {meant}choose from {choices}"
         kinds = [kind for said, kind in _NOT_PARSED.items() if why.startswith(said)]
         return f"--{name}={text}: {f'not {kinds[0]}' if kinds else why}"
     if found := _UNKNOWN.match(said):

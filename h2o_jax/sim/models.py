@@ -53,7 +53,10 @@ def compile_model(
         mujoco.mj_setTotalmass(model, total_mass)
         fields.refresh(model)
     values = [(x.name, x.value) for x in gaps_lib.from_file(gaps)]
-    fields.check_model(model, [name for name, _ in values])
+    try:
+        fields.check_model(model, [name for name, _ in values])
+    except ConfigError as error:
+        raise ConfigError(f"--gap={gaps_lib.to_text(gaps)}: {error}") from None
     model = fields.scaled(model, values)
     finite.check(model)
     return model

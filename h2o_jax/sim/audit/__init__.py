@@ -20,6 +20,7 @@ from h2o_jax.sim.audit.measures import Errors, Replayer
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia
+from h2o_jax.sim.tasks.gymnasium_task import GymnasiumTask
 from h2o_jax.sim.tasks.task import Array, Task
 from h2o_jax.types import Transition
 
@@ -227,9 +228,12 @@ def _exact(replayer: Replayer, first: Array) -> Array:
 def _known(replayer: Replayer, rows: Array) -> Array:
     task = replayer.task
     if task.pose is None:
+        fix = "give the task a pose"
+        if isinstance(task, GymnasiumTask):
+            fix = "leave it as it is, or give its MuJoCo model as a task"
         raise ConfigError(
             f"--task={task.name}: its simulator cannot be put into a logged state, so "
-            "there is nothing to audit; give the task a pose"
+            f"there is nothing to audit or to mend; {fix}"
         )
     s_tm1 = np.asarray(replayer.log.s_tm1, np.float64)[rows]
     return task.pose(replayer.model(), s_tm1).exact
