@@ -11,14 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from benchmarks import plan_table
-from experiments import plots, unused
+from experiments import plots
 from experiments.ledger import Cell, curves
 from experiments.plans import Group
 
 _NAMES = {
     ("h2o_plus", "identified", "recommended"): "both, simulator mended",
     ("h2o_plus", "auto", "recommended"): "both, simulator mended",
-    ("h2o_plus", "auto+", "recommended"): "both, mended, uncertainty penalised",
     ("h2o_plus", "as_is", "recommended"): "both, simulator as it is",
     ("edac", "as_is", "recommended"): "the log alone (EDAC)",
     ("rebrac", "as_is", "recommended"): "the log alone (ReBRAC)",
@@ -26,8 +25,7 @@ _NAMES = {
     ("h2o_plus", "as_is", "published"): "both, as published",
     ("sac", "as_is", "published"): "the simulator alone (SAC)",
 }
-"""Method, simulator and defaults of a line -> its name, in the order of rows; a + where
-the uncertainty of the simulator's residual is penalised."""
+"""Method, simulator and defaults of a line -> its name, in the order of rows."""
 _LOG_ALONE = {x for x in _NAMES.values() if x.startswith("the log alone")}
 _RIGHT = "none"
 """The gap of a right simulator, and of lines without one."""
@@ -85,9 +83,7 @@ def by_gap(groups: Sequence[Group], cells: dict[str, Cell]) -> dict[str, Rows]:
 def _kind(group: Group) -> tuple[str, str, str]:
     """What names a line; see `_NAMES`."""
     one = group.experiment
-    penalised = one.pessimism > 0 and "pessimism" not in unused.unused(vars(one))
-    simulator = one.simulator + "+" * penalised
-    return one.algorithm, simulator, group.flags.value("defaults")
+    return one.algorithm, one.simulator, group.flags.value("defaults")
 
 
 def table(found: Mapping[str, Rows]) -> str:
