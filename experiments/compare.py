@@ -73,16 +73,15 @@ def load(
         ConfigError: there are none, or one has another layout.
     """
     paths = sorted((folder / task / gap).glob("[!.]*/seed*.json"))
-    cells = [
-        cell
-        for cell in filter(None, map(ledger.read, paths))
-        if cell["setting"]["real"] == real and preset in ("", cell["preset"])
-    ]
+    found = [x for x in map(ledger.read, paths) if x and x["setting"]["real"] == real]
+    cells = [cell for cell in found if preset in ("", cell["preset"])]
     if not cells:
         named = f" --preset={preset}" if preset else ""
+        presets = ", ".join(sorted({x["preset"] for x in found if x["preset"]}))
+        instead = f"presets there: {presets}" if presets else _instead(folder)
         raise ConfigError(
             f"--results_dir={folder}: nothing for --task={task} --gap={gap} "
-            f"--real={real}{named}; {_instead(folder)}"
+            f"--real={real}{named}; {instead}"
         )
     return cells
 
