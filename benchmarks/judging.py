@@ -10,7 +10,6 @@ folders are those of one task and one log, with --real an environment.
 
 import argparse
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from experiments import collecting, judge, policies, reopening, run_folder
 from experiments.collecting import Collecting
 from experiments.judging import Judging
 from experiments.mending import routes
+from h2o_jax.data import files
 from h2o_jax.errors import H2OError
 
 Line = dict[str, Any]
@@ -58,8 +58,7 @@ def main() -> None:
         parser.error("a run has --real=unknown; give runs whose real system is known")
     print(report(lines))
     if choice.out:
-        choice.out.parent.mkdir(parents=True, exist_ok=True)
-        choice.out.write_text(json.dumps(lines, indent=1) + "\n")
+        files.write_json(choice.out, lines)
 
 
 def judged(

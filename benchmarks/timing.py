@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from experiments import environment
+from experiments import software
 
 Key = TypeVar("Key", bound=Hashable)
 Measure = Callable[[], Any]
@@ -96,7 +96,7 @@ def _progress(text: str) -> None:
 
 def machine(cores: int) -> str:
     """Machine kind, versions, and how busy it is with something else."""
-    facts = environment.describe()
+    facts = software.describe()
     processor, system = facts.pop("processor"), facts.pop("system")
     del facts["devices"]
     versions = ", ".join(f"{name} {value}" for name, value in facts.items())

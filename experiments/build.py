@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import copies, scaling
+from experiments import environments, scaling
 from experiments.experiment import Experiment
 from experiments.training import (
     Collected,
@@ -173,7 +173,7 @@ def _real(experiment: Experiment, threads: int) -> Environments:
     task, gaps, _ = experiment.real_system
     sim_worlds.check_effect(task, gaps, experiment.inertia)
     n = len(experiment.runs) * experiment.episodes
-    return copies.real(experiment, n, threads)
+    return environments.real(experiment, n, threads)
 
 
 def _own(
@@ -181,7 +181,7 @@ def _own(
 ) -> Environments:
     """`episodes` environments of each run, of its own simulator."""
     own = [x for x in simulators for _ in range(experiment.episodes)]
-    return copies.simulated(experiment, own, threads)
+    return environments.simulated(experiment, own, threads)
 
 
 def _penalised(

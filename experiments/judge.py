@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from experiments import (
-    copies,
     devices,
+    environments,
     groups,
     judging,
     policies,
@@ -122,7 +122,7 @@ def _numbers(
         "leaves": judging.leaving(log, act, how.judge_seed),
     }
     if experiment.knows_real:
-        world = copies.real(experiment, how.simulated_episodes, threads)
+        world = environments.real(experiment, how.simulated_episodes, threads)
         line["real"] = _earned(world, experiment, act, how)
     return line
 
@@ -136,7 +136,7 @@ def simulated(
 ) -> float:
     """Mean discounted return of a policy in a simulator of the experiment."""
     same = [simulator] * how.simulated_episodes
-    world = copies.simulated(experiment, same, threads)
+    world = environments.simulated(experiment, same, threads)
     return _earned(world, experiment, act, how)
 
 

@@ -106,6 +106,7 @@ def _run(command: Command) -> StoppedError | None:
             print("".join(f"{x}\n" for x in resumed.changes(folder)), end="")
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
+    _check_sweeps(whole)
     with hosts.one_first():
         dataset = data.load(
             mine, method, command.reading, command.collecting, machine.threads
@@ -151,22 +152,22 @@ def _settings(flags: Flags, dataset: Dataset | None) -> str:
     return f"{line}; if episodes of this log end by falls, {other}"
 
 
-def _unread(command: Command) -> list[str]:
-    """A warning of flags that were given, in no flagfile, and are never read.
-
-    Raises:
-        ConfigError: one of them is a list.
-    """
-    experiment, flags = command.experiment, command.flags
-    if command.output.resume:  # all flags of the run are given then
-        return []
-    unread = unused.unused(vars(experiment))
-    for name in {name for run in experiment.runs for name, _ in run.swept} & unread:
+def _check_sweeps(experiment: Experiment) -> None:
+    """Refuses a list of numbers that the method never reads, so of equal runs."""
+    swept = {name for run in experiment.runs for name, _ in run.swept}
+    for name in sorted(swept & unused.unused(vars(experiment))):
         raise ConfigError(
             f"--{flag_name(name)}: a list, but {experiment.algorithm} never reads it: "
             "all of its runs would be one; give one number, or drop the flag"
         )
-    names = map(flag_name, sorted(unread))
+
+
+def _unread(command: Command) -> list[str]:
+    """A warning of flags that were given, in no flagfile, and are never read."""
+    experiment, flags = command.experiment, command.flags
+    if command.output.resume:  # all flags of the run are given then
+        return []
+    names = map(flag_name, sorted(unused.unused(vars(experiment))))
     given = [f"--{x}" for x in names if flags.is_named(x)]
     if not given:
         return []

@@ -50,6 +50,7 @@ def scales(experiment: Experiment, dataset: Dataset | None) -> Scales:
         found = unit._replace(next_obs_std=std + 1e-3)
     if experiment.relative_noise:
         # The noise is added after normalisation, which already divides by the std.
-        noise = found.noise_obs if experiment.normalise else divisor(rows.s_tm1)
-        found = found._replace(noise_obs=noise, noise_action=divisor(rows.a_tm1))
+        (_, obs), (_, action) = map(moments, (rows.s_tm1, rows.a_tm1))
+        noise = found.noise_obs if experiment.normalise else divisor(obs)
+        found = found._replace(noise_obs=noise, noise_action=divisor(action))
     return found

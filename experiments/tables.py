@@ -83,14 +83,14 @@ def main(flags: Flags) -> None:
             blocks.append(f"## {title}\n\n{describe}\n")
             blocks += [drawing.markdown(x, out) for x in own] or ["No cells yet.\n"]
         blocks += curves.figures(cells, out)
-        _write(out / "tables.md", "\n".join(blocks))
+        files.write_text(out / "tables.md", "\n".join(blocks))
         _table(out / "tables.csv", _entries(sections))
         _table(out / "curves.csv", _curves(cells))
     print(f"{len(cells)} cells, {len(sections)} tables")
     shown = {ledger.place(c) for x in sections for y in x.columns for c in y.cells}
     if left := [cell for cell in cells if ledger.place(cell) not in shown]:
         where = ", ".join(sorted({f"{x['task']} {x['gap']}" for x in left})[:_LISTED])
-        print(f"{len(left)} cells are in no table, only in curves.csv: of {where}")
+        print(f"in no table, only in curves.csv: {len(left)} cell(s) of {where}")
     print(f"wrote    {out / 'tables.md'}")
 
 
@@ -136,7 +136,7 @@ def _known(cells: Sequence[Cell]) -> list[Cell]:
     found = [cell for cell in cells if cell["algorithm"] in ALGORITHMS]
     if strange := {cell["algorithm"] for cell in cells} - {*ALGORITHMS}:
         left = len(cells) - len(found)
-        print(f"left out {left} cells of unknown methods: {', '.join(sorted(strange))}")
+        print(f"left out: {left} cell(s) of unknown {', '.join(sorted(strange))}")
     return found
 
 
@@ -213,10 +213,6 @@ def _table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
         )
         writer.writeheader()
         writer.writerows(lines)
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    files.write_text(path, text)
 
 
 if __name__ == "__main__":

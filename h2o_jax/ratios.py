@@ -26,7 +26,7 @@ def domain_cross_entropy(logits: jax.Array, domain: int) -> jax.Array:
         Eysenbach et al., 2021, Section 4.2 (arXiv 2006.13916).
     """
     chex.assert_axis_dimension(logits, -1, 2)
-    if domain not in (REAL, SIM):
+    if isinstance(domain, int) and domain not in (REAL, SIM):
         raise ValueError(f"domain {domain}; give REAL ({REAL}) or SIM ({SIM})")
     return -jax.nn.log_softmax(logits, axis=-1)[..., domain]
 

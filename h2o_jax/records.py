@@ -123,8 +123,8 @@ class LearnerState(struct.PyTreeNode):
     step: jax.Array
     """Updates done so far, uint32."""
     failures: dict[str, jax.Array]
-    """Per group, how many of the updates that were skipped since the last good one were
-    skipped as this group was not finite (the first such one counts; uint32); see
+    """Per group, how many of the latest skipped updates it was the first to spoil by
+    numbers that are not finite (uint32); 0 after an update that was kept. See
     `learning`."""
 
     @property

@@ -17,14 +17,13 @@ def log_scales(log: Transition) -> Scales:
         log: rows `[N, ...]`, NumPy's.
     """
     mean, std = moments(log.s_tm1)
-    scale = divisor(log.s_tm1)
+    scale = divisor(std)
     unit = unit_scales(log.s_tm1.shape[-1], log.a_tm1.shape[-1])
     return unit._replace(obs_mean=mean, obs_std=scale, next_obs_std=std / scale)
 
 
-def divisor(rows: np.ndarray) -> np.ndarray:
-    """`[D]` std of columns `[N, D]` to divide by: 1 of a column that does not vary."""
-    _, std = moments(rows)
+def divisor(std: np.ndarray) -> np.ndarray:
+    """`[D]` what to divide columns by: their std, or 1 where they do not vary."""
     return np.where(std > _LEAST, std, np.float32(1))
 
 

@@ -1,5 +1,6 @@
 """The table of an algorithm: its stages of losses, and what they need."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
@@ -38,23 +39,31 @@ def check(table: Table) -> None:
     Raises:
         ConfigError: it names the entry, what was found and the fix.
     """
+    if not table.stages or not table.domains:
+        raise ConfigError("no stages or no domains; give one of each at least")
     for stage in table.stages:
-        if not isinstance(stage, Mapping):
-            raise ConfigError(f"stage {stage!r}: give a dict of group -> h2o_jax.Loss")
-        for group, loss in stage.items():
-            if not isinstance(loss, Loss):
-                found = type(loss).__name__
-                raise ConfigError(f"group {group!r}: a {found}; give an h2o_jax.Loss")
-    for domain in table.domains:
-        check_choice("domain", domain, _DOMAINS)
-    for group in table.groups:
+        _check_stage(stage)
+    for group, times in Counter(table.groups).items():
         check_choice(
             "group", group, table.networks.init, ", or add it to networks.init"
         )
+        if times > 1:
+            raise ConfigError(f"group {group!r}: {times} stages train it; keep one")
+    for domain in table.domains:
+        check_choice("domain", domain, _DOMAINS)
     for group in table.targets:
         check_choice("target", group, table.groups)
     for group in table.schedules:
         check_choice("schedule of group", group, table.groups)
+
+
+def _check_stage(stage: Any) -> None:
+    if not isinstance(stage, Mapping) or not stage:
+        raise ConfigError(f"stage {stage!r}: give a dict of group -> h2o_jax.Loss")
+    for group, loss in stage.items():
+        if not isinstance(loss, Loss):
+            found = type(loss).__name__
+            raise ConfigError(f"group {group!r}: got {found}, want an h2o_jax.Loss")
 
 
 def check_hyper(table: Table, hyper: Any) -> None:
@@ -65,7 +74,7 @@ def check_hyper(table: Table, hyper: Any) -> None:
     """
     if not isinstance(hyper, Hyper):
         found = type(hyper).__name__
-        raise ConfigError(f"hyperparameters: a {found}; give an h2o_jax.Hyper")
+        raise ConfigError(f"hyperparameters: got {found}, want an h2o_jax.Hyper")
     for group in table.groups:
         if not hasattr(hyper, f"{group}_lr"):
             raise ConfigError(

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from h2o_jax.errors import ConfigError
 from h2o_jax.hyper import Hyper
 from h2o_jax.protocols import Distribution, Domain, Networks, Noise
 from h2o_jax.records import Metrics, Params, Scales, Transition
@@ -146,15 +147,13 @@ class Loss(NamedTuple):
         """The first of its rows, and the one after the last.
 
         Raises:
-            ValueError: `rows` leaves out where they end, or some between.
+            ConfigError: `rows` is no slice, leaves out where they end, or some between.
         """
         if not isinstance(self.rows, slice):
-            raise ValueError(
-                f"a loss's rows are {self.rows}; give slice(0, {self.rows})"
-            )
+            raise ConfigError(f"a loss's rows are {self.rows}; give slice(first, end)")
         first, end = self.rows.start or 0, self.rows.stop
         if end is None or not 0 <= first < end or self.rows.step not in (None, 1):
-            raise ValueError(
+            raise ConfigError(
                 f"a loss's rows are {self.rows}; give slice(first, end), such as "
                 "slice(0, 256)"
             )

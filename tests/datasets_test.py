@@ -197,7 +197,7 @@ def test_actions_are_clipped_or_mapped(tmp_path):
     assert dataset.transition.a_tm1.max() == 1
     assert "2 action values clipped (1.67%)" in dataset.notes
     scaled = save_hdf5(path, log | {"actions": np.full((N, A), [5.0, 10.0])})
-    with pytest.raises(DatasetError, match=r"100% .* --action_bounds"):
+    with pytest.raises(DatasetError, match=r"100% .* action_bounds"):
         load(scaled)
     mapped = load(scaled, action_bounds=(0, [10.0, 20.0])).transition.a_tm1
     np.testing.assert_allclose(mapped, 0, atol=1e-6)

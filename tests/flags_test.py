@@ -112,7 +112,10 @@ def test_text_is_a_flagfile_that_repeats_the_command(tmp_path):
         ("stray", "'stray' is no flag"),
         ("--critic_lr=", "--critic_lr=: empty"),
         ("--gap=gravity,gravity:2", "seed 0 is given twice by the lists of --gap"),
-        ("--weighting=ratio,unit", "one for each command, lists are of numbers, gaps"),
+        (
+            "--weighting=ratio,unit",
+            "ratio,unit: give one; only numbers, gaps",
+        ),
         ("--ratio_low=2", "--ratio_low is above"),
         ("--decay_updates=10", "--decay_updates=10: nothing is learned after it"),
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import environment, policies, reopening, run_folder
+from experiments import policies, reopening, run_folder, software
 from experiments.reopening import Trusted
 from experiments.run_folder import resumed
 from h2o_jax.errors import CheckpointError, ConfigError
@@ -81,8 +81,8 @@ def test_python_that_is_named_again_is_run(tmp_path):
 def test_other_software_and_cores_are_named(tmp_path, monkeypatch):
     write_run(tmp_path, system={"task": "hopper"})
     assert resumed.changes(tmp_path) == []
-    now = environment.describe() | {"jax": "0.99", "nproc": "7"}
-    monkeypatch.setattr(environment, "describe", lambda: now)
+    now = software.describe() | {"jax": "0.99", "nproc": "7"}
+    monkeypatch.setattr(software, "describe", lambda: now)
     first, second = resumed.changes(tmp_path)
     assert "jax was 0." in first and "is 0.99 now: the run goes on, though not" in first
     assert "nproc was 1 there, is 7 now" in second

@@ -98,7 +98,7 @@ def test_minari_download_only_when_allowed(tmp_path, monkeypatch):
 
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     monkeypatch.setattr(minari, "download_dataset", unreachable)
-    with pytest.raises(DatasetError, match=r"not found at .* allow the download"):
+    with pytest.raises(DatasetError, match=r"not found at .* or download it"):
         load("minari:a/b-v0")
     with pytest.raises(
         DatasetError, match=r"download failed .no route.; mend that, or"

@@ -20,12 +20,12 @@ def test_cells_in_no_table_are_counted(tmp_path, monkeypatch, capsys):
     ]
     drawn(tmp_path, monkeypatch, own)
     said = capsys.readouterr().out
-    assert "1 cells are in no table, only in curves.csv: of halfcheetah none" in said
+    assert "in no table, only in curves.csv: 1 cell(s) of halfcheetah none" in said
 
 
 def test_cells_of_methods_that_are_not_here_are_left_out(tmp_path, monkeypatch, capsys):
     (strange,) = cells("h2o_plus", [[0, 1, 2]])
     strange = {**strange, "algorithm": "mine", "seed": 7}
     text, _ = drawn(tmp_path, monkeypatch, [*cells("h2o_plus", [[0, 1, 2]]), strange])
-    assert "left out 1 cells of unknown methods: mine" in capsys.readouterr().out
+    assert "left out: 1 cell(s) of unknown mine" in capsys.readouterr().out
     assert "mine" not in text

@@ -101,3 +101,17 @@ def test_gradient_pushes_towards_the_domain():
         jnp.zeros(2)
     )
     np.testing.assert_allclose(slope, [-0.5, 0.5])
+
+
+@pytest.mark.fault
+def test_an_unknown_domain_is_refused():
+    with pytest.raises(ValueError, match=r"domain 7; give REAL \(0\) or SIM \(1\)"):
+        ratios.domain_cross_entropy(jnp.zeros((3, 2)), 7)
+
+
+def test_a_domain_may_be_traced():
+    logits = jnp.array([[1.0, 0.0]])
+    both = jax.vmap(ratios.domain_cross_entropy, (None, 0))(logits, jnp.arange(2))
+    for domain in (ratios.REAL, ratios.SIM):
+        one = ratios.domain_cross_entropy(logits, domain)
+        np.testing.assert_allclose(both[domain], one)

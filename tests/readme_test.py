@@ -49,7 +49,8 @@ def test_the_update_page_runs():
     for block in others:
         exec(block, scope)
     assert scope["finite"] and np.abs(scope["log"].a_tm1).max() <= 1
-    assert scope["values"].shape == (100, 2) and scope["log_ratio"].shape == (100,)
+    assert scope["values"].shape == (100, 2)
+    assert scope["log_ratio"].shape == (100,) and int(scope["state"].step) == 3
 
 
 def test_a_simulator_is_mended_from_python(tmp_path, monkeypatch):
@@ -71,11 +72,18 @@ def test_a_simulator_is_mended_from_python(tmp_path, monkeypatch):
     assert scope["steps"].s_t.shape == (2, 100, 4)
 
 
+@pytest.mark.slow
+def test_a_residual_is_learned_from_python():
+    scope = run_marked(ROOT / "docs" / "correct.md", {})
+    assert scope["world"].corrected
+
+
 def test_a_policy_of_ones_own_loop_leaves_the_library(tmp_path, monkeypatch):
     pytest.importorskip("flatbuffers")
     monkeypatch.chdir(tmp_path)
     alg = h2o_jax.bc(3, 1, hidden=(8, 8))
-    scales = h2o_jax.unit_scales(3, 1)._replace(obs_mean=np.ones(3))
+    scales = h2o_jax.unit_scales(3, 1)
+    scales = scales._replace(obs_mean=np.ones(3), obs_std=np.full(3, 2.0))
     state = alg.init(jax.random.key(0), None, scales)
     observation = np.array([0.5, -1.0, 2.0], np.float32)
     wanted = np.asarray(alg.act(state.average_actor, observation))

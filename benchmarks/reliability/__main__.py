@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.reliability import bits, faults, fuzz, kills, mutants, numbers, soak
 from benchmarks.reliability.score import Part, Score
-from experiments import environment
+from experiments import software
 from h2o_jax.data import files
 
 
@@ -105,10 +105,9 @@ def store(
         "seconds": round(seconds),
         "date": time.strftime("%Y-%m-%d"),
         "cores": os.cpu_count(),
-        "software": environment.describe(),
+        "software": software.describe(),
     }
-    with files.replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
+    files.write_json(path, content)
 
 
 if __name__ == "__main__":

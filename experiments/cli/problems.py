@@ -38,10 +38,9 @@ def told(said: str, known: Mapping[str, Setting]) -> str:
         allowed = known[name].values
         if allowed is not None and not isinstance(allowed, Range):
             choices = ", ".join(allowed)
-            meant = nearest(text, allowed)
+            why = f"unknown; {nearest(text, allowed)}choose from {choices}"
             if set(text.split(",")) <= {*allowed}:
-                meant = "one for each command, lists are of numbers, gaps and seeds; "
-            why = f"unknown; {meant}choose from {choices}"
+                why = "give one; only numbers, gaps and seeds may be lists"
         kinds = [kind for said, kind in _NOT_PARSED.items() if why.startswith(said)]
         return f"--{name}={text}: {f'not {kinds[0]}' if kinds else why}"
     if found := _UNKNOWN.match(said):

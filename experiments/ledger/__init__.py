@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from experiments import environment, places, reports, run_folder
+from experiments import places, reports, run_folder, software
 from experiments.data import Reading
 from experiments.experiment import Experiment, defaults
 from experiments.runs import Run
@@ -58,8 +58,8 @@ def store(
         mended: what became of each run's simulator; empty where it stayed as it is.
         runs: those that were not lost; None for all.
     """
-    software = run_folder.versions(run)
-    software = {key: software[key] for key in environment.describe()}
+    then = run_folder.versions(run)
+    versions = {key: then[key] for key in software.describe()}
     for one, lines in reports.by_run(experiment, run).items():
         if runs is not None and one not in runs:
             continue
@@ -67,17 +67,17 @@ def store(
         if one in mended:  # no part of its identity: `--simulator` asked for it
             cell["mended"] = dict(mended[one])
         with places.writing("results_dir", folder):
-            _store(folder / place(cell), cell, software)
+            _store(folder / place(cell), cell, versions)
 
 
-def _store(path: pathlib.Path, cell: Cell, software: Mapping[str, Any]) -> None:
+def _store(path: pathlib.Path, cell: Cell, versions: Mapping[str, Any]) -> None:
     """Writes a cell in the place of shorter ones, unless a longer one is there."""
     twins = [x for x in namesakes(path.parent, cell) if x != path]
     longer = [x for x in twins if _steps(x) > cell["steps"]]
     if longer:
         print(f"kept     {longer[0]}, a longer run of the same")
         return
-    files.write_json(path, {**cell, **software})
+    files.write_json(path, {**cell, **versions})
     for shorter in twins:
         shorter.unlink(missing_ok=True)
 

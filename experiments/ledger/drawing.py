@@ -21,7 +21,8 @@ TABLES = {
     TABLE2: "Lambda and the dynamics ratio in H2O+: HalfCheetah, gravity x2.",
     TABLE3: "How far off the simulator's gravity is: HalfCheetah.",
     ROUTES: "What mending the simulator with the log is worth: `--simulator` as it is, "
-    "identified, with a residual, or both. Not in the paper.",
+    "identified, with a residual, or both; and H2O+ with other settings, or at other "
+    "gaps. Not in the paper.",
     ROBOT: "The wheel-legged robot. Published, in words: "
     "{standing_still}. {moving_forward}.".format(**published.content()["robot"]),
 }

@@ -5,7 +5,7 @@ import pathlib
 import sys
 from typing import Any
 
-from experiments import environment
+from experiments import software
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps, simulator_file
 from h2o_jax.sim.gaps import Gaps
@@ -22,7 +22,7 @@ def content(
     found: Identified, start: Gaps, log: Dataset, seconds: float
 ) -> SimulatorFile:
     """The simulator file of a result."""
-    judged, software = found.judged, environment.describe()
+    judged, versions = found.judged, software.describe()
     provenance: dict[str, Any] = {
         simulator_file.MADE_BY: simulator_file.IDENTIFY,
         "log": pathlib.PurePath(log.source).name,
@@ -39,7 +39,7 @@ def content(
         "left_alone": list(found.left_alone),
         "sensor_noise": round(found.sensor_noise, 4),
         "better": found.better,
-        "versions": {k: str(software[k]) for k in _SOFTWARE},
+        "versions": {k: str(versions[k]) for k in _SOFTWARE},
     }
     for steps in judged.before:
         provenance[f"error_{steps}_before"] = round(judged.before[steps], 5)

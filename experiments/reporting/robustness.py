@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments import copies, policies
+from experiments import environments, policies
 from experiments.reporting import figures
 from experiments.reporting.page import Figure, Missing, Section
 from experiments.reporting.subject import Subject
@@ -51,7 +51,7 @@ def sentence(fitted: np.ndarray, drawn: np.ndarray) -> str:
 
 def _returns(subject: Subject, randomise: bool) -> np.ndarray:
     """`[DRAWS]` returns of whole episodes."""
-    world = copies.simulated(
+    world = environments.simulated(
         subject.experiment,
         [subject.simulator] * DRAWS,
         subject.threads,

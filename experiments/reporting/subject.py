@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import copies, learned, policies
+from experiments import environments, learned, policies
 from experiments.experiment import Experiment
 from experiments.reporting.page import Missing
 from experiments.training import Simulator
@@ -72,7 +72,7 @@ class Subject:
         """Fresh rows `[n, ...]` of the policy in its simulator."""
         same = [self.simulator] * COPIES
         return self._fresh(
-            copies.simulated(self.experiment, same, self.threads, _SEEDS)
+            environments.simulated(self.experiment, same, self.threads, _SEEDS)
         )
 
     @functools.cached_property
@@ -80,7 +80,9 @@ class Subject:
         """Fresh rows `[n, ...]` of the policy in the real system."""
         if not self.experiment.knows_real:
             raise Missing("no real system is at hand")
-        return self._fresh(copies.real(self.experiment, COPIES, self.threads, _SEEDS))
+        return self._fresh(
+            environments.real(self.experiment, COPIES, self.threads, _SEEDS)
+        )
 
     def _fresh(self, world: Environments) -> Transition:
         act = policies.load(self.folder)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments import environment, learned, policies, run_folder
+from experiments import learned, policies, run_folder, software
 from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
 from experiments.run_folder import CHOSEN
@@ -132,7 +132,7 @@ def _provenance(
         "date": time.strftime("%Y-%m-%d"),
         "episodes": episodes,
         "evaluation_seed": seed,
-        **environment.describe(),
+        **software.describe(),
         "runs": runs,
     }
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, Literal
 
-from experiments import environment, places
+from experiments import places, software
 from experiments.run_folder import sealed
 from h2o_jax.data import files
 from h2o_jax.errors import CheckpointError, ConfigError
@@ -102,10 +102,10 @@ class RunFolder:
         """Writes the flags and the software; keeps what a resumed run began with."""
         if (self.path / FLAGS).is_file():
             content = versions(self.path)
-            content.setdefault("resumed", []).append(environment.describe())
+            content.setdefault("resumed", []).append(software.describe())
         else:
             name = {"run": secrets.token_hex(8)}
-            content = {**name, **environment.describe(), **facts}
+            content = {**name, **software.describe(), **facts}
         text = json.dumps(sealed.seal(content), indent=1) + "\n"
         _write(self.path / VERSIONS, text)
         # Last, as a folder with it is one that can be continued.

@@ -81,7 +81,7 @@ def save(
             saved = manager.save(number, args=ocp.args.Composite(**args))
     except Exception as error:  # orbax raises whatever its storage layers raise
         if is_full(error):
-            why = f"no space left; free some, then --resume={folder.parent}"
+            why = "no space left; free some, and go on from the one before"
             raise DiskError(f"{folder}: could not save, {why}") from error
         raise CheckpointError(f"{folder}: could not save: {_line(error)}") from error
     if not saved:

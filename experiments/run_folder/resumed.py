@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments import environment
+from experiments import software
 from experiments.run_folder import versions
 from h2o_jax.errors import CheckpointError
 
@@ -19,7 +19,7 @@ def changes(path: pathlib.Path) -> list[str]:
     return [
         f"warning   {path}: {name} was {then.get(name)} there, is {now} now: the run "
         "goes on, though not bit for bit"
-        for name, now in environment.describe().items()
+        for name, now in software.describe().items()
         if then.get(name) != now and name != "system"  # a folder's names its task
     ]
 

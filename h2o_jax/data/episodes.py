@@ -34,7 +34,7 @@ def time_limits(
     raise files.fail(
         path,
         f"{absent} and no next_observations, so episodes cannot be told apart; "
-        "log either, or give --max_episode_steps",
+        "log either, or give max_episode_steps",
     )
 
 

@@ -39,7 +39,7 @@ def locate(dataset_id: str, download: bool = False) -> pathlib.Path:
         if not download:
             raise files.fail(
                 f"minari:{dataset_id}",
-                f"not found at {folder}; copy it there or give --download",
+                f"not found at {folder}; copy it there, or download it (--download)",
             )
         _download(dataset_id, folder)
     return folder / "data" / "main_data.hdf5"

@@ -78,7 +78,7 @@ def check_row_count(columns: Columns, want: Want) -> str | None:
     """At least `min_rows` rows, and never none."""
     rows, least = len(columns["observations"]), max(1, want.min_rows)
     if rows < least:
-        return f"{rows} transitions, {least} are needed; log more, or lower --batch"
+        return f"{rows} transitions, {least} are needed; log more, or learn by less"
     return None
 
 
@@ -140,8 +140,8 @@ def check_action_range(columns: Columns, want: Want) -> str | None:
         least, most = actions[:, worst].min(), actions[:, worst].max()
         return (
             f"{share:.0%} of the values in actions, column {worst}, lie "
-            f"outside [-1, 1] (from {least:.4g} to {most:.4g}); name their bounds with "
-            "--action_bounds=LOW:HIGH"
+            f"outside [-1, 1] (from {least:.4g} to {most:.4g}); scale them, as "
+            "action_bounds, LOW:HIGH, does"
         )
     return None
 

@@ -56,7 +56,7 @@ def compile_model(
     try:
         fields.check_model(model, [name for name, _ in values])
     except ConfigError as error:
-        raise ConfigError(f"--gap={gaps_lib.to_text(gaps)}: {error}") from None
+        raise ConfigError(f"gap {gaps_lib.to_text(gaps)}: {error}") from None
     model = fields.scaled(model, values)
     finite.check(model)
     return model

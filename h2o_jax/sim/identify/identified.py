@@ -28,7 +28,7 @@ class Judged(NamedTuple):
 
     @property
     def as_good(self) -> bool:
-        """After no number of steps worse by more than rounding."""
+        """At no number of steps is it worse by more than rounding."""
         return bool(self.before) and all(x >= -_ROUNDING for x in self._gains)
 
     @property
