@@ -67,8 +67,9 @@ def main(flags: Flags) -> None:
         raise ConfigError("--dataset: empty; give the log to audit")
     why = "an audit asks which system the log is of; give it as one of --gap"
     parsing.check_log_alone(flags, why)
+    robot = source.model.robot
     with parsing.of_flag("gap", choice.gap):
-        candidates = gaps.parse_list(choice.gap, source.model.robot)
+        candidates = gaps.parse_list(choice.gap, robot)
     out = _place(choice.out) if choice.out else None
     reading = flags.of(Reading)
     log = data.read(source.dataset, source, reading)

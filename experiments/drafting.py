@@ -12,14 +12,14 @@ from h2o_jax.errors import DatasetError
 
 _WORDS = {
     "time": r"(time|timestamp|stamp|t|log_?time)(_?(ns|us|ms|s|sec))?|.*timestamp.*",
-    "episode": r"(episode|trial|run)(_?(index|id|number))?",
+    "episode": r"(episode|trial|run|rollout|flight)(_?(index|id|number))?",
     "reward": r"(next\.)?rewards?|r",
     "terminal": r"(next\.)?(done|terminals?|terminated|fell|fallen|crash(ed)?)",
     "timeout": r"timeouts?|truncat(ed|ions?)",
 }
 _ACTION = (
     r"(^|[./_ ])(actions?|cmd|command|target|torque|tau|effort|u|control|ctrl|pwm|servo"
-    r"|throttle|duty)([._ ]|\d|$)"
+    r"|throttle|duty|thrust)([._ ]|\d|$)"
 )
 _OFF_CENTRE = 0.2
 """Middle of what was seen of an action, over its bound, from which limits are not

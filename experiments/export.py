@@ -89,6 +89,10 @@ def main(flags: Flags) -> None:
     print(
         f"policy   the {run['policy']} of seed {run['seed']}, of epoch {run['epoch']}"
     )
+    if run["epoch"] == 0:
+        print("note     that is the policy before any training; train for longer")
+    if len(run_folder.versions(folder)["runs"]) > 1 and flags.is_default("run"):
+        print("note     the first of several runs; --run takes another, see run's end")
     print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
     print(f"latency  {latency(function, act)}")
     print(f"wrote    {', '.join(str(path.with_name(x.name)) for x in written)}")

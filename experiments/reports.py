@@ -31,7 +31,7 @@ def data_facts(experiment: Experiment, dataset: Dataset | None) -> Facts:
         "sha256": dataset.sha256,
     }
     # If evaluations have another length than episodes, returns cannot be compared.
-    whole = experiment.model.evaluation_seconds is None and experiment.knows_real
+    whole = experiment.model.evaluation_seconds is None
     if len(dataset.episode_returns) and whole:
         facts["mean"] = float(dataset.episode_returns.mean())
         facts["best"] = float(dataset.episode_returns.max())

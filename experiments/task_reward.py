@@ -21,6 +21,15 @@ def judge(task: Task) -> Judge:
                 f"--task={task.name}: gives no state for an observation, so it cannot "
                 "reward a log; name a column of rewards in the columns file"
             )
+        for name, x, width in (
+            ("observations", s_tm1, task.obs_dim),
+            ("actions", a_tm1, task.action_dim),
+        ):
+            if x.shape[1] != width:
+                raise ConfigError(
+                    f"the columns file has {x.shape[1]} {name}, --task={task.name} has "
+                    f"{width}; choose the matching task or columns file"
+                )
         model = models.compile_model(task)
         before, after = task.pose(model, s_tm1), task.pose(model, s_t)
         low, high = model.actuator_ctrlrange[: task.action_dim].T

@@ -87,8 +87,7 @@ def test_a_policy_of_ones_own_loop_leaves_the_library(tmp_path, monkeypatch):
     state = alg.init(jax.random.key(0), None, scales)
     observation = np.array([0.5, -1.0, 2.0], np.float32)
     wanted = np.asarray(alg.act(state.average_actor, observation))
-    scope = {"np": np, "jax": jax, "pathlib": pathlib, "obs_dim": 3}
-    scope |= {"alg": alg, "state": state}
+    scope = {"alg": alg, "state": state, "obs_dim": 3}
     arrays, form = (
         block
         for block in blocks(ROOT / "docs" / "export.md", "python")

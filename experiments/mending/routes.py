@@ -16,7 +16,6 @@ from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import audit, gaps
 from h2o_jax.sim.audit import Candidate, Sample
-from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identify import fit_plan
 from h2o_jax.sim.identify.fit_plan import Fitting
@@ -82,10 +81,10 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
         return _advised(needs, gap)
     if route == "residual":
         return _corrected(needs, gap)
-    gap, verdict = _identified(needs, gap)
+    gap, found = _identified(needs, gap)
     if route == "both":
         return _corrected(needs, gap)
-    return Simulator(gap, right=verdict.right)
+    return Simulator(gap, right=_right(found))
 
 
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
@@ -94,13 +93,17 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
     A simulator that says nothing of the log even then is not corrected: the log alone
     is advised, which is another method.
     """
-    verdict = _audited(needs, gap).verdict
-    if verdict.route == "identify":
-        gap, verdict = _identified(needs, gap)
+    found = _audited(needs, gap)
+    if found.verdict.route == "identify" or _hidden(found):
+        gap, found = _identified(needs, gap)
+    verdict = found.verdict
     if verdict.kind != "foreign" and verdict.route in ("identify", "residual"):
         return _corrected(needs, gap)
-    print(f"simulator {gaps.to_text(gap)}: nothing is learned for it", flush=True)
-    return Simulator(gap, right=verdict.right)
+    _say("simulator", gap, "no residual is learned for it")
+    if _hidden(found):
+        hidden = "errors grow with the steps: fields may lack, see docs/identify.md"
+        _say("simulator", gap, f"noise hides whether it is right, and {hidden}")
+    return Simulator(gap, right=_right(found))
 
 
 def _audited(needs: Mending, gap: Gaps) -> Candidate:
@@ -117,32 +120,56 @@ def _audited(needs: Mending, gap: Gaps) -> Candidate:
     return found
 
 
-def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Verdict]:
+def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Candidate]:
     """The simulator with fields fitted to the log, and what the audit says of it.
 
-    A ladder: the fields of the whole robot; while these do not make it right, and none
-    were named, those of each joint, of each body, and of its shape. A further rung is
-    used if that makes it right or halves the error, since so many fields always explain
-    a little; it begins at the last one that was used, else at the simulator given.
+    A ladder: the fields of the whole robot; while these do not make it right, or noise
+    hides whether they do, and none were named, those of each joint, of each body, and
+    of its shape. A further rung is used if that makes it right or halves the error,
+    since so many fields always explain a little; it begins at the last one that was
+    used, else at the simulator given.
     """
     best = _fitted(needs, gap, needs.fitting, "its fields")
     found, begin = _audited(needs, best), gap
     for what, how in () if needs.settings.fields else _LADDER:
-        if found.verdict.right or found.verdict.kind == "few":
+        if _right(found) or found.verdict.kind == "few":
             break
         finer = _fitted(needs, begin, how, what)
         if finer == begin:
             continue
         judged = _audited(needs, finer)
-        # Where longer windows are lacking, all of them diverged.
-        diverges = len(judged.errors.horizons) < len(found.errors.horizons)
-        halved = not diverges and judged.errors.score <= found.errors.score / 2
-        if judged.verdict.right or halved:
+        if _finer(judged, found):
             best = begin = finer
             found = judged
         else:
             _say("identify", finer, "neither right nor half the error, not used")
-    return best, found.verdict
+    return best, found
+
+
+def _right(found: Candidate) -> bool:
+    return found.verdict.right and not _hidden(found)
+
+
+def _hidden(found: Candidate) -> bool:
+    """Whether noise of a step may hide that a simulator is wrong.
+
+    What noise adds stays as it is, and weighs less in the longer change of more steps;
+    what a wrong simulator adds grows with them.
+    """
+    errors = [horizon.rms for horizon in found.errors.horizons[-2:]]
+    return found.verdict.kind == "unexplained" and errors[-1] > errors[0]
+
+
+def _finer(judged: Candidate, found: Candidate) -> bool:
+    """Whether a rung makes a simulator right, or halves its error."""
+    if _right(judged) and not found.verdict.right:
+        return True
+    # Where longer windows are lacking, all of them diverged.
+    if len(judged.errors.horizons) < len(found.errors.horizons):
+        return False
+    if found.verdict.right:  # what noise hides of one step shows in many
+        return judged.errors.horizons[-1].rms <= found.errors.horizons[-1].rms / 2
+    return judged.errors.score <= found.errors.score / 2
 
 
 def _fitted(needs: Mending, gap: Gaps, how: Fitting, what: str) -> Gaps:

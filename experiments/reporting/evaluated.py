@@ -31,12 +31,14 @@ class Setting(NamedTuple):
     """What their evaluations measured: see `reports.return_of`."""
     seeds: list[list[Line]]
     """The lines of metrics.jsonl, seed by seed."""
+    chosen: bool = False
+    """Whether a right simulator chose the policy of each."""
 
     @property
     def finals(self) -> np.ndarray:
         """`[S]` what each seed earned: its chosen policy, or the last on average."""
-        bests = [reports.best_so_far(own) for own in self.seeds]
-        if all(bests):
+        if self.chosen:
+            bests = (reports.best_so_far(own, self.return_of) for own in self.seeds)
             return np.array([best[-1] for best in bests])
         own = [reports.summarise(x, self.return_of)["last_ten"] for x in self.seeds]
         return np.array(own)
@@ -60,15 +62,22 @@ def settings(subjects: Sequence[Subject]) -> list[Setting]:
         by_run = reports.by_run(experiment, subject.folder)
         labels = dict.fromkeys(run.label for run in by_run)
         for label in labels:
-            own = [x for run, x in by_run.items() if run.label == label]
-            own = [x for x in own if any(measured in line for line in x)]
-            own = [x for x in own if not health.why_lost(x)]
-            if own:
+            runs = [
+                (run, x)
+                for run, x in by_run.items()
+                if run.label == label
+                and any(measured in line for line in x)
+                and not health.why_lost(x)
+            ]
+            if own := [x for _, x in runs]:
+                about = subject.facts["runs"]
+                places = [experiment.runs.index(run) for run, _ in runs]
+                chosen = all(about[i].get("chosen") == run_folder.BEST for i in places)
                 simulates = "sim" in domains or experiment.simulator != "as_is"
                 swept = label.partition(" ")[2]
                 apart = f"gap {label}" if simulates or not swept else swept
                 full = f"{name} ({apart})" if simulates or len(labels) > 1 else name
-                found.append(Setting(folder, full, measured, own))
+                found.append(Setting(folder, full, measured, own, chosen))
     if not found:
         raise Missing("; ".join(lost(subjects)) or "nothing was evaluated yet")
     return found

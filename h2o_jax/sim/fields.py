@@ -109,7 +109,8 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
             nothing = f"no joint there has a motor with a largest torque{limits}"
             if not find(name).unit:
                 nothing = (
-                    "it is zero or absent in this model, so that no scale changes it"
+                    "it is zero or absent in this model, so that no scale changes "
+                    "it, unless its MJCF gives it a small value"
                 )
             raise ConfigError(f"field {name}: {nothing}; choose from {have}")
 
