@@ -30,6 +30,7 @@ def candidate(kind, errors):
     [
         ("unexplained", WRONG, True),
         ("unexplained", RIGHT, False),
+        ("unexplained", (0.5, 0.3, 0.32), False),
         ("same", WRONG, False),
         ("unexplained", (0.4,), False),
     ],

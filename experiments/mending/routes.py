@@ -30,6 +30,9 @@ _LADDER = (
 )
 """Rungs after the whole robot: what is fitted, and how."""
 
+_GROWS = 1.1
+"""Factor by which errors grow with the steps, beyond what chance makes of them."""
+
 
 def prepare(
     experiment: Experiment, dataset: Dataset | None, cache: pathlib.Path, threads: int
@@ -157,7 +160,7 @@ def _hidden(found: Candidate) -> bool:
     what a wrong simulator adds grows with them.
     """
     errors = [horizon.rms for horizon in found.errors.horizons[-2:]]
-    return found.verdict.kind == "unexplained" and errors[-1] > errors[0]
+    return found.verdict.kind == "unexplained" and errors[-1] > _GROWS * errors[0]
 
 
 def _finer(judged: Candidate, found: Candidate) -> bool:
