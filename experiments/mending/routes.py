@@ -29,9 +29,8 @@ _LADDER = (
     ("those of each body and its shape", fit_plan.SHAPES),
 )
 """Rungs after the whole robot: what is fitted, and how."""
-
 _GROWS = 1.1
-"""Factor by which errors grow with the steps, beyond what chance makes of them."""
+"""Factor of errors over more steps that is more than chance."""
 
 
 def prepare(
