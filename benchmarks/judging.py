@@ -21,7 +21,7 @@ from experiments import collecting, judge, policies, reopening, run_folder
 from experiments.collecting import Collecting
 from experiments.judging import Judging
 from experiments.mending import routes
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import H2OError
 
 Line = dict[str, Any]
@@ -58,7 +58,7 @@ def main() -> None:
         parser.error("a run has --real=unknown; give runs whose real system is known")
     print(report(lines))
     if choice.out:
-        files.write_json(choice.out, lines)
+        writing.write_json(choice.out, lines)
 
 
 def judged(

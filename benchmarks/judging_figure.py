@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks import judging
 from benchmarks.judging import Line
 from experiments import plots
-from h2o_jax.data import files
+from h2o_jax.data import writing
 
 NAMES = {
     "fqe": "fitted Q evaluation",
@@ -66,7 +66,7 @@ def draw(found: dict[str, Sequence[Line]], out: pathlib.Path) -> None:
             ax.grid(alpha=0.3)
         axes[0].set_ylabel(f"{task}\nreal return")
         axes[0].legend(fontsize="small", frameon=False)
-    with files.replacing(out) as part:
+    with writing.replacing(out) as part:
         figure.savefig(part, dpi=100, format="png")
     plt.close(figure)
 

@@ -19,7 +19,7 @@ from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.data import Reading
 from experiments.experiment import Source
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
@@ -240,7 +240,7 @@ def write(
         "why": best.verdict.why,
         **dataclasses.asdict(found),
     }
-    files.write_json(numbers, _plain(content), allow_nan=False)
+    writing.write_json(numbers, _plain(content), allow_nan=False)
     figure = pathlib.Path(f"{out}.png")
     audit_figure.draw(figure, found)
     return [numbers, figure]

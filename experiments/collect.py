@@ -19,7 +19,7 @@ from experiments.collecting import Collecting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Source
-from h2o_jax.data import datasets, files, hdf5
+from h2o_jax.data import datasets, files, hdf5, writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting
 from h2o_jax.types import Transition
@@ -69,7 +69,7 @@ def write(out: str, path: pathlib.Path, rows: Transition) -> None:
         limits = hdf5.read(path, None)["timeouts"].astype(bool)
         datasets.write_minari(out.removeprefix("minari:"), rows, limits)
     else:
-        with files.replacing(pathlib.Path(out)) as part:
+        with writing.replacing(pathlib.Path(out)) as part:
             shutil.copyfile(path, part)
         files.write_hash(pathlib.Path(out))
 

@@ -18,7 +18,7 @@ from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.exporting import contract, forms, policy
 from experiments.exporting.forms import Act, Function
-from h2o_jax.data import files
+from h2o_jax.data import files, writing
 from h2o_jax.errors import ConfigError, ExportError
 from h2o_jax.settings import FILE, PLACE, at_least, setting
 
@@ -67,7 +67,7 @@ def main(flags: Flags) -> None:
     if path.suffix == ".npz":
         _check_script(path)
     places.try_file("to", path.with_name(path.name + ".json"))
-    with places.writing("to", path), files.replacing_all(path.parent) as scratch:
+    with places.writing("to", path), writing.replacing_all(path.parent) as scratch:
         part = scratch / path.name
         forms.write(part, form, function, about)
         contract.write(part, about, {})

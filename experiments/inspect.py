@@ -15,7 +15,7 @@ from experiments import groups, places
 from experiments.cli import console
 from experiments.cli.flags import Flags
 from experiments.drafting import draft
-from h2o_jax.data import columns_file, doctor, files, frames, recorded
+from h2o_jax.data import columns_file, doctor, frames, recorded, writing
 from h2o_jax.data.frames import Frame
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting
@@ -72,7 +72,7 @@ def main(flags: Flags) -> None:
         print("\n" + text)
         return
     with places.writing("out", out):
-        files.write_text(out, text)
+        writing.write_text(out, text)
     print(f"wrote    {out}")
     # A draft may lack what only a person knows; where it does not, the log is judged.
     try:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from experiments.run_folder import LOCK, has_checkpoint
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.settings import MACHINE, at_least, setting
 
 WARNING = signal.SIGUSR2
@@ -108,7 +108,7 @@ class Shard:
             )
         code = self._child.wait()
         if code == 0:
-            files.write_text(self._done, f"{self.epochs}\n")
+            writing.write_text(self._done, f"{self.epochs}\n")
         return code if code >= 0 else 128 - code  # as shells have it for signals
 
     def checkpoint(self) -> Any:

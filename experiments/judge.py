@@ -29,7 +29,7 @@ from experiments.judging import Judging, Log
 from experiments.reopening import Trusted
 from experiments.run_folder import Line, sealed
 from experiments.training import Simulator
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FOLDER, PLACE, setting
 from h2o_jax.sim.environments import Environments
@@ -68,7 +68,7 @@ def main(flags: Flags) -> None:
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount, horizon))
         content = {"policies": found, "epoch": epoch, "discount": how.discount}
-        files.write_json(folder / run_folder.JUDGED, sealed.seal(content))
+        writing.write_json(folder / run_folder.JUDGED, sealed.seal(content))
         print(f"wrote    {folder / run_folder.JUDGED}\n")
 
 

@@ -25,7 +25,7 @@ from experiments.devices import Machine
 from experiments.experiment import Experiment, Grid
 from experiments.jobs import Launch, Shard
 from experiments.run_folder import Output
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError, JobError, StoppedError
 from h2o_jax.settings import FREE, MACHINE
 
@@ -168,7 +168,7 @@ def _folder(flags: Flags, experiment: Experiment) -> pathlib.Path:
         raise ConfigError(f"--run_dir={folder}: not an empty folder; choose another")
     with places.writing("run_dir", folder):
         (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    files.write_text(note, "\n".join(kept) + "\n")
+    writing.write_text(note, "\n".join(kept) + "\n")
     return folder
 
 

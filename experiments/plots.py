@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments import places
-from h2o_jax.data import files
+from h2o_jax.data import writing
 
 # Okabe and Ito, without the yellow that vanishes on white.
 COLOURS = (
@@ -133,7 +133,7 @@ def panels(
 def save(figure: Figure, path: pathlib.Path, dpi: int) -> None:
     """Writes a PNG whole, with our mark, and closes the figure."""
     try:
-        with files.replacing(path) as part:
+        with writing.replacing(path) as part:
             figure.savefig(part, dpi=dpi, metadata=places.PNG)
     finally:
         plt.close(figure)

@@ -29,7 +29,7 @@ from experiments.reporting import values as critics
 from experiments.reporting.page import Missing, Section
 from experiments.reporting.subject import Subject
 from experiments.training import Simulator
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError, DatasetError, H2OError
 from h2o_jax.settings import FILE, PLACE, setting
 
@@ -88,7 +88,7 @@ def main(flags: Flags) -> None:
     about = f"h2o_jax {first.facts['h2o_jax']}, {', '.join(choice.run)}"
     content = page.render(choice.title or named, about, sections(subjects))
     with places.writing("out", path):
-        files.write_text(path, content)
+        writing.write_text(path, content)
     print(f"wrote    {path}")
 
 

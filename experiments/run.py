@@ -106,7 +106,7 @@ def _run(command: Command) -> StoppedError | None:
             print("".join(f"{x}\n" for x in resumed.changes(folder)), end="")
     mine = hosts.take_shard(whole)
     method = build.algorithm(mine)  # refused now, on every host alike
-    _check_sweeps(whole)
+    parsing.check_sweeps(whole)
     with hosts.one_first():
         dataset = data.load(
             mine, method, command.reading, command.collecting, machine.threads
@@ -150,16 +150,6 @@ def _settings(flags: Flags, dataset: Dataset | None) -> str:
         return line
     other = "--defaults=balancing may begin faster"
     return f"{line}; if episodes of this log end by falls, {other}"
-
-
-def _check_sweeps(experiment: Experiment) -> None:
-    """Refuses a list of numbers that the method never reads, so of equal runs."""
-    swept = {name for run in experiment.runs for name, _ in run.swept}
-    for name in sorted(swept & unused.unused(vars(experiment))):
-        raise ConfigError(
-            f"--{flag_name(name)}: a list, but {experiment.algorithm} never reads it: "
-            "all of its runs would be one; give one number, or drop the flag"
-        )
 
 
 def _unread(command: Command) -> list[str]:

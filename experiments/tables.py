@@ -20,7 +20,7 @@ from experiments.ledger.columns import Column
 from experiments.ledger.drawing import Section
 from experiments.statistics import mean
 from h2o_jax.algorithms import ALGORITHMS
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FOLDER, setting
 
@@ -83,7 +83,7 @@ def main(flags: Flags) -> None:
             blocks.append(f"## {title}\n\n{describe}\n")
             blocks += [drawing.markdown(x, out) for x in own] or ["No cells yet.\n"]
         blocks += curves.figures(cells, out)
-        files.write_text(out / "tables.md", "\n".join(blocks))
+        writing.write_text(out / "tables.md", "\n".join(blocks))
         _table(out / "tables.csv", _entries(sections))
         _table(out / "curves.csv", _curves(cells))
     print(f"{len(cells)} cells, {len(sections)} tables")
@@ -207,7 +207,7 @@ def _table(path: pathlib.Path, rows: Iterable[dict[str, Any]]) -> None:
         {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
         for row in rows
     ]
-    with files.replacing(path) as part, part.open("w", newline="") as file:
+    with writing.replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(
             file, list(lines[0]) if lines else [], lineterminator="\n"
         )

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 
 from experiments import places, run_folder
 from experiments.run_folder import checkpoints
-from h2o_jax.data import files
+from h2o_jax.data import writing
 
 NOTE = "program.json"
 _TAIL = 1 << 16
@@ -174,7 +174,7 @@ def lengthen(program: Program, epochs: int) -> None:
 
 
 def _note(folder: pathlib.Path, content: Content) -> None:
-    files.write_json(folder / NOTE, content._asdict())
+    writing.write_json(folder / NOTE, content._asdict())
 
 
 def finish(root: pathlib.Path, program: Program, keep: str) -> None:

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from h2o_jax.data import files
+from h2o_jax.data import files, writing
 from h2o_jax.errors import DatasetError
 
 pytestmark = pytest.mark.fault
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.fault
 
 def test_a_file_appears_with_its_folders(tmp_path):
     path = tmp_path / "new" / "log.png"
-    with files.replacing(path) as part:
+    with writing.replacing(path) as part:
         assert part.suffix == ".png"
         assert not path.exists()
         part.write_text("whole")
@@ -23,7 +23,7 @@ def test_a_file_appears_with_its_folders(tmp_path):
 def test_an_error_leaves_the_former_file_and_nothing_else(tmp_path):
     path = tmp_path / "log.txt"
     path.write_text("former")
-    with pytest.raises(KeyError), files.replacing(str(path)) as part:
+    with pytest.raises(KeyError), writing.replacing(str(path)) as part:
         part.write_text("half")
         raise KeyError
     assert path.read_text() == "former"

@@ -61,7 +61,7 @@ def test_what_an_anchor_reads_is_not_warned_of():
 @pytest.mark.fault
 def test_a_sweep_of_what_is_never_read_is_refused():
     with pytest.raises(ConfigError, match="--cql_weight: a list, but h2o_plus never r"):
-        run._check_sweeps(experiment_of("--cql_weight=1,2"))
+        parsing.check_sweeps(experiment_of("--cql_weight=1,2"))
 
 
 @pytest.mark.parametrize("terminal", [(), (39,)])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from benchmarks.reliability import bits, faults, fuzz, kills, mutants, numbers, soak
 from benchmarks.reliability.score import Part, Score
 from experiments import software
-from h2o_jax.data import files
+from h2o_jax.data import writing
 
 
 class Line(NamedTuple):
@@ -107,7 +107,7 @@ def store(
         "cores": os.cpu_count(),
         "software": software.describe(),
     }
-    files.write_json(path, content)
+    writing.write_json(path, content)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 
+from experiments import unused
 from experiments.cli import values
+from experiments.cli.defining import flag_name
 from experiments.cli.flags import Flags
 from experiments.correcting import Correcting
 from experiments.experiment import (
@@ -51,6 +53,20 @@ def check_log_alone(flags: Flags, why: str) -> None:
     real = str(flags.value("real"))
     if not flags.is_default("real") and real.strip() != "unknown":
         raise ConfigError(f"--real={real}: {why}; drop it, or give --real=unknown")
+
+
+def check_sweeps(experiment: Experiment) -> None:
+    """Refuses a list of numbers that the method never reads, so of equal runs.
+
+    Raises:
+        ConfigError: it names the flag.
+    """
+    swept = {name for run in experiment.runs for name, _ in run.swept}
+    for name in sorted(swept & unused.unused(vars(experiment))):
+        raise ConfigError(
+            f"--{flag_name(name)}: a list, but {experiment.algorithm} never reads it: "
+            "all of its runs would be one; give one number, or drop the flag"
+        )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from experiments import learned, policies, run_folder
 from experiments.exporting import policy
 from experiments.exporting.forms import Function
 from h2o_jax import packing
-from h2o_jax.data import files
+from h2o_jax.data import files, writing
 
 
 def function_of(folder: pathlib.Path, run: int, which: str) -> Function:
@@ -108,7 +108,7 @@ def write(
     }
     content["sha256"] = policy.digest(content)
     beside = path.with_name(path.name + ".json")
-    files.write_json(beside, content, allow_nan=False)
+    writing.write_json(beside, content, allow_nan=False)
     return beside
 
 

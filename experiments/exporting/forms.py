@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments import places
 from experiments.exporting import policy
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError
 
 Array = np.ndarray
@@ -183,7 +183,7 @@ def write(
     path: pathlib.Path, form: Form, function: Function, contract: Mapping[str, Any]
 ) -> None:
     """Writes the policy, whole or not at all."""
-    with files.replacing(path) as part:
+    with writing.replacing(path) as part:
         form.write(part, function, contract)
 
 

@@ -19,7 +19,7 @@ from experiments.data import Reading
 from experiments.experiment import Experiment, defaults
 from experiments.runs import Run
 from experiments.unused import unused
-from h2o_jax.data import files
+from h2o_jax.data import files, writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import gaps
 from h2o_jax.types import Hyper
@@ -77,7 +77,7 @@ def _store(path: pathlib.Path, cell: Cell, versions: Mapping[str, Any]) -> None:
     if longer:
         print(f"kept     {longer[0]}, a longer run of the same")
         return
-    files.write_json(path, {**cell, **versions})
+    writing.write_json(path, {**cell, **versions})
     for shorter in twins:
         shorter.unlink(missing_ok=True)
 

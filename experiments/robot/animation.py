@@ -8,7 +8,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.patches import Circle, Polygon
 
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.sim.rollout import Trace
 from h2o_jax.sim.tasks.wheel_legged import RADIUS
 
@@ -68,7 +68,7 @@ def draw(path: pathlib.Path, trace: Trace, policy: int = 0, episode: int = 0) ->
         return [tyre, spoke, legs, torso, clock]
 
     animation = FuncAnimation(figure, show, frames=len(frames), blit=False)
-    with files.replacing(path) as part:
+    with writing.replacing(path) as part:
         animation.save(part, writer=PillowWriter(fps=_FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)
 

@@ -13,7 +13,7 @@ import numpy as np
 from experiments import places
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, Range, at_least, setting
 from h2o_jax.sim import gaps
@@ -59,7 +59,7 @@ def main(flags: Flags) -> None:
 def write(path: pathlib.Path, log: Log) -> None:
     """Writes a log in the form of the published one."""
     columns = [log.states, log.torque[:, None], log.done[:, None]]
-    with files.replacing(path) as part:
+    with writing.replacing(path) as part:
         np.savetxt(part, np.concatenate(columns, axis=1), fmt="%.9g")
 
 

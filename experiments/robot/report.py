@@ -14,7 +14,7 @@ from experiments.experiment import Experiment
 from experiments.robot import animation, figures, scores
 from experiments.run_folder import CHOSEN
 from h2o_jax import packing
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.sim import gaps, rollout, worlds
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.rollout import Trace
@@ -68,9 +68,9 @@ def report(
         for real, by_method in traces.items()
     }
     stored = {"provenance": _provenance(methods, episodes, seed), "scores": by_robot}
-    files.write_json(out / "scores.json", stored)
+    writing.write_json(out / "scores.json", stored)
     text = scores.table(task, by_robot)
-    files.write_text(out / "scores.md", text + "\n")
+    writing.write_text(out / "scores.md", text + "\n")
     first = traces[gaps.to_text(reals[0])]
     figures.motion(out / "motion.png", task, first)
     visits = {name: _visits(method, task) for name, method in methods.items()}

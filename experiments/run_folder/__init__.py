@@ -24,7 +24,7 @@ from typing import IO, Any, Literal
 
 from experiments import places, software
 from experiments.run_folder import sealed
-from h2o_jax.data import files
+from h2o_jax.data import writing
 from h2o_jax.errors import CheckpointError, ConfigError
 from h2o_jax.settings import FOLDER, FREE, MACHINE, PLACE, setting
 
@@ -297,4 +297,4 @@ def _sealed_line(line: Mapping[str, Any]) -> str:
 
 def _write(path: pathlib.Path, text: str) -> None:
     with places.writing("run_dir", path.parent):
-        files.write_text(path, text)
+        writing.write_text(path, text)

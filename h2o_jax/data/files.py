@@ -1,18 +1,16 @@
-"""Files: what a reader asks of a log first, and how a file is written safely."""
+"""Files: what a reader asks of one before it reads it."""
 
 import contextlib
 import hashlib
 import itertools
-import json
 import math
 import os
 import pathlib
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
-from typing import Any
 
+from h2o_jax.data import writing
 from h2o_jax.errors import DatasetError, H2OError
 
 COPIES = 3
@@ -68,71 +66,6 @@ def readable(path: pathlib.Path) -> Iterator[None]:
         raise fail(path, "does not fit in memory; use fewer rows") from error
     except Exception as error:  # a damaged file can raise anything
         raise fail(path, f"cannot be read ({error}); mend or copy it again") from error
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a scratch file beside `path` that takes its name if no error is raised.
-
-    Whoever reads `path` finds the former file or the complete new one, also after a
-    crash. Missing folders are made; the scratch file has the name of `path`, for
-    writers that go by the suffix.
-
-    Raises:
-        OSError: the file system refuses; it names the file.
-    """
-    path = pathlib.Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-            part = pathlib.Path(folder, path.name)
-            yield part
-            with open(part, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(part, path)
-    except OSError as error:  # a write that fails does not know its file
-        if error.filename is None or ".part-" in str(error.filename):
-            error.filename = str(path)
-        raise
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text in UTF-8, complete or not at all; see `replacing`."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
-def write_json(
-    path: str | os.PathLike[str], content: Any, allow_nan: bool = True
-) -> None:
-    """Writes JSON that people can read, complete or not at all; see `replacing`.
-
-    Args:
-        path: of the file.
-        content: of it.
-        allow_nan: whether numbers may be other than finite, as Python reads them back
-            but other readers of JSON may not.
-
-    Raises:
-        ValueError: a number is what it may not be.
-    """
-    write_text(path, json.dumps(content, indent=1, allow_nan=allow_nan) + "\n")
-
-
-@contextlib.contextmanager
-def replacing_all(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a scratch folder, whose files go to `folder` if no error is raised.
-
-    Each takes its name there in one step; missing folders are made.
-
-    Raises:
-        OSError: the file system refuses.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
-        yield pathlib.Path(scratch)
-        for part in sorted(pathlib.Path(scratch).iterdir()):
-            os.replace(part, folder / part.name)
 
 
 def unreadable(path: pathlib.Path, largest: float = math.inf) -> str | None:
@@ -251,7 +184,7 @@ def check_hash(path: pathlib.Path, expected: str | None = None) -> str:
 
 def write_hash(path: pathlib.Path) -> None:
     """Writes a file's SHA-256 beside it, as sha256sum does, for `check_hash`."""
-    with replacing(path.with_name(path.name + _DIGEST)) as part:
+    with writing.replacing(path.with_name(path.name + _DIGEST)) as part:
         part.write_text(f"{_hash(path)}  {path.name}\n")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from h2o_jax.data import files, tables
+from h2o_jax.data import files, tables, writing
 from h2o_jax.errors import refused
 from h2o_jax.types import Transition
 
@@ -164,7 +164,7 @@ def write_d4rl(
             length = max(1, len(text.encode()))
             file.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", length))
     try:
-        with files.replacing(path) as part:
+        with writing.replacing(path) as part:
             part.write_bytes(content.getbuffer())
     except OSError as error:
         raise refused(error, path) from error

@@ -21,7 +21,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from h2o_jax.data import files, toml
+from h2o_jax.data import toml, writing
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields as fields_lib
 from h2o_jax.sim.fields import Value
@@ -111,7 +111,7 @@ def write(path: str, content: SimulatorFile, comment: str = "") -> None:
         lines += [
             f"{toml.key(k)} = {toml.text(v)}" for k, v in content.provenance.items()
         ]
-    files.write_text(path, "\n".join(lines) + "\n")
+    writing.write_text(path, "\n".join(lines) + "\n")
 
 
 def _known(path: str, what: str, given: Mapping[str, Any], known: tuple) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from h2o_jax.data import files, tables
+from h2o_jax.data import files, tables, writing
 from h2o_jax.errors import CheckpointError
 
 Array = np.ndarray
@@ -221,7 +221,7 @@ def save(path: pathlib.Path, residual: Residual) -> None:
     }
     arrays: dict[str, Any] = {_ABOUT: np.array(_text(header)), **residual.arrays()}
     arrays[_MARK] = np.array(_FORMAT)
-    with files.replacing(path) as part:
+    with writing.replacing(path) as part:
         np.savez(part, **arrays)
 
 
