@@ -144,16 +144,14 @@ def report(
 
 def _route(found: Audit) -> str:
     """What to do next, and why."""
-    kind, finding, route, why = found.best.verdict
+    _, finding, route, why = found.best.verdict
     other = found.better_task
     if other:
         return (
             f"route    --task={other} first: the log is not of {found.task}, and "
             "nothing above is about its system; audit again with that task"
         )
-    if kind == "few":
-        return f"route    none: {finding}; {why}"
-    if route == "log only":
+    if route in ("none", "log only"):
         return f"route    {route}: {finding}; {why}"
     return f"route    {route}, with --gap={found.best.name}: {why}"
 

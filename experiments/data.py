@@ -21,7 +21,7 @@ from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.settings import MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import belonging
-from h2o_jax.sim.audit.measures import Replayer
+from h2o_jax.sim.audit.replayer import Replayer
 from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm, Transition

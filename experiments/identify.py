@@ -20,7 +20,7 @@ from experiments.mending import provenance
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
-from h2o_jax.sim import gaps, identify, simulator_file
+from h2o_jax.sim import fields, gaps, identify, simulator_file
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.identify.identified import Identified
 
@@ -123,10 +123,10 @@ def _table(found: Identified) -> list[str]:
         lines.append(f"{name:<{width}}{value:>9.4f}  {interval:<19}{told:>8}")
     for name, reason in found.left_alone.items():
         lines.append(f"{name:<{width}}{'left':>9}  {reason}")
+    added = [f"{x.name}: per {x.typical:g}" for x in fields.ALL if x.unit]
     lines.append(
-        "tells: change of one step's prediction per e-fold (dry_friction: per 0.05, "
-        "joint_spring: per 0.5), in std of the log's; "
-        f"condition {found.condition:.1f}"
+        f"tells: change of one step's prediction per e-fold ({', '.join(added)}), in "
+        f"std of the log's; condition {found.condition:.1f}"
     )
     return lines
 

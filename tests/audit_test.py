@@ -12,7 +12,9 @@ from experiments.experiment import Source
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import audit, gaps, tasks, worlds
-from h2o_jax.sim.audit import belonging, checks, measures, rules, structure
+from h2o_jax.sim.audit import belonging, checks, rules, structure
+from h2o_jax.sim.audit.replayer import Replayer, normalised
+from h2o_jax.sim.replay_log import Prediction
 from h2o_jax.types import Transition
 from tests.replay_log_test import record
 from tests.worlds import CHEETAH
@@ -99,19 +101,19 @@ def test_errors_by_hand():
     s_t = np.array([[1.0, 2.0], [-1.0, -2.0]])
     log = Transition(s_tm1, np.zeros((2, 1)), np.zeros(2), np.ones(2), s_t)
     off = np.array([[0.1, 0.0], [0.0, 1.0]])
-    prediction = measures.Prediction(
+    prediction = Prediction(
         (s_t + off)[:, None], np.zeros((2, 1)), np.zeros((2, 1), bool),
         np.ones(2, bool), np.zeros((2, 1), bool),
     )  # fmt: skip
-    errors, usable = measures.normalised(log, np.arange(2), prediction)
+    errors, usable = normalised(log, np.arange(2), prediction)
     np.testing.assert_allclose(errors, [[0.1, 0.0], [0.0, 0.5]], atol=1e-12)
     assert usable.all()
     inexact = prediction._replace(exact=np.array([True, False]))
-    assert measures.normalised(log, np.arange(2), inexact)[1].tolist() == [True, False]
+    assert normalised(log, np.arange(2), inexact)[1].tolist() == [True, False]
     # A terminal row that is its own successor tells no state.
     fallen = log._replace(s_t=np.array([[0.0, 0.0], [-1.0, -2.0]]),
                           discount_t=np.array([0.0, 1.0]))  # fmt: skip
-    assert measures.normalised(log=fallen, first=np.arange(2), prediction=prediction)[
+    assert normalised(log=fallen, first=np.arange(2), prediction=prediction)[
         1
     ].tolist() == [False, True]
 
@@ -147,7 +149,7 @@ def test_only_a_fitted_file_is_identified_already(tmp_path):
 
 # --- rules -----------------------------------------------------------------------
 
-EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
+EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, 0.2, False)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,9 @@ EVIDENCE = rules.Evidence(5000, 0.0, 0.2, 0.5, 0.0, 0.7, False)
         ({"worst": 0.02, "fitted": True}, "close", "as it is"),
         ({"own_noise": 0.5}, "noise", "identify"),
         ({"exact": 0.3, "explained": 0.0}, "local", "identify"),
-        ({"explained": 0.05}, "unexplained", "as it is"),
+        ({"explained": 0.05}, "hidden", "identify"),
+        ({"explained": 0.05, "fitted": True}, "hidden", "none"),
+        ({"explained": 0.05, "beyond_noise": 0.01}, "unexplained", "as it is"),
     ],
 )
 def test_the_table_of_rules(changes, kind, route):
@@ -199,7 +203,7 @@ def test_other_units_of_actions_are_told():
 def test_commands_that_wait_are_those_of_the_same_episode():
     """The log's own simulator has no error, though episodes last 12 steps."""
     late, log = gaps.parse("latency:2"), log_of("latency:2", steps=12)
-    replayer = measures.Replayer(CHEETAH, log, threads=1)
+    replayer = Replayer(CHEETAH, log, threads=1)
     assert checks.scales(replayer, late, 500)[1.0] < 1e-3
     assert checks.lags(replayer, late, 500)[0] < 1e-3
 
@@ -227,14 +231,14 @@ def test_a_log_of_another_robot_is_told():
 
 def test_few_rows_tell_another_robots_log():
     log, cheetah = log_of(name="walker2d", n=32), tasks.get("halfcheetah")
-    other = belonging.foreign(measures.Replayer(cheetah, log, threads=1))
+    other = belonging.foreign(Replayer(cheetah, log, threads=1))
     assert (other.task, round(other.own, 2)) == ("walker2d", 1.0) and other.error < 0.01
-    right = measures.Replayer(tasks.get("walker2d"), log, threads=1)
+    right = Replayer(tasks.get("walker2d"), log, threads=1)
     # A wrong simulator of the right robot is not another robot's.
     assert belonging.foreign(right) is None
     assert belonging.foreign(right, gaps.parse("gravity:0.5")) is None
     without = dataclasses.replace(cheetah, pose=None)
-    assert belonging.foreign(measures.Replayer(without, log)) is None
+    assert belonging.foreign(Replayer(without, log)) is None
 
 
 @pytest.mark.fault

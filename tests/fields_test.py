@@ -11,6 +11,7 @@ from tests.worlds import CHEETAH, WALKER, plain
 
 ROBOT = tasks.get("wheel_legged_stand")
 DIMENSIONS = "length", "radius"
+VISCOUS = [("viscous_friction", 2.0)]
 NEUTRAL = [(x.name, x.neutral) for x in fields.ALL if x.arrays]
 
 
@@ -75,6 +76,15 @@ def test_dry_friction_is_added_where_motors_are_in_shares_of_their_torque():
     robot = models.compile_model(ROBOT, ())
     more = fields.scaled(robot, [("actuator_gear", 2.0), ("dry_friction:wheels", 0.05)])
     np.testing.assert_allclose(more.dof_frictionloss, [0, 0, 0, 0.27 + 0.05 * 6])
+
+
+def test_viscous_friction_is_added_where_no_damping_is_in_shares_of_the_inertia():
+    before, after = plain(CHEETAH), fields.scaled(plain(CHEETAH), VISCOUS)
+    added = after.dof_damping - before.dof_damping
+    # The root alone has none: a force of 2 m per speed, so e^-2 of it after a second.
+    assert added[:2] == pytest.approx(2 * before.body_mass.sum())
+    assert added[2] == pytest.approx(2 * before.dof_M0[2])
+    np.testing.assert_array_equal(added[3:], 0)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +204,7 @@ def test_elements_without_names_have_their_numbers():
             "dry_friction:rootx",
             "no joint there has a motor with a largest torque; choose",
         ),
+        ("viscous_friction:bfoot", "has damping; scale it by joint_damping; choose"),
     ],
 )
 def test_a_field_that_a_model_does_not_have(name, message):

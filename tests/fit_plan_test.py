@@ -25,19 +25,20 @@ def test_default_fields_are_those_that_the_model_has():
         fit_plan.of_model(named, model)
 
 
-PARTS = "actuator_gear", "joint_spring", "body_mass", "geom_length"
+PARTS = "actuator_gear", "joint_spring", "body_mass", "geom_length", "viscous_friction"
 
 
 @pytest.mark.parametrize(
     ("name", "how", "counts"),
     [
-        ("halfcheetah", fit_plan.JOINTS, [6, 6, 0, 0]),
-        ("halfcheetah", fit_plan.BODIES, [0, 0, 7, 0]),
-        ("halfcheetah", fit_plan.SHAPES, [0, 0, 7, 8]),
-        ("hopper", fit_plan.JOINTS, [3, 3, 0, 0]),
-        ("hopper", fit_plan.SHAPES, [0, 0, 4, 4]),
+        ("halfcheetah", fit_plan.JOINTS, [6, 6, 0, 0, 0]),
+        ("halfcheetah", fit_plan.BODIES, [0, 0, 7, 0, 0]),
+        ("halfcheetah", fit_plan.SHAPES, [0, 0, 7, 8, 0]),
+        ("halfcheetah", fit_plan.DAMPING, [0, 0, 7, 0, 3]),
+        ("hopper", fit_plan.JOINTS, [3, 3, 0, 0, 0]),
+        ("hopper", fit_plan.SHAPES, [0, 0, 4, 4, 0]),
         # Springs would tie its wheels to where they began.
-        ("wheel_legged_stand", fit_plan.JOINTS, [1, 0, 0, 0]),
+        ("wheel_legged_stand", fit_plan.JOINTS, [1, 0, 0, 0, 0]),
     ],
 )
 def test_a_rungs_fields_are_those_that_the_model_has(name, how, counts):

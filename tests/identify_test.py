@@ -130,6 +130,16 @@ def test_dry_friction_of_a_simulator_file_goes_where_there_is_none(log, tmp_path
     assert result.judged.after[1] < 1e-5 < 0.1 < result.judged.before[1]
 
 
+def test_damping_that_a_drawing_left_out_comes_back(tmp_path):
+    path = tmp_path / "dragged.toml"
+    path.write_text('[fields]\n"viscous_friction:rooty" = 2.0\n')
+    log = recorded(f"@{path}")
+    result = found("none", log, fields=("viscous_friction:each",), starts=1)
+    assert values(result)["viscous_friction:rooty"] == pytest.approx(2, rel=1e-2)
+    assert max(values(result).values()) < 2.1
+    assert result.judged.after[10] < 0.01 * result.judged.before[10]
+
+
 def test_what_is_absent_is_left_out_until_all_that_is_left_is_there(monkeypatch):
     first, second = "joint_spring:bfoot", "dry_friction"
     ends = {(first, second, "gravity"): [-1, 0, 0], (second, "gravity"): [-1, 0]}

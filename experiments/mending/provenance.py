@@ -14,7 +14,8 @@ from h2o_jax.sim.simulator_file import SimulatorFile
 
 COMMENT = """A simulator fitted to a log by experiments.identify; see docs/identify.md.
 Fields are scales of the simulator `gap`, but for latency (control steps), action_noise
-(std), and dry_friction and joint_spring, parts of the motors' torque that are added."""
+(std), and what is added: dry_friction and joint_spring, parts of the motors' torque,
+and viscous_friction, the joints' inertia per second."""
 _SOFTWARE = ("h2o_jax", "commit", "python", "mujoco", "numpy")
 
 

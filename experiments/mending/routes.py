@@ -27,10 +27,9 @@ _LADDER = (
     ("those of each joint", fit_plan.JOINTS),
     ("those of each body", fit_plan.BODIES),
     ("those of each body and its shape", fit_plan.SHAPES),
+    ("those of each body and of what damps each joint", fit_plan.DAMPING),
 )
 """Rungs after the whole robot: what is fitted, and how."""
-_GROWS = 1.1
-"""Factor of errors over more steps that is more than chance."""
 
 
 def prepare(
@@ -86,26 +85,25 @@ def _mend(route: str, needs: Mending, gap: Gaps) -> Simulator:
     gap, found = _identified(needs, gap)
     if route == "both":
         return _corrected(needs, gap)
-    return Simulator(gap, right=_right(found))
+    return Simulator(gap, right=found.verdict.right)
 
 
 def _advised(needs: Mending, gap: Gaps) -> Simulator:
     """The simulator that the audit leads to: identified first, then corrected.
 
     A simulator that says nothing of the log even then is not corrected: the log alone
-    is advised, which is another method.
+    is advised, which is another method. Nor is one that noise hides, as a residual
+    learns from single steps.
     """
     found = _audited(needs, gap)
-    if found.verdict.route == "identify" or _hidden(found):
+    if found.verdict.route == "identify":
         gap, found = _identified(needs, gap)
     verdict = found.verdict
-    if verdict.kind != "foreign" and verdict.route in ("identify", "residual"):
+    mends = verdict.route in ("identify", "residual")
+    if mends and verdict.kind not in ("foreign", "hidden"):
         return _corrected(needs, gap)
     _say("simulator", gap, "no residual is learned for it")
-    if _hidden(found):
-        hidden = "errors grow with the steps: fields may lack, see docs/identify.md"
-        _say("simulator", gap, f"noise hides whether it is right, and {hidden}")
-    return Simulator(gap, right=_right(found))
+    return Simulator(gap, right=found.verdict.right)
 
 
 def _audited(needs: Mending, gap: Gaps) -> Candidate:
@@ -125,16 +123,15 @@ def _audited(needs: Mending, gap: Gaps) -> Candidate:
 def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Candidate]:
     """The simulator with fields fitted to the log, and what the audit says of it.
 
-    A ladder: the fields of the whole robot; while these do not make it right, or noise
-    hides whether they do, and none were named, those of each joint, of each body, and
-    of its shape. A further rung is used if that makes it right or halves the error,
-    since so many fields always explain a little; it begins at the last one that was
-    used, else at the simulator given.
+    A ladder: the fields of the whole robot; while these do not make it right, and none
+    were named, those of `_LADDER`. A further rung is used if that makes it right or
+    halves the error, since so many fields always explain a little; it begins at the
+    last one that was used, else at the simulator given.
     """
     best = _fitted(needs, gap, needs.fitting, "its fields")
     found, begin = _audited(needs, best), gap
     for what, how in () if needs.settings.fields else _LADDER:
-        if _right(found) or found.verdict.kind == "few":
+        if found.verdict.right or found.verdict.kind == "few":
             break
         finer = _fitted(needs, begin, how, what)
         if finer == begin:
@@ -148,28 +145,14 @@ def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Candidate]:
     return best, found
 
 
-def _right(found: Candidate) -> bool:
-    return found.verdict.right and not _hidden(found)
-
-
-def _hidden(found: Candidate) -> bool:
-    """Whether noise of a step may hide that a simulator is wrong.
-
-    What noise adds stays as it is, and weighs less in the longer change of more steps;
-    what a wrong simulator adds grows with them.
-    """
-    errors = [horizon.rms for horizon in found.errors.horizons[-2:]]
-    return found.verdict.kind == "unexplained" and errors[-1] > _GROWS * errors[0]
-
-
 def _finer(judged: Candidate, found: Candidate) -> bool:
     """Whether a rung makes a simulator right, or halves its error."""
-    if _right(judged) and not found.verdict.right:
+    if judged.verdict.right:
         return True
     # Where longer windows are lacking, all of them diverged.
     if len(judged.errors.horizons) < len(found.errors.horizons):
         return False
-    if found.verdict.right:  # what noise hides of one step shows in many
+    if found.verdict.kind == "hidden":
         return judged.errors.horizons[-1].rms <= found.errors.horizons[-1].rms / 2
     return judged.errors.score <= found.errors.score / 2
 

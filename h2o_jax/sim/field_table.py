@@ -36,6 +36,11 @@ class Field:
     """Whether the value must be a whole number."""
     typical: float = 1.0
     """Of what is added: the unit of a fit's upper bound and of its steps."""
+    lacking: str = (
+        "it is zero or absent in this model, so that no scale changes it, unless its "
+        "MJCF gives it a small value"
+    )
+    """Why a model does not have it."""
 
     @property
     def neutral(self) -> float:
@@ -62,6 +67,13 @@ def _has_limits(model: mujoco.MjModel) -> np.ndarray:
     """`[njnt]` whether a joint has limits; a spring would tie one that has none."""
     return model.jnt_limited.astype(bool)
 
+
+def _undamped_inertia(model: mujoco.MjModel) -> np.ndarray:
+    """`[nv]` inertia, kg or kg m^2, of degrees of freedom without damping; else 0."""
+    return np.where(model.dof_damping == 0, model.dof_M0, 0.0)
+
+
+_NO_MOTOR = "no joint there has a motor with a largest torque"
 
 ALL = (
     Field("gravity", "gravity", ("opt.gravity",)),
@@ -108,6 +120,15 @@ ALL = (
         "joint",
         unit=motors.torques,
         typical=0.05,
+        lacking=_NO_MOTOR,
+    ),
+    Field(
+        "viscous_friction",
+        "damping that is added, as the joint's inertia per second, of a joint without",
+        ("dof_damping",),
+        "joint",
+        unit=_undamped_inertia,
+        lacking="every joint there has damping; scale it by joint_damping",
     ),
     Field(
         "joint_spring",
@@ -118,6 +139,7 @@ ALL = (
         applies=_has_limits,
         unit=motors.joint_torques,
         typical=0.5,
+        lacking=f"{_NO_MOTOR} and limits",
     ),
     Field("actuator_gear", "torque, of an actuator", ("actuator_gear",), "actuator"),
     Field(

@@ -2,9 +2,9 @@
 
 A field is `gravity`, or `body_mass` of every body, or `body_mass:torso` of one;
 `body_mass:each` stands for one field per body. Most are scales of a compiled model, 1
-where nothing is changed; `dry_friction` and `joint_spring` are added, as a model that
-has none of them has nothing to scale; `latency` and `action_noise` set the interface
-between policy and physics instead.
+where nothing is changed; `dry_friction`, `viscous_friction` and `joint_spring` are
+added, as a model that has none of them has nothing to scale; `latency` and
+`action_noise` set the interface between policy and physics instead.
 """
 
 import copy
@@ -105,14 +105,8 @@ def check_model(model: mujoco.MjModel, names: Iterable[str]) -> None:
     for name in names:
         if not has(model, name):
             have = ", ".join(field.name for field in ALL if has(model, field.name))
-            limits = " and limits" if find(name).applies else ""
-            nothing = f"no joint there has a motor with a largest torque{limits}"
-            if not find(name).unit:
-                nothing = (
-                    "it is zero or absent in this model, so that no scale changes "
-                    "it, unless its MJCF gives it a small value"
-                )
-            raise ConfigError(f"field {name}: {nothing}; choose from {have}")
+            why = find(name).lacking
+            raise ConfigError(f"field {name}: {why}; choose from {have}")
 
 
 def scaled(

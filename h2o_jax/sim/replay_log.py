@@ -105,18 +105,31 @@ def replay(
 
 
 def replay_in(
-    world: World, log: Transition, first: Array, steps: int = 1
+    world: World,
+    log: Transition,
+    first: Array,
+    steps: int = 1,
+    s_tm1: Array | None = None,
 ) -> Prediction:
-    """`replay` in a world that exists, whose environments are all alike."""
+    """`replay` in a world that exists, whose environments are all alike.
+
+    Args:
+        world: of as many environments as are stepped side by side.
+        log: rows `[N, ...]` in the order in which they were recorded.
+        first: `[n]` first rows of the windows.
+        steps: rows `h` of a window.
+        s_tm1: `[n, O]` observations that windows begin with, instead of the log's.
+    """
     if not len(first):
         return _nothing(world.task.obs_dim, steps)
+    begins = np.asarray(log.s_tm1)[first] if s_tm1 is None else s_tm1
     pieces = []
     for begin in range(0, len(first), world.n):
-        rows = first[begin : begin + world.n]
-        # Some rows twice fill the batch; what they give is cut off again.
-        padded = np.resize(rows, world.n)
-        piece = _windows(world, log, padded, steps)
-        pieces.append(Prediction(*(x[: len(rows)] for x in piece)))
+        chosen = np.arange(begin, min(begin + world.n, len(first)))
+        # Some windows twice fill the batch; what they give is cut off again.
+        padded = np.resize(chosen, world.n)
+        piece = _windows(world, log, first[padded], steps, begins[padded])
+        pieces.append(Prediction(*(x[: len(chosen)] for x in piece)))
     return Prediction(*(np.concatenate(x) for x in zip(*pieces, strict=True)))
 
 
@@ -127,8 +140,10 @@ def _nothing(obs_dim: int, steps: int) -> Prediction:
     return Prediction(s_t, r_t, flags, np.zeros(0, bool), flags)
 
 
-def _windows(world: World, log: Transition, first: Array, steps: int) -> Prediction:
-    exact = world.put(np.asarray(log.s_tm1)[first], _waiting(world, log, first))
+def _windows(
+    world: World, log: Transition, first: Array, steps: int, begins: Array
+) -> Prediction:
+    exact = world.put(begins, _waiting(world, log, first))
     results = [world.step(np.asarray(log.a_tm1)[first + t]) for t in range(steps)]
     return Prediction(
         np.stack([x.s_t for x in results], axis=1),

@@ -16,7 +16,8 @@ from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import belonging, checks, measures, rules, structure
 from h2o_jax.sim.audit.belonging import Other
-from h2o_jax.sim.audit.measures import Errors, Replayer
+from h2o_jax.sim.audit.measures import Errors
+from h2o_jax.sim.audit.replayer import Replayer
 from h2o_jax.sim.audit.rules import Verdict
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.models import Inertia
@@ -210,6 +211,7 @@ def _candidate(
         worst=max(horizon.typical for horizon in errors.horizons),
         own_noise=errors.own_noise,
         explained=errors.explained,
+        beyond_noise=errors.beyond_noise,
         fitted=gaps_lib.fitted(gaps),
     )
     return Candidate(name, errors, rules.judge(evidence))

@@ -7,8 +7,8 @@ import numpy as np
 
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log, tasks
-from h2o_jax.sim.audit import measures, rules, structure
-from h2o_jax.sim.audit.measures import Replayer
+from h2o_jax.sim.audit import rules, structure
+from h2o_jax.sim.audit.replayer import Replayer, normalised, typical
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array, Task
 
@@ -81,7 +81,7 @@ def better(replayer: Replayer, own: float, rows: Array) -> Other | None:
 def _error(replayer: Replayer, gaps: Gaps, rows: Array) -> float:
     """Typical one-step error of a simulator; nan where no row can be set."""
     prediction = replayer.predict(gaps, rows)
-    return measures.typical(measures.normalised(replayer.log, rows, prediction)[0])
+    return typical(normalised(replayer.log, rows, prediction)[0])
 
 
 def _as_wide(task: Task) -> Iterable[Task]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import measures, structure
+from h2o_jax.sim.audit import structure
 from h2o_jax.sim.audit.belonging import BETTER
-from h2o_jax.sim.audit.measures import Replayer
+from h2o_jax.sim.audit.replayer import Replayer, normalised, typical
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.tasks.task import Array
 from h2o_jax.sim.world import World
@@ -129,7 +129,7 @@ def _with_actions(world: World, log: Transition, first: Array, actions: Array) -
     """Typical error after `STEPS` steps of a log with other actions `[N, A]`."""
     other = log._replace(a_tm1=actions)
     prediction = replay_log.replay_in(world, other, first, STEPS)
-    return measures.typical(measures.normalised(log, first, prediction)[0])
+    return typical(normalised(log, first, prediction)[0])
 
 
 def _best(found: dict[Key, float], neutral: Key) -> Key | None:

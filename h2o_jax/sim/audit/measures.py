@@ -1,48 +1,22 @@
 """How wrong one simulator is on a log: by dimension, row and horizon."""
 
 import dataclasses
-from typing import NamedTuple
 
-import mujoco
 import numpy as np
 
 from h2o_jax.errors import DatasetError
-from h2o_jax.sim import models, replay_log, worlds
-from h2o_jax.sim.audit import structure
+from h2o_jax.sim import replay_log
+from h2o_jax.sim.audit import noise, structure
+from h2o_jax.sim.audit.replayer import OTHER, Replayer, normalised, typical, unit
 from h2o_jax.sim.audit.structure import Place
 from h2o_jax.sim.gaps import Gaps, to_text
-from h2o_jax.sim.models import Inertia
 from h2o_jax.sim.replay_log import Prediction
-from h2o_jax.sim.tasks.task import Array, Task
-from h2o_jax.sim.world import World
-from h2o_jax.types import Transition, has_successor
+from h2o_jax.sim.tasks.task import Array
+from h2o_jax.types import Transition
 
 BARS = (0.01, 0.05, 0.1, 0.25)
 """Errors below which rows are counted."""
 _SHARES = np.linspace(0.0, 1.0, 101)
-
-
-class Replayer(NamedTuple):
-    """The log, and how a simulator is put into its rows."""
-
-    task: Task
-    log: Transition
-    inertia: Inertia = "modern"
-    threads: int = 0
-
-    def model(self) -> mujoco.MjModel:
-        """The unmodified robot."""
-        return models.compile_model(self.task, (), self.inertia)
-
-    def predict(self, gaps: Gaps, first: Array, steps: int = 1) -> Prediction:
-        """See `replay_log.replay`."""
-        task, log, inertia, threads = self
-        return replay_log.replay(task, gaps, log, first, steps, inertia, threads)
-
-    def world(self, gaps: Gaps, n: int, seed: int = 0) -> World:
-        """`n` environments of the same simulator."""
-        seeds = range(seed, seed + n)
-        return worlds.make(self.task, [gaps] * n, seeds, self.inertia, self.threads)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +59,8 @@ class Errors:
     """Squared difference of two runs over the squared error."""
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
+    beyond_noise: float
+    """Typical error after several steps that noise of the sensors does not explain."""
     place: Place | None
     """None where the error is alike everywhere."""
 
@@ -92,47 +68,6 @@ class Errors:
     def score(self) -> float:
         """The typical error, mean over horizons: candidates are ranked by it."""
         return float(np.mean([horizon.typical for horizon in self.horizons]))
-
-
-def normalised(
-    log: Transition, first: Array, prediction: Prediction
-) -> tuple[Array, Array]:
-    """Errors `[m, O]` of the last step of each usable window, and which those are.
-
-    The unit is the std of the log's change in them. A window is usable if its first
-    state is known exactly, the physics hold and its successor was logged: where a log
-    has no successors, a terminal row is its own.
-
-    Args:
-        log: rows `[N, ...]`.
-        first: `[n]` first rows of the windows.
-        prediction: for these windows.
-
-    Returns:
-        The errors, and `[n]` bool.
-    """
-    last = first + prediction.s_t.shape[1] - 1
-    s_tm1, s_t = (np.asarray(x, np.float64) for x in (log.s_tm1[first], log.s_t[last]))
-    usable = prediction.exact & ~prediction.unstable.any(axis=1)
-    usable &= has_successor(log)[last]
-    usable &= np.isfinite(prediction.s_t).all(axis=(1, 2))
-    errors = prediction.s_t[usable, -1] - s_t[usable]
-    return errors / _unit(s_tm1[usable], s_t[usable]), usable
-
-
-def _unit(s_tm1: Array, s_t: Array) -> Array:
-    """Std of each observation's change, `[O]`; 1 where it is always the same."""
-    std = (s_t - s_tm1).std(axis=0)
-    return np.where(replay_log.moves(std, s_t), std, 1.0)
-
-
-def typical(errors: Array) -> float:
-    """Mean over rows of the root mean square over dimensions, capped at 1."""
-    return (
-        float(np.minimum(structure.of_rows(errors), 1.0).mean())
-        if len(errors)
-        else np.nan
-    )
 
 
 def measure(
@@ -172,6 +107,7 @@ def measure(
         explained=structure.explained(
             np.concatenate([at["s"], at["a"]], axis=1), errors
         ),
+        beyond_noise=_beyond_noise(replayer, gaps, windows),
         place=structure.place(at, structure.of_rows(errors)),
     )
     return measured, len(used)
@@ -184,6 +120,14 @@ def _longer(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> list[H
         for steps, first in windows.items()
     }
     return [horizon(steps, x) for steps, x in errors.items() if len(x)]
+
+
+def _beyond_noise(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> float:
+    """See `noise.beyond`; 0 where the log has no windows, or tells no noise."""
+    found = noise.measure(replayer, gaps)
+    if found is None or not windows:
+        return 0.0
+    return noise.beyond(replayer, gaps, found, windows[max(windows)], [*windows])
 
 
 def _sizes(errors: Array) -> tuple[Array, Array]:
@@ -223,15 +167,13 @@ def _own_noise(
     probe: int,
 ) -> float:
     """Squared difference of two runs of a simulator over its squared error."""
-    first = used[:probe]
+    log, first = replayer.log, used[:probe]
     once = prediction.s_t[usable, 0][:probe]
-    # Seeds from here on give other random numbers than the first run's.
-    again = replayer.world(gaps, len(first), seed=1_000_000)
-    log = replayer.log
+    again = replayer.world(gaps, len(first), OTHER)
     twice = replay_log.replay_in(again, log, first).s_t[:, 0]
-    s_tm1, s_t = (np.asarray(x, np.float64)[first] for x in (log.s_tm1, log.s_t))
-    unit = _unit(s_tm1, s_t)
-    own, total = (_capped_square((once - x) / unit) for x in (twice, s_t))
+    s_t = np.asarray(log.s_t, np.float64)[first]
+    change = unit(log, first, first)
+    own, total = (_capped_square((once - x) / change) for x in (twice, s_t))
     return own / max(total, 1e-300)
 
 

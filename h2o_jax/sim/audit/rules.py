@@ -8,7 +8,15 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 Kind = Literal[
-    "few", "same", "close", "foreign", "noise", "local", "unexplained", "uniform"
+    "few",
+    "same",
+    "close",
+    "foreign",
+    "noise",
+    "local",
+    "hidden",
+    "unexplained",
+    "uniform",
 ]
 Route = Literal["none", "as it is", "identify", "residual", "log only"]
 
@@ -33,6 +41,9 @@ A simulator with the log's own noise has 1 at most, and less where the sensors' 
 makes the states wrong that it starts from."""
 EXPLAINED = 0.1
 """Share of the error that a smooth function of (s, a) explains; less is nothing."""
+HIDDEN = 0.05
+"""Typical error after several steps, beyond that of the sensors' noise, from which on a
+simulator is wrong although nothing of one step's error is explained."""
 
 
 class Evidence(NamedTuple):
@@ -50,6 +61,8 @@ class Evidence(NamedTuple):
     """Squared difference of two runs of this simulator over its squared error."""
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
+    beyond_noise: float
+    """Typical error after several steps that the sensors' noise does not explain."""
     fitted: bool
     """Whether this simulator was identified from a log already."""
 
@@ -83,6 +96,11 @@ KINDS: tuple[KindRule, ...] = (
     ),
     KindRule("local", lambda e: e.exact >= LOCAL, "exact in places, wrong in others"),
     KindRule(
+        "hidden",
+        lambda e: e.explained < EXPLAINED and e.beyond_noise >= HIDDEN,
+        "noise hides what is wrong in one step, and several steps show it",
+    ),
+    KindRule(
         "unexplained",
         lambda e: e.explained < EXPLAINED,
         "wrong by what no smooth function of state and action explains",
@@ -109,6 +127,10 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
         "exact rows stay so where parameters explain the others; what they cannot mend "
         "is left to a residual",
     ),
+    "hidden": (
+        "identify",
+        "a fit looks at several steps, in which noise weighs less; a residual sees one",
+    ),
     "unexplained": (
         "as it is",
         "neither parameters nor a residual mend what state and action do not tell, "
@@ -134,6 +156,11 @@ FITTED: dict[Kind, tuple[Route, str]] = {
     ),
     "noise": _RESIDUAL,
     "local": _RESIDUAL,
+    "hidden": (
+        "none",
+        "its parameters were identified already: a field may lack, such as a damping "
+        "or a delay, and a residual would learn noise",
+    ),
     "uniform": _RESIDUAL,
 }
 """The same where a simulator was identified already, and a gap is left."""

@@ -32,7 +32,8 @@ class Fitting:
     bounds: tuple[float, float] = setting(
         (0.1, 5.0),
         "LOW:HIGH of every scale, relative to --gap; dry_friction lies within 0 and "
-        "0.05 HIGH, joint_spring within 0 and 0.5 HIGH.",
+        "0.05 HIGH, joint_spring within 0 and 0.5 HIGH, viscous_friction within 0 and "
+        "HIGH.",
     )
     windows: int = setting(2000, "Windows of one step.", at_least(windows.LEAST))
     long_windows: int = setting(
@@ -97,9 +98,23 @@ SHAPES = dataclasses.replace(
 """Each body with where its mass lies and where it touches."""
 
 
+DAMPING = dataclasses.replace(
+    BODIES,
+    fields=(
+        "body_mass:each",
+        "body_inertia:each",
+        "joint_damping:each",
+        "viscous_friction:each",
+        "dry_friction",
+        *_ALWAYS,
+    ),
+)
+"""Each body, with the damping of each joint, also where a drawing has none."""
+
+
 def is_standard(how: Fitting) -> bool:
     """Whether no user named the fields: they are those of a standard fit."""
-    fits = Fitting(), JOINTS, BODIES, SHAPES
+    fits = Fitting(), JOINTS, BODIES, SHAPES, DAMPING
     return how.fields in ((), *(fit.fields for fit in fits))
 
 
