@@ -6,7 +6,7 @@ import numpy as np
 
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import noise, structure
+from h2o_jax.sim.audit import noise, rules, structure
 from h2o_jax.sim.audit.replayer import OTHER, Replayer, normalised, typical, unit
 from h2o_jax.sim.audit.structure import Place
 from h2o_jax.sim.gaps import Gaps, to_text
@@ -60,7 +60,8 @@ class Errors:
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
     beyond_noise: float
-    """Typical error after several steps that noise of the sensors does not explain."""
+    """Typical error after several steps that noise does not explain; 0 where a smooth
+    function explains some of the error, as noise then decides nothing."""
     place: Place | None
     """None where the error is alike everywhere."""
 
@@ -95,6 +96,9 @@ def measure(
     used = rows[usable]
     largest, middle = _sizes(errors)
     at = {"a": np.asarray(log.a_tm1)[used], "s": np.asarray(log.s_tm1)[used]}
+    explained = structure.explained(np.concatenate([at["s"], at["a"]], axis=1), errors)
+    # Where some of it is explained noise decides nothing, and simulating it takes long.
+    hides = explained < rules.EXPLAINED
     measured = Errors(
         horizons=(horizon(1, errors), *_longer(replayer, gaps, windows)),
         below_largest=_below(largest),
@@ -104,10 +108,8 @@ def measure(
         terminals=_terminals(log, rows, prediction),
         unstable=float(prediction.unstable.mean()),
         own_noise=_own_noise(replayer, gaps, used, prediction, usable, probe),
-        explained=structure.explained(
-            np.concatenate([at["s"], at["a"]], axis=1), errors
-        ),
-        beyond_noise=_beyond_noise(replayer, gaps, windows),
+        explained=explained,
+        beyond_noise=_beyond_noise(replayer, gaps, windows) if hides else 0.0,
         place=structure.place(at, structure.of_rows(errors)),
     )
     return measured, len(used)

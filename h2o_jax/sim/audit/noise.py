@@ -78,50 +78,52 @@ def measure(replayer: Replayer, gaps: Gaps) -> Noise | None:
     log, latency = replayer.log, replayer.latency(gaps)
     first = structure.spread(replay_log.starts(log, 2, latency), _PAIRS)
     first = first[has_successor(log)[first + 1]]
-    if len(first) < _FEWEST:
-        return None
-    world = replayer.world(gaps, len(first), OTHER)
-    simulator = _Simulator(world, log, np.random.default_rng(0))
-    s = [np.asarray(x, np.float64) for x in (log.s_tm1[first], log.s_t[first])]
-    guess = [simulator.step(first + i, s[i]) for i in range(2)]
-    ends = s[1], np.asarray(log.s_t, np.float64)[first + 1]
-    errors = [x[:, 0] - y for (x, _), y in zip(guess, ends, strict=True)]
-    used = guess[0][1] & guess[1][1]
+    guess = [replayer.predict(gaps, first + i) for i in range(2)]
+    used = holds(guess[0]) & holds(guess[1])
     if used.sum() < _FEWEST:
         return None
-    size, ratio = _sums([x[used] for x in errors])
-    std, by_sensors = _sensors(simulator, first, s[0], guess[0][0][:, 0], size)
+    first, after = first[used], [x.s_t[used, 0] for x in guess]
+    s_t = np.asarray(log.s_t, np.float64)
+    errors = [x - s_t[first + i] for i, x in enumerate(after)]
+    size, ratio = _sums(errors)
+    world = replayer.world(gaps, len(first), OTHER)
+    simulator = _Simulator(world, log, np.random.default_rng(0))
+    std, by_sensors = _sensors(simulator, first, after[0], size)
     told = np.abs(2 - by_sensors) > _TOLD
     share = np.ones(len(size))
     share[told] = np.clip((2 - ratio[told]) / (2 - by_sensors[told]), 0, 1)
     if told.any():
         share[~told] = share[told].mean()
-    motion = np.concatenate([x[used] for x in errors]) * np.sqrt(1 - share)
-    return Noise(std * np.sqrt(share), motion)
+    return Noise(std * np.sqrt(share), np.concatenate(errors) * np.sqrt(1 - share))
 
 
 def _sensors(
-    simulator: _Simulator, first: Array, s_0: Array, s_1: Array, size: Array
+    simulator: _Simulator, first: Array, s_1: Array, size: Array
 ) -> tuple[Array, Array]:
     """Noise of sensors alone that makes errors of std `size`; the ratio of its sums.
 
     Args:
         simulator: whose states are the truth.
         first: `[n]` rows that begin pairs.
-        s_0: `[n, O]` states in these rows.
-        s_1: `[n, O]` those that follow.
+        s_1: `[n, O]` states after these rows.
         size: `[O]` std of errors of one step.
 
     Returns:
-        `[O]` stds, and `[O]` the variance of sums of two errors over that of one.
+        `[O]` stds, and `[O]` the variance of sums of two errors over that of one: 2,
+        which tells nothing, where this noise makes the physics diverge.
     """
-    s_2 = simulator.step(first + 1, s_1)[0][:, 0]
-    std = size / np.sqrt(2)
+    s_0 = np.asarray(simulator.log.s_tm1, np.float64)[first]
+    s_2, held = simulator.step(first + 1, s_1)
+    std, ratio = size / np.sqrt(2), np.full(len(size), 2.0)
     for _ in range(_ROUNDS):
-        read = [simulator.noisy(s, std) for s in (s_0, s_1, s_2)]
-        guess = [simulator.step(first + i, read[i]) for i in range(2)]
-        used = guess[0][1] & guess[1][1]
-        errors = [(guess[i][0][:, 0] - read[i + 1])[used] for i in range(2)]
+        read = [simulator.noisy(s, std) for s in (s_0, s_1, s_2[:, 0])]
+        guess, hold = zip(
+            *(simulator.step(first + i, read[i]) for i in range(2)), strict=True
+        )
+        used = held & hold[0] & hold[1]
+        if used.sum() < _FEWEST:
+            break
+        errors = [(guess[i][:, 0] - read[i + 1])[used] for i in range(2)]
         made, ratio = _sums(errors)
         std = std * size / np.maximum(made, 1e-300)
     return std, ratio
@@ -173,8 +175,10 @@ def beyond(
     squares = [0.0]
     for k in range(longest):
         after, held = simulator.step(first + k, state)
-        state = after[:, 0] + simulator.drawn(noise.motion)
         usable &= held
+        # Where the physics diverged, from the start again, which is not looked at.
+        moved = after[:, 0] + simulator.drawn(noise.motion)
+        state = np.where(usable[:, None], moved, begins)
         if k + 1 in horizons and usable.any():
             read = simulator.noisy(state, noise.sensors)
             s_t = np.asarray(log.s_t, np.float64)[first + k]

@@ -84,6 +84,8 @@ def unit(log: Transition, first: Array, last: Array) -> Array:
         `[O]`; 1 where it is always the same.
     """
     s_tm1, s_t = (np.asarray(x, np.float64) for x in (log.s_tm1[first], log.s_t[last]))
+    if not len(first):
+        return np.ones(s_t.shape[1])
     std = (s_t - s_tm1).std(axis=0)
     return np.where(replay_log.moves(std, s_t), std, 1.0)
 

@@ -42,8 +42,8 @@ makes the states wrong that it starts from."""
 EXPLAINED = 0.1
 """Share of the error that a smooth function of (s, a) explains; less is nothing."""
 HIDDEN = 0.05
-"""Typical error after several steps, beyond that of the sensors' noise, from which on a
-simulator is wrong although nothing of one step's error is explained."""
+"""Typical error after several steps, beyond what noise makes, from which on a simulator
+is wrong although nothing of one step's error is explained."""
 
 
 class Evidence(NamedTuple):
@@ -62,7 +62,7 @@ class Evidence(NamedTuple):
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
     beyond_noise: float
-    """Typical error after several steps that the sensors' noise does not explain."""
+    """Typical error after several steps that noise does not explain."""
     fitted: bool
     """Whether this simulator was identified from a log already."""
 
