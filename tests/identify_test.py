@@ -105,7 +105,7 @@ def test_a_latency_is_profiled():
 def test_a_latency_behind_dry_friction_is_found():
     """Of the balancing robot's default fields; an ideal simulator has neither."""
     log = scripted_operator.record(ROBOT, 4000, pairing="realigned").transition
-    how = Fitting(windows=200, long_windows=200, starts=1)
+    how = Fitting(windows=200, long_windows=100, starts=1)
     result = identify.identify(ROBOT, gaps.parse("idealised"), log, how, threads=1)
     assert values(result)["latency"] == 2 and result.latency.alike == (2,)
     # Of the 6 N m of its motors; a mass that is told from torques alone has no unit.

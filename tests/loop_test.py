@@ -222,19 +222,18 @@ def test_a_policy_without_finite_actions_is_worth_nothing():
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("gap", ["friction:1e300", "gravity:1e30"])
-def test_a_run_whose_simulator_blows_up_is_lost(gap):
-    runs = grid([0], [gaps.parse(gap), gaps.parse("gravity:2")], {})
+def test_runs_whose_simulators_blow_up_are_lost():
+    texts = "friction:1e300", "gravity:1e30", "gravity:2"
+    runs = grid([0], [gaps.parse(text) for text in texts], {})
     setup = Experiment(algorithm="sac", runs=runs, **{**TINY, "steps": 200})
     training = build.training(setup)
     *_, report = loop.train(training)
     share = report.metrics["sim/diverged"]
-    assert share[0] > 0.9 and share[1] == 0
+    assert min(share[:2]) > 0.9 and share[2] == 0
     world = training.worlds.sim
-    assert share[0] == world.unstable_episodes[0] / world.begun[0]
-    assert health.lost(setup, report) == {
-        runs[0]: "more than 50% of its simulated episodes blew up; weaken --gap"
-    }
+    np.testing.assert_array_equal(share, world.unstable_episodes / world.begun)
+    why = "more than 50% of its simulated episodes blew up; weaken --gap"
+    assert health.lost(setup, report) == dict.fromkeys(runs[:2], why)
 
 
 @pytest.mark.fault

@@ -8,6 +8,7 @@ import pytest
 from h2o_jax.errors import ConfigError
 from h2o_jax.networks import make_networks
 
+pytestmark = pytest.mark.usefixtures("fast_compile")
 OBS, A, K, WIDTH, N = 11, 3, 3, 64, 5
 LAYERS = ("Dense_0", "Dense_1", "Dense_2")
 

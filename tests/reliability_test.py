@@ -113,7 +113,7 @@ def test_paths_are_joined_whatever_changes():
     assert changes.Changes("import numpy\na / b").found == ["2: a / b -> a * b"]
 
 
-def test_a_change_is_noticed_by_the_tests_of_its_module_alone(monkeypatch):
+def test_a_change_is_noticed_by_the_tests_of_its_module_alone(fast, monkeypatch):
     monkeypatch.setattr(mutants, "TESTS", {"h2o_jax.policy_losses": ("policy_losses",)})
     assert not mutants.killed(1, 1).failures
     # Tests of nothing notice nothing.
