@@ -14,7 +14,7 @@ import numpy as np
 from h2o_jax.errors import ConfigError, DatasetError
 from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import belonging, checks, measures, rules, structure
+from h2o_jax.sim.audit import belonging, checks, measures, noise, rules, structure
 from h2o_jax.sim.audit.belonging import Other
 from h2o_jax.sim.audit.measures import Errors
 from h2o_jax.sim.audit.replayer import Replayer
@@ -211,10 +211,23 @@ def _candidate(
         worst=max(horizon.typical for horizon in errors.horizons),
         own_noise=errors.own_noise,
         explained=errors.explained,
-        beyond_noise=errors.beyond_noise,
+        beyond_noise=0.0,
         fitted=gaps_lib.fitted(gaps),
     )
-    return Candidate(name, errors, rules.judge(evidence))
+    verdict = rules.judge(evidence)
+    if verdict.kind == "unexplained" and windows:  # noise is simulated where it decides
+        beyond = _beyond_noise(replayer, gaps, windows)
+        errors = dataclasses.replace(errors, beyond_noise=beyond)
+        verdict = rules.judge(evidence._replace(beyond_noise=beyond))
+    return Candidate(name, errors, verdict)
+
+
+def _beyond_noise(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> float:
+    """See `noise.beyond`; 0 where the log tells no noise."""
+    found = noise.measure(replayer, gaps)
+    if found is None:
+        return 0.0
+    return noise.beyond(replayer, gaps, found, windows[max(windows)], [*windows])
 
 
 def _queue(task: Task, candidates: Sequence[Gaps]) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from h2o_jax.errors import DatasetError
 from h2o_jax.sim import replay_log
-from h2o_jax.sim.audit import noise, rules, structure
+from h2o_jax.sim.audit import structure
 from h2o_jax.sim.audit.replayer import OTHER, Replayer, normalised, typical, unit
 from h2o_jax.sim.audit.structure import Place
 from h2o_jax.sim.gaps import Gaps, to_text
@@ -59,11 +59,11 @@ class Errors:
     """Squared difference of two runs over the squared error."""
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
-    beyond_noise: float
-    """Typical error after several steps that noise does not explain; 0 where a smooth
-    function explains some of the error, as noise then decides nothing."""
     place: Place | None
     """None where the error is alike everywhere."""
+    beyond_noise: float = 0.0
+    """Typical error after several steps that noise does not explain; 0 where it is not
+    asked for, as all else decides."""
 
     @property
     def score(self) -> float:
@@ -96,9 +96,6 @@ def measure(
     used = rows[usable]
     largest, middle = _sizes(errors)
     at = {"a": np.asarray(log.a_tm1)[used], "s": np.asarray(log.s_tm1)[used]}
-    explained = structure.explained(np.concatenate([at["s"], at["a"]], axis=1), errors)
-    # Where some of it is explained noise decides nothing, and simulating it takes long.
-    hides = explained < rules.EXPLAINED
     measured = Errors(
         horizons=(horizon(1, errors), *_longer(replayer, gaps, windows)),
         below_largest=_below(largest),
@@ -108,8 +105,9 @@ def measure(
         terminals=_terminals(log, rows, prediction),
         unstable=float(prediction.unstable.mean()),
         own_noise=_own_noise(replayer, gaps, used, prediction, usable, probe),
-        explained=explained,
-        beyond_noise=_beyond_noise(replayer, gaps, windows) if hides else 0.0,
+        explained=structure.explained(
+            np.concatenate([at["s"], at["a"]], axis=1), errors
+        ),
         place=structure.place(at, structure.of_rows(errors)),
     )
     return measured, len(used)
@@ -122,14 +120,6 @@ def _longer(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> list[H
         for steps, first in windows.items()
     }
     return [horizon(steps, x) for steps, x in errors.items() if len(x)]
-
-
-def _beyond_noise(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> float:
-    """See `noise.beyond`; 0 where the log has no windows, or tells no noise."""
-    found = noise.measure(replayer, gaps)
-    if found is None or not windows:
-        return 0.0
-    return noise.beyond(replayer, gaps, found, windows[max(windows)], [*windows])
 
 
 def _sizes(errors: Array) -> tuple[Array, Array]:
