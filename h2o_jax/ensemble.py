@@ -30,7 +30,6 @@ def fit(
     hidden: Sequence[int],
     members: int,
     updates: int,
-    batch: int = BATCH,
 ) -> Layers:
     r"""Fits `y` by `members` networks that differ in their start and their batches.
 
@@ -43,8 +42,7 @@ def fit(
         y: `[N, O]` targets, standardised.
         hidden: widths.
         members: K networks.
-        updates: of each.
-        batch: rows of an update.
+        updates: of each, on `BATCH` rows.
 
     Returns:
         Of each layer, the weights `[K, in, out]` and the biases `[K, out]`.
@@ -56,7 +54,6 @@ def fit(
         jnp.asarray(y, jnp.float32),
         sizes,
         updates,
-        batch,
     )
     return [(np.asarray(w), np.asarray(b)) for w, b in layers]
 
@@ -69,14 +66,13 @@ def predict(layers: Layers, x: jax.Array) -> jax.Array:
     return jnp.dot(x, w) + jnp.expand_dims(b, range(x.ndim - 1))
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+@functools.partial(jax.jit, static_argnums=(3, 4))
 def _fit(
     keys: jax.Array,
     x: jax.Array,
     y: jax.Array,
     sizes: tuple[int, ...],
     updates: int,
-    batch: int,
 ) -> Layers:
     optimiser = optax.chain(
         optax.clip_by_global_norm(_NORM),
@@ -88,7 +84,7 @@ def _fit(
 
     def update(carry: Any, key: jax.Array) -> tuple[Any, None]:
         layers, state = carry
-        rows = jax.random.randint(key, (batch,), 0, len(x))
+        rows = jax.random.randint(key, (BATCH,), 0, len(x))
         step, state = optimiser.update(jax.grad(loss)(layers, rows), state, layers)
         return (optax.apply_updates(layers, step), state), None
 

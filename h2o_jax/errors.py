@@ -100,7 +100,7 @@ def check_choice(what: str, name: str, choices: Iterable[str], more: str = "") -
     """Refuses a name that is none of the choices.
 
     Args:
-        what: is chosen, for the message.
+        what: kind of thing that is chosen, such as `task`, for the message.
         name: what was given.
         choices: all names.
         more: how else it may be given, for the message.

@@ -230,7 +230,7 @@ def _view(
     networks: Networks,
     state: LearnerState,
     params: dict[str, Params],
-    batches: dict[Domain, Transition],
+    batch_of: dict[Domain, Transition],
     rows: slice,
 ) -> View:
     return View(
@@ -240,7 +240,7 @@ def _view(
         hyper=state.hyper,
         scales=state.scales,
         step=state.step,
-        batch={d: jax.tree.map(lambda x: x[rows], b) for d, b in batches.items()},
+        batch={d: jax.tree.map(lambda x: x[rows], b) for d, b in batch_of.items()},
     )
 
 

@@ -177,7 +177,10 @@ def sift(
 
 
 def _finite(group: str, run: Progress) -> jax.Array:
-    """Whether all that a group has reported and become is: so is its sum, then."""
+    """Whether all that a group has reported and become is finite.
+
+    Of each array its sum is looked at, which is finite only where all of it is.
+    """
     reported = [x for name, x in run.totals.items() if name.startswith(f"{group}/")]
     states = run.states
     became = jax.tree.leaves((states.params[group], states.opt_state[group]))

@@ -1,5 +1,7 @@
 """CSV and its relatives as robots write them, and columns of times."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,14 @@ def test_times(name, values, rate):
     seconds = frames.seconds(frame, name, rate)
     np.testing.assert_allclose(seconds[-3:], [0, 0.5, 1])
     assert np.isnan(seconds[:-3]).all()
+
+
+def test_dates_without_a_zone_know_no_change_of_clocks(monkeypatch):
+    """Berlin's clocks go back at three on this night."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    night = ["2026-10-25T01:59:59", "2026-10-25T02:30:00", "2026-10-25T03:00:01"]
+    seconds = frames.seconds(frames.Frame({"t": np.array(night)}), "t")
+    monkeypatch.undo()
+    time.tzset()
+    np.testing.assert_array_equal(seconds, [0, 1801, 3602])

@@ -87,6 +87,14 @@ def test_viscous_friction_is_added_where_no_damping_is_in_shares_of_the_inertia(
     np.testing.assert_array_equal(added[3:], 0)
 
 
+def test_the_order_of_fields_does_not_matter():
+    values = [("dry_friction:wheels", 0.05), ("joint_friction:wheels", 2.0)]
+    robot = models.compile_model(ROBOT, ())
+    for given in (values, values[::-1]):
+        model = fields.scaled(robot, given)
+        np.testing.assert_allclose(model.dof_frictionloss[-1], 2 * 0.27 + 0.05 * 6)
+
+
 @pytest.mark.parametrize(
     ("gap", "values"),
     [

@@ -13,6 +13,7 @@ from h2o_jax.sim.identify import fit_plan, fitting, log_noise, telling
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.robot import scripted_operator
+from tests.audit_test import log_of
 from tests.worlds import CHEETAH, WALKER, recorded
 
 _LEG = ("thigh", "shin", "foot")
@@ -172,6 +173,14 @@ def test_noise_on_actions_is_told_from_none(log):
     noisy = found("none", recorded("joint_noise:0.1"), **how)
     assert noisy.action_noise == pytest.approx(0.1, rel=0.2)
     assert "action_noise" in found("none", log, **how).left_alone
+
+
+def test_noise_behind_a_latency_is_that_of_the_command_that_acts():
+    """Episodes of twelve rows, of which the first two have waiting commands."""
+    late = "joint_noise:0.1+latency:2"
+    how = {"fields": ("action_noise",), "starts": 1, "long_windows": 0}
+    result = found("latency:2", log_of(late, n=75, steps=12), **how)
+    assert result.action_noise == pytest.approx(0.1, rel=0.2)
 
 
 def test_what_looks_like_noise_is_added_only_where_that_is_asked_for(monkeypatch):

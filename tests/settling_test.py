@@ -31,6 +31,20 @@ def test_intervals_are_those_of_the_known_covariance():
     assert np.all(np.abs(np.mean(hits, axis=0) - 0.95) < 0.025)
 
 
+def test_a_sensor_that_never_changes_weighs_nothing():
+    """100.1 is no float32: a prediction in float64 differs by its rounding."""
+    steps = np.linspace(0, 1, 40, dtype=np.float32)
+    s = np.stack([steps, np.full(40, 100.1, np.float32)], axis=1)
+    ones = np.ones(39)
+    log = Transition(s[:-1], np.zeros((39, 1)), ones, ones, s[1:])
+    windows = Windows(log, np.arange(30), 3)
+    assert np.isinf(fitting.unit(windows)[:, 1]).all()
+    predicted = np.stack([windows.logged[..., 0], np.full((30, 3), 100.1)], axis=-1)
+    replayed = SimpleNamespace(s_t=predicted, unstable=np.zeros((30, 3), bool))
+    predict = SimpleNamespace(replayed=lambda windows, values: replayed)
+    assert not np.any(fitting.residuals(predict, windows, {}))
+
+
 def test_noise_that_neighbours_share_widens_intervals():
     """A mean of 1000 rows whose noise is one number per block: variance 1 / 20.
 

@@ -57,6 +57,9 @@ def test_a_files_gaps_come_first_and_others_add_to_it(tmp_path):
     model = models.compile_model(CHEETAH, gaps.parse(path, "halfcheetah"))
     np.testing.assert_array_equal(saved(model), saved(plain(CHEETAH)))
     both = gaps.parse(f"{path}+friction:0.3+joint_noise:1", "halfcheetah")
+    assert gaps.parse(f"joint_noise:1+{path}+friction:0.3", "halfcheetah")[0] == both[0]
+    late = gaps.parse(f"latency:4+{path}", "halfcheetah")
+    assert gaps.interface(late).latency == 4
     assert gaps.interface(both) == Interface(latency=2, action_noise=1.0)
     friction = models.compile_model(CHEETAH, both).geom_friction
     np.testing.assert_allclose(friction, 0.3 * plain(CHEETAH).geom_friction)

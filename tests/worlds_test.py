@@ -35,6 +35,13 @@ def test_each_distinct_model_is_compiled_once(monkeypatch):
     assert {*compiled} == {*GAPS}
 
 
+def test_each_distinct_variation_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(worlds, "_variation", lambda task, x, inertia: made.append(x))
+    worlds.make(WALKER, GAPS, range(4), threads=1, randomise=True)
+    assert len(made) == 3 and {*made} == {*GAPS}
+
+
 def test_the_state_is_laid_out_as_the_whole_grids():
     """A process with the short delay saves a queue as long as the other's."""
     short, long = gaps.parse_list("latency:1,latency:4")

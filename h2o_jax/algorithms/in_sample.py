@@ -1,6 +1,7 @@
 """IQL, SQL, EQL and XQL: offline methods whose critics see logged actions only.
 
-They have one table in common, and differ in value loss and policy weight.
+They have one table in common. IQL, SQL and EQL differ in value loss and policy weight;
+XQL is EQL by the name of another paper.
 
 References:
     Kostrikov et al., 2021 (arXiv 2110.06169); Xu et al., 2023 (arXiv 2303.15810);

@@ -127,6 +127,12 @@ def widen(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return columns
 
 
+def _timestamp(text: str) -> float:
+    """Seconds of an ISO date; without a zone it is UTC's, where no clock changes."""
+    stamp = datetime.datetime.fromisoformat(text)
+    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=datetime.UTC)).timestamp()
+
+
 def seconds(frame: Frame, name: str, rate: float | None = None) -> np.ndarray:
     """A column of times as float64 seconds since the first stamp; nan without one.
 
@@ -140,9 +146,7 @@ def seconds(frame: Frame, name: str, rate: float | None = None) -> np.ndarray:
     values = frame.columns[name]
     if values.dtype.kind in "UO":
         try:
-            values = np.array(
-                [datetime.datetime.fromisoformat(x).timestamp() for x in values]
-            )
+            values = np.array([_timestamp(x) for x in values])
         except (TypeError, ValueError) as error:
             raise files.fail(
                 name, f"no column of times ({error}); name another"

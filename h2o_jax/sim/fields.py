@@ -116,7 +116,8 @@ def scaled(
 
     Args:
         model: compiled; stays as it is.
-        values: `(field, value)`; those of the interface are left out.
+        values: `(field, value)` in any order: what is added is not scaled. Those of
+            the interface are left out.
 
     Raises:
         ConfigError: the model does not have a field.
@@ -124,6 +125,7 @@ def scaled(
     changes = [(n, x) for n, x in values if find(n).arrays and x != find(n).neutral]
     if not changes:
         return model
+    changes.sort(key=lambda change: find(change[0]).unit is not None)
     given, model = model, copy.copy(model)
     for name, value in changes:
         field, index = find(name), _index(model, name)

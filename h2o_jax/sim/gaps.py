@@ -91,7 +91,7 @@ def parse(text: str, robot: str | None = None) -> Gaps:
             raise ConfigError(f"gap {setting.name} is given twice in {text!r}")
     if sum(isinstance(setting, FileSetting) for setting in settings) > 1:
         raise ConfigError(f"gap {text!r} names two simulator files; give one")
-    return tuple(sorted(settings, key=lambda setting: not _is_variant(setting)))
+    return tuple(sorted(settings, key=_rank))
 
 
 def parse_list(text: str, robot: str | None = None) -> tuple[Gaps, ...]:
@@ -107,8 +107,11 @@ def to_text(settings: Sequence[GapSetting]) -> str:
     return "+".join(map(str, settings)) or "none"
 
 
-def _is_variant(setting: GapSetting) -> bool:
-    return setting.name in GAPS and GAPS[setting.name].variant
+def _rank(setting: GapSetting) -> int:
+    """Order in which gaps are applied: what sets many quantities before what adds."""
+    if setting.name in GAPS and GAPS[setting.name].variant:
+        return 0
+    return 1 if isinstance(setting, FileSetting) else 2
 
 
 def _parse_file(path: str, robot: str | None) -> FileSetting:

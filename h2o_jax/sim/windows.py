@@ -78,8 +78,8 @@ def sort(
         task: of the log.
         model: compiled; tells states from observations.
         log: rows in the order in which they were recorded.
-        share: of the episodes that are held out; where whole ones are less than half
-            of that share of the rows or more than twice, the log's last rows.
+        share: of the episodes to hold out. Where whole ones have less than half of that
+            share of the rows, or more than twice, the log's last rows are held out.
         seed: of the choice.
 
     Raises:
@@ -97,7 +97,8 @@ def sort(
     held_out = np.isin(sequence, chosen[: max(1, round(share * count))])
     # Of a few long sequences, such as one with a missing row, one is far too much or
     # too little.
-    if not 0.5 * share <= held_out.mean() <= 2 * share:
+    most = min(2 * share, (1 + share) / 2)
+    if not 0.5 * share <= held_out.mean() <= most:
         held_out = row >= (1 - share) * len(row)
     kept = len(np.unique(sequence[~held_out])), len(np.unique(sequence[held_out]))
     left = int(np.sum(usable & ~held_out))

@@ -82,6 +82,8 @@ def make(
     models = {
         settings: compile_model(task, settings, inertia) for settings in set(gaps)
     }
+    varied = set(gaps) if randomise else set()
+    variations = {x: _variation(task, x, inertia) for x in varied}
     every = [_widest(x, task, randomise) for x in grid]
     interfaces = [_widest(x, task, randomise) for x in gaps]
     return World(
@@ -92,7 +94,7 @@ def make(
         threads,
         queue_length([*every, *interfaces]),
         residuals,
-        [_variation(task, settings, inertia) for settings in gaps] if randomise else (),
+        [variations[settings] for settings in gaps] if randomise else (),
     )
 
 

@@ -116,7 +116,8 @@ class _Search(NamedTuple):
         if self.late:
             others["latency"] = float(self.profile(begin).best)
         sensitivity, condition, left = telling.tellable(predict, few, begin, others)
-        # Limits that lie well within the log, and that few windows feel, go to its end.
+        # Where the log goes far beyond a joint's limits these are moved to its end,
+        # though few windows feel them.
         ends = {name: begin[name] for name in left if name in begin}
         ends |= self.unmet([*ends], {**others, **begin})
         held = {name: x for name, x in ends.items() if x > _WITHIN * start[name]}
@@ -200,7 +201,8 @@ class _Search(NamedTuple):
     ) -> _Found:
         """Fits without what a fit cannot tell, which is held from there on.
 
-        What is added and ends at none is 0; limits that are not met are beyond the log.
+        What is added and ends at 0 is held there; a limit that no row meets is held
+        just beyond the log.
         """
         held = dict(held)
         starts, fit = self.fits(known, {**others, **held})

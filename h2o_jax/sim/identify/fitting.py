@@ -15,6 +15,7 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
+from h2o_jax.sim import replay_log
 from h2o_jax.sim.identify import coordinates
 from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.tasks.task import Array
@@ -29,9 +30,13 @@ _UNFELT = 1e-6
 
 
 def unit(windows: Windows) -> Array:
-    """`[h, O]` rms of the log's change since a window's start."""
+    """`[h, O]` rms of the log's change since a window's start.
+
+    Infinite where nothing changes but by float32's rounding, so that it weighs nothing.
+    """
     change = windows.logged - windows.start[:, None]
-    return np.sqrt(np.square(change).mean(axis=0)) + 1e-6
+    size = np.sqrt(np.square(change).mean(axis=0))
+    return np.where(replay_log.moves(size, windows.logged), size + 1e-6, np.inf)
 
 
 def residuals(

@@ -59,7 +59,8 @@ def of_sensors(predict: Predictor, rows: Rows, values: Mapping[str, float]) -> f
     Returns:
         0 where no noise is found.
     """
-    log, pairs = rows.log, rows.pick(_PAIRS, 2, seed=2).first
+    lead = _latency(predict, values)
+    log, pairs = rows.log, rows.pick(_PAIRS, 2, seed=2, lead=lead).first
     if len(pairs) < _PAIRS // 8:
         return 0.0
     std = np.asarray(log.s_tm1, np.float64).std(axis=0) + 1e-12
@@ -101,11 +102,12 @@ def of_actions(
         rows: of the log.
         values: fields.
     """
-    log, first = rows.log, rows.pick(_PAIRS, 1, seed=3).first
+    lead = _latency(predict, values)
+    log, first = rows.log, rows.pick(_PAIRS, 1, seed=3, lead=lead).first
     windows = Windows(log, first, 1)
     unit = fitting.unit(windows)[0]
     error = _error(predict, windows, values) / unit
-    actions = np.asarray(log.a_tm1)[first]
+    actions = np.asarray(log.a_tm1)[first - lead]
     slope = np.stack(
         [
             _slope(predict, windows, values, action=i, step=0.1)
@@ -117,7 +119,7 @@ def of_actions(
     inverse = np.linalg.pinv(slope)
     pushed = np.einsum("nak,nk->na", inverse, error)
     across = error - np.einsum("nka,na->nk", slope, pushed)
-    freedom = error.shape[1] - actions.shape[1]
+    freedom = np.isfinite(unit).sum() - actions.shape[1]
     if freedom <= 0:
         return None, "there are as many actions as observations"
     floor = np.square(across).sum(axis=1, keepdims=True) / freedom
@@ -132,6 +134,11 @@ def of_actions(
     if predict.action_noise > 2 * np.sqrt(total):
         return 0.0, ""
     return None, "none is seen above the simulator's other errors"
+
+
+def _latency(predict: Predictor, values: Mapping[str, float]) -> int:
+    """Control steps that a command waits: as many rows before a window tell it."""
+    return int(values.get("latency", predict.latency))
 
 
 def _error(predict: Predictor, windows: Windows, values: Mapping[str, float]) -> Array:

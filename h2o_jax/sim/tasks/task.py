@@ -46,7 +46,7 @@ class Motion(NamedTuple):
     s_tm1: Array
     """`[k, O]` what the policy saw, sensor noise and memory included."""
     command: Array
-    """`[k, A]` commands to the motors, in actuator units (N m times gear)."""
+    """`[k, A]` control signals of the motors; times gain and gear they are N m."""
     s_t: Array
     """`[k, O]` what the policy sees next."""
     terminated: Array
