@@ -216,6 +216,8 @@ def _sentence(candidate: Candidate) -> str:
         parts.append(f"worst dimension s[{worst}] ({first[worst]:.3f})")
         parts.append(str(errors.place or "alike in all places"))
         parts.append(f"{errors.explained:.0%} explained by state and action")
+    if errors.beyond_noise is not None:
+        parts.append(f"{errors.beyond_noise:.2f} after several steps beyond noise")
     if errors.own_noise:
         parts.append(f"its own noise is {errors.own_noise:.0%} of the error")
     if errors.unstable:

@@ -24,7 +24,7 @@ class Correcting:
         (),
         "What is fitted in an identified simulator, the least certain first, as in "
         "experiments.identify; empty: its default fields, and where these do not do, "
-        "those of each joint, of each body, and of its shape.",
+        "those of each joint, each body, its shape, and what damps each joint.",
     )
     residual_rows: int = setting(
         140_000, "Most rows of the log that a residual learns from.", at_least(500)

@@ -20,7 +20,7 @@ def test_default_fields_are_those_that_the_model_has():
     assert "joint_damping" not in chosen and {"gravity", "latency"} <= set(chosen)
     named = dataclasses.replace(Fitting(), fields=("joint_damping",))
     with pytest.raises(
-        ConfigError, match="joint_damping: it is zero or absent in this model"
+        ConfigError, match="joint_damping: no joint there has damping; add it by"
     ):
         fit_plan.of_model(named, model)
 

@@ -161,7 +161,7 @@ def _rank(
 ) -> tuple[tuple[Candidate, ...], Array, dict[int, Array]]:
     """The candidates, the best first; rows of one step; longer windows there are."""
     names, task, log = _names(candidates), replayer.task, replayer.log
-    before = _queue(task, candidates)
+    before = max(map(replayer.latency, candidates))
     follow = replay_log.starts(log, 1, before)
     if not len(follow):
         raise DatasetError(
@@ -218,21 +218,18 @@ def _candidate(
     if verdict.kind == "unexplained" and windows:  # noise is simulated where it decides
         beyond = _beyond_noise(replayer, gaps, windows)
         errors = dataclasses.replace(errors, beyond_noise=beyond)
-        verdict = rules.judge(evidence._replace(beyond_noise=beyond))
+        verdict = rules.judge(evidence._replace(beyond_noise=beyond or 0.0))
     return Candidate(name, errors, verdict)
 
 
-def _beyond_noise(replayer: Replayer, gaps: Gaps, windows: dict[int, Array]) -> float:
-    """See `noise.beyond`; 0 where the log tells no noise."""
+def _beyond_noise(
+    replayer: Replayer, gaps: Gaps, windows: dict[int, Array]
+) -> float | None:
+    """Typical error beyond what noise explains; None where the log cannot tell it."""
     found = noise.measure(replayer, gaps)
     if found is None:
-        return 0.0
+        return None
     return noise.beyond(replayer, gaps, found, windows[max(windows)], [*windows])
-
-
-def _queue(task: Task, candidates: Sequence[Gaps]) -> int:
-    """Most control steps that a command waits in any candidate."""
-    return max(gaps_lib.interface(gaps, task.interface).latency for gaps in candidates)
 
 
 def _exact(replayer: Replayer, first: Array) -> Array:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log, tasks
 from h2o_jax.sim.audit import rules, structure
 from h2o_jax.sim.audit.replayer import Replayer, normalised, typical
@@ -49,8 +48,7 @@ def foreign(replayer: Replayer, gaps: Gaps = ()) -> Other | None:
     task, log = replayer.task, replayer.log
     if task.pose is None:
         return None
-    before = gaps_lib.interface(gaps, task.interface).latency
-    first = replay_log.starts(log, 1, before)
+    first = replay_log.starts(log, 1, replayer.latency(gaps))
     exact = task.pose(replayer.model(), np.asarray(log.s_tm1, np.float64)[first]).exact
     first = structure.spread(first[exact], ROWS)
     if len(first) < _FEWEST:

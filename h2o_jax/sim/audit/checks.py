@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from h2o_jax.sim import gaps as gaps_lib
 from h2o_jax.sim import replay_log
 from h2o_jax.sim.audit import structure
 from h2o_jax.sim.audit.belonging import BETTER
@@ -119,8 +118,7 @@ def _windows(replayer: Replayer, gaps: Gaps, count: int, reach: int) -> Array:
 
     The rows before hold the actions that still wait in the simulator's queue, too.
     """
-    latency = gaps_lib.interface(gaps, replayer.task.interface).latency
-    before = latency + reach
+    before = replayer.latency(gaps) + reach
     first = replay_log.starts(replayer.log, STEPS + reach, before=before)
     return structure.spread(first, count)
 

@@ -61,9 +61,9 @@ class Errors:
     """Share of the squared error that a smooth function of (s, a) explains."""
     place: Place | None
     """None where the error is alike everywhere."""
-    beyond_noise: float = 0.0
-    """Typical error after several steps that noise does not explain; 0 where it is not
-    asked for, as all else decides."""
+    beyond_noise: float | None = None
+    """Typical error after several steps beyond what noise explains; None where the log
+    cannot tell it, or where it is not asked for, as something else decides."""
 
     @property
     def score(self) -> float:

@@ -70,10 +70,15 @@ def normalised(
     return errors / unit(log, first[usable], last[usable]), usable
 
 
-def holds(prediction: Prediction) -> Array:
-    """`[n]` bool, whether the first state is known exactly and the physics hold."""
-    stable = ~prediction.unstable.any(axis=1)
-    finite = np.isfinite(prediction.s_t).all(axis=(1, 2))
+def holds(prediction: Prediction, steps: int | None = None) -> Array:
+    """`[n]` bool, whether the first state is known exactly and the physics hold.
+
+    Args:
+        prediction: of `n` windows.
+        steps: of them that are looked at; None: all.
+    """
+    stable = ~prediction.unstable[:, :steps].any(axis=1)
+    finite = np.isfinite(prediction.s_t[:, :steps]).all(axis=(1, 2))
     return np.asarray(prediction.exact & stable & finite)
 
 

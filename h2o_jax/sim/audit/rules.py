@@ -62,7 +62,7 @@ class Evidence(NamedTuple):
     explained: float
     """Share of the squared error that a smooth function of (s, a) explains."""
     beyond_noise: float
-    """Typical error after several steps that noise does not explain."""
+    """Typical error after several steps beyond what noise explains; 0 if unknown."""
     fitted: bool
     """Whether this simulator was identified from a log already."""
 
@@ -158,8 +158,8 @@ FITTED: dict[Kind, tuple[Route, str]] = {
     "local": _RESIDUAL,
     "hidden": (
         "none",
-        "its parameters were identified already: a field may lack, such as a damping "
-        "or a delay, and a residual would learn noise",
+        "its parameters were identified already: a field may be missing, such as a "
+        "damping or a delay, and a residual would learn noise",
     ),
     "uniform": _RESIDUAL,
 }
