@@ -11,7 +11,7 @@ from experiments.mending import routes
 from h2o_jax.data import datasets
 from h2o_jax.sim import audit, gaps, replay_log
 from h2o_jax.sim.audit import Sample, noise, rules
-from h2o_jax.sim.identify import log_noise
+from h2o_jax.sim.identify import fit_plan, log_noise
 from h2o_jax.types import Transition
 from tests.worlds import CHEETAH, recorded
 
@@ -207,6 +207,13 @@ def test_a_finer_fit_is_tried_and_used_where_it_halves_the_longest_error(monkeyp
     wrong, better = candidate("hidden", WRONG), candidate("hidden", RIGHT)
     gap, found = identified(monkeypatch, wrong, wrong, better, wrong, wrong)
     assert gap == GAPS[2] and found is better
+
+
+def test_the_last_rung_is_that_of_what_damps_each_joint(monkeypatch):
+    wrong = [candidate("hidden", WRONG)] * 4
+    gap, found = identified(monkeypatch, *wrong, candidate("unexplained", RIGHT))
+    assert gap == GAPS[4] and found.verdict.right
+    assert routes._LADDER[-1][1] is fit_plan.DAMPING
 
 
 def test_what_stays_hidden_chooses_no_policies(monkeypatch, capsys):
