@@ -120,8 +120,8 @@ def judged(path: pathlib.Path, name: str) -> str:
     )
     found += doctor.beyond(log.actions, file.actions)
     found += doctor.unused(log.actions, file.actions)
-    contradiction = recorded.other_rate(log, file)
-    found += [contradiction] if contradiction else []
+    against = recorded.contradiction(log, file)
+    found += [against] if against else []
     # A terminal flag that stays, as a robot lies there, ends its episode once.
     lies = np.append(False, (log.ends & ~log.cuts)[:-1])
     episodes = np.sum(log.ends & ~lies)

@@ -33,6 +33,15 @@ def test_a_rate_that_the_stamps_contradict(tmp_path):
         load(path, robot_logs.columns_file(gap=0.01, terminal="none"))
 
 
+def test_rows_that_are_not_sorted(tmp_path):
+    order = np.random.default_rng(0).permutation(N)
+    log = {name: np.asarray(column)[order] for name, column in robot_logs.rows().items()}
+    path = write_csv(tmp_path / "log.csv", log)
+    message = r"stamp goes back after \d+% of the rows; sort by \w+ and stamp"
+    with pytest.raises(DatasetError, match=message):
+        load(path, robot_logs.columns_file())
+
+
 @pytest.mark.parametrize("missing", [0, 9, 10])
 def test_a_row_without_a_stamp_hides_no_jump(tmp_path, missing):
     log = robot_logs.rows()

@@ -14,17 +14,23 @@ N = 1000
 
 
 def log():
-    """`[N]` random numbers at 50 rows per second, in two episodes."""
+    """`[N]` rows of a swing with noise at 50 per second, in two episodes."""
     rng = np.random.default_rng(0)
     ends = np.isin(np.arange(N), (499, 999))
     return {
-        "observations": rng.normal(size=(N, 2)),
+        "observations": swing(np.arange(N)) + 0.1 * rng.normal(size=(N, 2)),
         "actions": rng.uniform(-1, 1, (N, 1)),
         "observation_names": ["pitch", "rate"],
         "action_names": ["torque"],
         "seconds": np.arange(N) / 50,
         "ends": ends,
     }
+
+
+def swing(t):
+    """`[N, 2]` an angle and its rate, 100 rows a period."""
+    phase = 2 * np.pi * t / 100
+    return np.stack([np.sin(phase), np.cos(phase)], axis=1)
 
 
 def test_a_sound_log():
@@ -68,6 +74,17 @@ def stuck(x):
     x["observations"][200:300, 0] = 0.125
 
 
+def shuffled(x):
+    x["observations"] = np.random.default_rng(1).permutation(x["observations"])
+
+
+def joined(x):
+    """Four episodes that nothing tells apart."""
+    t = np.arange(N)
+    x["observations"] = 0.2 * swing(t % 250) + 2 * (t // 250 % 2)[:, None]
+    x["ends"] = None
+
+
 def clipped(x):
     x["actions"] = np.clip(2 * x["actions"], -1, 1)
 
@@ -88,6 +105,12 @@ def broken(x):
             "1.00% of the rows are not followed by their successor: there are gaps",
         ),
         (twice, "5.01% of the rows repeat the row before"),  # 50 of 999
+        (
+            shuffled,
+            "no row is like the row before it (rate, the steadiest, changes 101%",
+        ),
+        # 3 of 999.
+        (joined, "0.30% of the rows jump, in pitch, rate: episodes joined without"),
         (flat, "rate is always 2.5: the sensor is stuck"),
         (stuck, "pitch does not change over 100 rows"),
         (clipped, "torque is clipped in 49% of the rows, at -1 or 1"),

@@ -19,6 +19,12 @@ STUCK = 0.05
 """Share of rows in one unchanged stretch that makes a sensor stuck."""
 LONG = 50
 """Rows of the shortest stretch that is called stuck."""
+RANDOM = 0.5
+"""Squared change from row to row, as a share of that of rows in random order, which is
+1, from which rows are in no order. The steadiest column of a gait has 0.1."""
+JUMP = 3.0
+"""A change beyond this many of the largest usual one, the 99th percentile, and beyond
+half a standard deviation is no motion. One row in 1,000 of Walker2d's falls has one."""
 CLIPPED = 0.05
 """Share of an action's values at its largest or least one."""
 NARROW = 0.05
@@ -55,6 +61,7 @@ def findings(
         *not_finite(values, [*observation_names, *action_names]),
         *([] if seconds is None else times(seconds, inside)),
         *duplicates(values, inside),
+        *order(observations, observation_names, inside),
         *stuck(observations, observation_names),
         *clipped(actions, action_names),
     ]
@@ -111,6 +118,38 @@ def duplicates(values: np.ndarray, inside: np.ndarray) -> list[str]:
     return [
         f"{share:.2%} of the rows repeat the row before: the log is faster than the "
         "sensors, or rows were written twice"
+    ]
+
+
+def order(
+    observations: np.ndarray, names: Sequence[str], inside: np.ndarray
+) -> list[str]:
+    """Rows that do not follow each other: in random order, or joined without a mark."""
+    moves = np.isfinite(observations).all(axis=0) & (np.ptp(observations, axis=0) > 0)
+    moving = observations[:, moves].astype(float)
+    names = [name for name, own in zip(names, moves, strict=True) if own]
+    if not names or np.sum(inside) < LONG:
+        return []
+    spread = moving.std(axis=0)
+    change = np.abs(np.diff(moving, axis=0))[inside]
+    # The mean squared difference of two rows at random is twice the variance.
+    shares = (change**2).mean(axis=0) / (2 * spread**2)
+    if shares.min() > RANDOM:
+        return [
+            f"no row is like the row before it ({names[np.argmin(shares)]}, the "
+            f"steadiest, changes {shares.min():.0%} as much as in random order): sort "
+            "the rows by time, or raise the rate"
+        ]
+    usual = np.quantile(change, 0.99, axis=0)
+    jumps = change > np.maximum(JUMP * usual, spread / 2)
+    share = np.mean(jumps.any(axis=1))
+    if share <= FEW:
+        return []
+    often = np.argsort(-jumps.sum(axis=0), kind="stable")[:3]
+    listed = ", ".join(names[i] for i in often if jumps[:, i].any())
+    return [
+        f"{share:.2%} of the rows jump, in {listed}: episodes joined without a mark, "
+        "angles that wrap, or lost samples; name the column that tells the episodes"
     ]
 
 

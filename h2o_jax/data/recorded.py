@@ -22,6 +22,8 @@ GAP = 1.5
 """Periods without a row that are a jump in time, where no gap is given."""
 _SAME_RATE = 0.1
 """Largest difference of a stated rate and the stamps', relative."""
+_SORTED = 0.05
+"""Share of rows after which time goes backwards that tells a log in no order."""
 BROKEN = "of the rows are not followed by their successor"
 """What audit and doctor call a jump in time."""
 
@@ -84,8 +86,14 @@ def period(log: Rows) -> float | None:
     return float(np.median(steps)) if len(steps) else None
 
 
-def other_rate(log: Rows, file: ColumnsFile) -> str | None:
-    """What says that the stamps have another rate than the file; None: nothing does."""
+def contradiction(log: Rows, file: ColumnsFile) -> str | None:
+    """What the stamps say against the log's order or the file's rate, if anything."""
+    inside = ~log.ends[:-1]
+    if log.seconds is not None and inside.any():
+        back = np.mean(np.diff(log.seconds)[inside] < 0)
+        if back > _SORTED:
+            by = f"{file.episode} and {file.time}" if file.episode else file.time
+            return f"{file.time} goes back after {back:.0%} of the rows; sort by {by}"
     step = period(log)
     if not step or not file.rate or abs(step * file.rate - 1) <= _SAME_RATE:
         return None
@@ -110,8 +118,8 @@ def read(
         ConfigError: the task is to judge, and cannot.
     """
     log = rows(path, file)
-    if contradiction := other_rate(log, file):
-        raise files.fail(path, contradiction)
+    if against := contradiction(log, file):
+        raise files.fail(path, against)
     jumps = _jumps(log, file)
     ends = log.ends | jumps
     count, alive = len(ends), ~ends
