@@ -74,10 +74,10 @@ class Reading:
 
 
 def _named(columns: dict[str, str] | ColumnsFile) -> str:
-    """A digest of what columns mean: neither their units nor the file's place."""
+    """A digest of what columns mean: not their units, latency or the file's place."""
     meant: Any = columns
     if isinstance(columns, ColumnsFile):
-        meant = dataclasses.asdict(columns) | {"path": ""}
+        meant = dataclasses.asdict(columns) | {"path": "", "latency": None}
         for kind in ("observations", "actions"):
             meant[kind] = [x._replace(unit="") for x in meant[kind]]
     return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()[:8]

@@ -60,7 +60,7 @@ def draft(frame: Frame, name: str) -> str:
     lines.append(f"terminal = {toml.text(terminal)}  # a column, task or none")
     if "timeout" in roles:
         lines.append(f"timeout = {toml.text(roles['timeout'])}")
-    lines.append("latency = 0.0  # seconds until an action acts; default: the task's")
+    lines.append("# latency = 0.02  # seconds until an action acts, if you know them")
     lines += _entries(frame, "observations", observations)
     lines += _entries(frame, "actions", actions)
     if not actions:

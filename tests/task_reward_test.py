@@ -148,7 +148,7 @@ def test_what_a_run_keeps_of_its_robot(tmp_path):
         )
 
 
-def test_a_latency_that_was_identified_and_is_not_in_the_contract_is_told(tmp_path):
+def test_a_latency_that_was_identified_is_in_the_contract_or_told(tmp_path):
     """The task's own are two steps of 5 ms."""
     fitted = tmp_path / "fitted.toml"
     text = "[fields]\nlatency = 1\n[provenance]\nmade_by = 'identify'\n"
@@ -164,8 +164,13 @@ def test_a_latency_that_was_identified_and_is_not_in_the_contract_is_told(tmp_pa
 
     assert notes(0.005) == notes(0.006) == notes(0.0, [Simulator(())]) == []
     (note,) = notes(0.0)
-    said = "identified with a latency of 1 step (0.005 s), columns.toml says 0 s, and"
-    assert said in note and note.endswith(
-        "mend latency in columns.toml, and train again"
-    )
-    assert "(0.005 s), the task says 0.01 s, and so" in notes(None)[0]
+    assert "identified with a latency of 0.005 s, columns.toml says 0 s, and" in note
+    assert notes(None) == []
+
+    def kept(latency):
+        reading = data.Reading(columns=dataclasses.replace(file, latency=latency))
+        return robot_record.record(experiment, None, reading, simulators)
+
+    assert kept(None)["identified_latency_seconds"] == {"none": pytest.approx(0.005)}
+    assert kept(None)["latency_seconds"] == pytest.approx(0.01)  # the task's
+    assert kept(0.0)["identified_latency_seconds"] == {}  # its owner knows

@@ -61,6 +61,7 @@ def of_run(
     """The contract as JSON values, without what only the written file tells."""
     facts, robot = run_folder.versions(folder), policies.robot(folder)
     own = facts["runs"][run]
+    identified = robot.get("identified_latency_seconds", {})
     flags = (folder / run_folder.FLAGS).read_bytes()
     observations = [
         {
@@ -79,7 +80,7 @@ def of_run(
         "observations": observations,
         "actions": robot["actions"],
         "rate_hz": robot["rate_hz"],
-        "latency_seconds": robot["latency_seconds"],
+        "latency_seconds": identified.get(own["label"], robot["latency_seconds"]),
         "log": {k: facts["data"].get(k) for k in ("name", "sha256")},
         "simulator": {
             "gap": own["label"],

@@ -50,6 +50,7 @@ def record(
         "actions": [x._asdict() for x in actions],
         "rate_hz": (file and file.rate) or _known(1 / task.dt),
         "latency_seconds": _latency(experiment, file),
+        "identified_latency_seconds": _identified(experiment, file, simulators),
         "simulators": {
             run.label: _digest(experiment, simulator)
             for run, simulator in zip(experiment.runs, simulators, strict=True)
@@ -60,24 +61,18 @@ def record(
 def notes(
     experiment: Experiment, reading: Reading, simulators: Sequence[Simulator]
 ) -> list[str]:
-    """What was found of the robot and is not in its record: another latency."""
+    """What was found of the robot and its columns file contradicts: a latency."""
     task, file = experiment.model, _file(reading)
-    latency, found = _latency(experiment, file), []
-    for gap in dict.fromkeys(x.gap for x in simulators if gaps.fitted(x.gap)):
-        if all(x.name != "latency" for x in gaps.from_file(gap)):
-            continue
-        period = {x.name: x.value for x in gaps.from_file(gap)}.get("control_period", 1)
-        steps = gaps.interface(gap, task.interface).latency
-        seconds = steps * task.dt * period
-        if latency is not None and abs(seconds - latency) > task.dt / 2:
-            says = file.path if file and file.latency is not None else "the task"
-            found.append(
-                f"the simulator was identified with a latency of {steps} "
-                f"step{'s' * (steps != 1)} ({seconds:g} s), {says} says {latency:g} s, "
-                "and so will the contract; mend latency in "
-                f"{file.path if file else 'a columns file'}, and train again"
-            )
-    return found
+    if file is None or file.latency is None:
+        return []
+    latencies = dict.fromkeys(_fitted_latency(task, x) for x in simulators)
+    return [
+        f"the simulator was identified with a latency of {seconds:g} s, {file.path} "
+        f"says {file.latency:g} s, and so will the contract; mend or remove latency "
+        "there, and train again"
+        for seconds in latencies
+        if seconds is not None and abs(seconds - file.latency) > task.dt / 2
+    ]
 
 
 def _file(reading: Reading) -> ColumnsFile | None:
@@ -90,6 +85,28 @@ def _latency(experiment: Experiment, file: ColumnsFile | None) -> float | None:
         return file.latency
     logged, own, _ = experiment.logged_system
     return _known(gaps.interface(own, logged.interface).latency * logged.dt)
+
+
+def _identified(
+    experiment: Experiment, file: ColumnsFile | None, simulators: Sequence[Simulator]
+) -> dict[str, float]:
+    """Of each run the latency that a log told, unless the log's owner knows it."""
+    if file and file.latency is not None:
+        return {}
+    task = experiment.model
+    found = zip(experiment.runs, simulators, strict=True)
+    latencies = {run.label: _fitted_latency(task, x) for run, x in found}
+    return {k: seconds for k, seconds in latencies.items() if seconds is not None}
+
+
+def _fitted_latency(task: Task, simulator: Simulator) -> float | None:
+    """Seconds until an action acts, where a log told; None where none did."""
+    gap = simulator.gap
+    fields = {x.name: x.value for x in gaps.from_file(gap)} if gaps.fitted(gap) else {}
+    if "latency" not in fields:
+        return None
+    steps = gaps.interface(gap, task.interface).latency
+    return steps * task.dt * fields.get("control_period", 1.0)
 
 
 def _observations(

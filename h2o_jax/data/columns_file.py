@@ -61,7 +61,7 @@ class ColumnsFile:
     """A column, `task` or `none`."""
     timeout: str = ""
     latency: float | None = None
-    """Seconds until an action acts; None for the task's own."""
+    """Seconds until an action acts; None: as was identified, or the task's own."""
     path: str = ""
     """Where it was read."""
 
