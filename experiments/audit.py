@@ -178,13 +178,14 @@ def _table(found: Audit) -> list[str]:
     steps = [horizon.steps for horizon in found.best.errors.horizons]
     bars = [f"<{bar:g}" for bar in measures.BARS]
     width = max(len("simulator"), *(len(x.name) for x in found.candidates))
+    kinds = max(8, *(len(x.verdict.kind) for x in found.candidates))
     head = "".join(
         [
             "simulator".ljust(width),
             *(f"{f'rms {k}':>8}" for k in steps),
             f"{'typical':>9}",
             *(f"{bar:>7}" for bar in bars),
-            f"{'reward':>8}{'ends':>7}  kind     route",
+            f"{'reward':>8}{'ends':>7}  {'kind':<{kinds}} route",
         ]
     )
     lines = [head]
@@ -196,7 +197,7 @@ def _table(found: Audit) -> list[str]:
             *(f"{share:7.0%}" for share in errors.below_largest),
             f"{errors.reward:8.3f}{errors.terminals:7.1%}",
         ]
-        verdict = f"  {x.verdict.kind:<8} {x.verdict.route}"
+        verdict = f"  {x.verdict.kind:<{kinds}} {x.verdict.route}"
         lines.append(x.name.ljust(width) + "".join(numbers) + verdict)
     return lines
 

@@ -68,6 +68,8 @@ def main(flags: Flags) -> None:
             file = provenance.content(found, start, log, seconds)
             simulator_file.write(choice.out, file, provenance.COMMENT)
         use = f"use it as --gap=@{choice.out}"
+        if found.at_bound or found.disagreeing:
+            use += ", for its predictions: its values are in doubt, see the notes"
         if not found.better:
             use = f"--gap={choice.gap} is as good"
         print(f"\nwrote    {choice.out}; {use}")
@@ -123,10 +125,12 @@ def _table(found: Identified) -> list[str]:
         lines.append(f"{name:<{width}}{value:>9.4f}  {interval:<19}{told:>8}")
     for name, reason in found.left_alone.items():
         lines.append(f"{name:<{width}}{'left':>9}  {reason}")
-    added = [f"{x.name}: per {x.typical:g}" for x in fields.ALL if x.unit]
+    asked = {name.partition(":")[0] for name in names}
+    added = [x for x in fields.ALL if x.unit and x.name in asked]
+    units = "".join(f", {x.name} per {x.typical:g}" for x in added)
     lines.append(
-        f"tells: change of one step's prediction per e-fold ({', '.join(added)}), in "
-        f"std of the log's; condition {found.condition:.1f}"
+        f"tells: change of one step's prediction per e-fold{units}; in std of the "
+        f"log's; condition {found.condition:.1f}"
     )
     return lines
 
@@ -175,7 +179,7 @@ def _stand_in(found: Identified) -> list[str]:
         "for what was not fitted, and masses do, too"
     )
     if not any(x.name.startswith("centre_of_mass") for x in found.values):
-        line += "; try --fields with centre_of_mass instead of gravity"
+        line += "; try --fields with centre_of_mass, or viscous_friction, instead"
     return [line]
 
 
@@ -199,10 +203,11 @@ def _gain(found: Identified) -> list[str]:
     if worse:
         return [f"no better than before at {', '.join(worse)} steps: do not use it"]
     rest = after.get(1, 0.0) / before.get(1, 1.0)
-    if rest > 0.2 and after[1] > 0.02:
+    if rest > 0.1 and after[1] > 0.02:
         return [
-            f"{rest:.0%} of the one-step error is left: noise, or a gap that no scale "
-            "of these fields is"
+            f"{rest:.0%} of the one-step error is left: noise, or another field, such "
+            "as body_mass:each or viscous_friction:each; experiments.run "
+            "--simulator=identified tries many"
         ]
     return []
 

@@ -288,7 +288,8 @@ def _row(first: str, wide: int, others: Iterable[str]) -> str:
 def places(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
     return (
-        f"policy   {folder / run_folder.CHECKPOINT}, see experiments.policies.load\n"
+        f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "
+        f"python -m experiments.export {shlex.quote(str(folder))}\n"
         f"curve    {folder / run_folder.CURVE}\n"
         f"metrics  {folder / run_folder.METRICS}"
     )

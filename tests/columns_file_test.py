@@ -35,7 +35,9 @@ def test_a_rate_that_the_stamps_contradict(tmp_path):
 
 def test_rows_that_are_not_sorted(tmp_path):
     order = np.random.default_rng(0).permutation(N)
-    log = {name: np.asarray(column)[order] for name, column in robot_logs.rows().items()}
+    log = {
+        name: np.asarray(column)[order] for name, column in robot_logs.rows().items()
+    }
     path = write_csv(tmp_path / "log.csv", log)
     message = r"stamp goes back after \d+% of the rows; sort by \w+ and stamp"
     with pytest.raises(DatasetError, match=message):

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import audit as audit_command
 from experiments.mending import routes
+from experiments.training import Simulator
 from h2o_jax.data import datasets
 from h2o_jax.sim import audit, gaps, replay_log
 from h2o_jax.sim.audit import Sample, noise, rules
@@ -226,6 +227,15 @@ def test_what_stays_hidden_chooses_no_policies(monkeypatch, capsys):
 def test_a_right_simulator_under_noise_is_fitted_once(monkeypatch):
     gap, found = identified(monkeypatch, candidate("unexplained", RIGHT))
     assert gap == GAPS[0] and found.verdict.right
+
+
+def test_too_few_rows_are_said_before_a_training_in_what_they_cannot_judge(
+    monkeypatch, capsys
+):
+    monkeypatch.setattr(routes, "_audited", lambda needs, gap: candidate("few", WRONG))
+    assert routes._advised(None, NONE) == Simulator(NONE)
+    said = "simulator none: too few rows to judge it, so it is used as it is; "
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["uniform", "hidden"])

@@ -77,7 +77,7 @@ def test_an_identified_simulator_has_the_logs_gravity_and_is_kept(
     before = file.stat().st_mtime_ns
     assert prepare("identified", "gravity:2")[0] == first
     assert file.stat().st_mtime_ns == before
-    assert str(file) in capsys.readouterr().out
+    assert f" {gravity(first):.3g}; see {file}" in capsys.readouterr().out
 
 
 def test_a_latency_is_found_by_the_audits_own_advice(tmp_path, monkeypatch):

@@ -4,20 +4,25 @@ Every file lies under a name that all it depends on decides.
 """
 
 import hashlib
+import math
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import h2o_jax
 from experiments import places
 from experiments.mending import Mending, provenance, residuals
 from h2o_jax.errors import CheckpointError
+from h2o_jax.sim import fields, identify, residual, simulator_file
 from h2o_jax.sim import gaps as gaps_lib
-from h2o_jax.sim import identify, residual, simulator_file
+from h2o_jax.sim.fields import Value
 from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.residual import Residual
+
+_LISTED = 6
+"""Values of a fit that are printed; its file has all."""
 
 
 def _silent() -> None:
@@ -93,14 +98,16 @@ def fitted(
     if not path.is_file():
         begins()
         _fit(mending, gap, how, path)
-    told = simulator_file.read(str(path)).provenance
+    file = simulator_file.read(str(path))
+    told = file.provenance
     if not {"better", "converged", "at_bound"} <= told.keys():
         raise CheckpointError(f"{path}: no fit of this version; remove it")
     doubts = _doubts(told)
     if not told["better"]:
         return gap, f"not better on held-out episodes, not used{doubts}; see {path}"
     (mended,) = gaps_lib.parse_list(f"@{path}", mending.task.robot)
-    return mended, f"{gaps_lib.to_text(mended)}{doubts}, see {path}"
+    found = _listed(file.fields)
+    return mended, f"{gaps_lib.to_text(mended)}: {found}{doubts}; see {path}"
 
 
 def _fit(mending: Mending, gap: Gaps, how: Fitting, path: pathlib.Path) -> None:
@@ -115,6 +122,21 @@ def _fit(mending: Mending, gap: Gaps, how: Fitting, path: pathlib.Path) -> None:
     with places.writing("cache_dir", mending.cache):
         file = provenance.content(found, gap, dataset, seconds)
         simulator_file.write(str(path), file)
+
+
+def _listed(found: Sequence[Value]) -> str:
+    """The values that differ most from those of the simulator that was given."""
+
+    def apart(x: Value) -> float:
+        field = fields.find(x.name)
+        if field.neutral:
+            return abs(math.log(max(x.value, 1e-9) / field.neutral))
+        return abs(x.value) / field.typical
+
+    most = sorted(found, key=apart, reverse=True)
+    rest = len(most) - _LISTED
+    more = [f"{rest} more"] if rest > 0 else []
+    return ", ".join([*(f"{x.name} {x.value:.3g}" for x in most[:_LISTED]), *more])
 
 
 def _doubts(told: Mapping[str, Any]) -> str:

@@ -102,8 +102,14 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
     mends = verdict.route in ("identify", "residual")
     if mends and verdict.kind not in ("foreign", "hidden"):
         return _corrected(needs, gap)
-    _say("simulator", gap, "no residual is learned for it")
-    return Simulator(gap, right=found.verdict.right)
+    line = "no residual is learned for it"
+    if verdict.kind == "few":
+        line = (
+            "too few rows to judge it, so it is used as it is; --simulator=identified "
+            "fits it all the same"
+        )
+    _say("simulator", gap, line)
+    return Simulator(gap, right=verdict.right)
 
 
 def _audited(needs: Mending, gap: Gaps) -> Candidate:

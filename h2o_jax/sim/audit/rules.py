@@ -146,7 +146,8 @@ ROUTES: dict[Kind, tuple[Route, str]] = {
 
 _RESIDUAL: tuple[Route, str] = (
     "residual",
-    "its parameters were identified already; what is left needs a learned correction",
+    "its parameters were identified already; what further fields do not mend, such as "
+    "body_mass:each or viscous_friction:each, needs a learned correction",
 )
 FITTED: dict[Kind, tuple[Route, str]] = {
     "foreign": (

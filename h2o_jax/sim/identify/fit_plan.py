@@ -97,7 +97,6 @@ SHAPES = dataclasses.replace(
 )
 """Each body with where its mass lies and where it touches."""
 
-
 DAMPING = dataclasses.replace(
     BODIES,
     fields=(
@@ -105,7 +104,7 @@ DAMPING = dataclasses.replace(
         "body_inertia:each",
         "joint_damping:each",
         "viscous_friction:each",
-        "dry_friction",
+        "dry_friction:each",
         *_ALWAYS,
     ),
 )
