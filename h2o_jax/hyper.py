@@ -73,7 +73,10 @@ class Hyper(struct.PyTreeNode):
         NOT_NEGATIVE,
     )
     ratio_low: Any = setting(
-        1e-5, "Smallest importance weight of a simulated row.", POSITIVE
+        1e-5,
+        "Smallest importance weight of a simulated row; none is below exp(-4) = 0.018, "
+        "as logits are within +-2.",
+        POSITIVE,
     )
     ratio_high: Any = setting(
         1.0,
@@ -91,7 +94,10 @@ class Hyper(struct.PyTreeNode):
         NOT_NEGATIVE,
     )
     darc_clip: Any = setting(
-        10.0, "Largest correction of a reward by darc, in nats.", NOT_NEGATIVE
+        10.0,
+        "Largest correction of a reward by darc, in nats; none is beyond 4, as logits "
+        "are within +-2.",
+        NOT_NEGATIVE,
     )
     darc_warmup: Any = setting(
         0.0, "Updates of darc before its first correction.", NOT_NEGATIVE

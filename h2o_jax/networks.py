@@ -16,6 +16,7 @@ LOG_STD_RANGE = (-20.0, 2.0)
 GAUSSIAN_LOG_STD_RANGE = (-5.0, 2.0)
 EXPLORATION_LOG_STD = math.log(0.1)
 LOGIT_BOUND = 2.0
+"""Of the discriminators, so that no log-ratio is beyond twice as much."""
 
 Init = Callable[..., jax.Array]
 

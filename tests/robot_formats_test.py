@@ -136,6 +136,27 @@ def test_a_row_never_holds_a_later_message(tmp_path):
     np.testing.assert_array_equal(torque[:5], log["torque"][[1, 1, 2, 2, 3]])
 
 
+def test_a_pause_of_a_recording_is_a_jump_in_time(tmp_path):
+    """200 ms of silence after row 29: rows would repeat the messages before."""
+    pytest.importorskip("mcap_ros2")
+    log = robot_logs.rows()
+    log["stamp"] = log["stamp"] + 0.2 * (np.arange(robot_logs.N) > 29)
+    path = robot_logs.write_mcap(tmp_path / "log.mcap", log)
+    frame = frames.read(path, frames.Ask(rate=50.0))
+    # Rows lie 18 ms after a message; those 78 to 198 ms after the last are left out.
+    assert frame.notes[1:] == ("7 rows in pauses of all topics left out",)
+    times = frame.columns["time"]
+    assert np.sum(np.diff(times) > 0.021) == 1
+    file = bag_file(
+        observations=(Signal("imu.pitch"), Signal("imu.rate")),
+        actions=(Signal("command.effort.wheel", "N m", -3.0, 3.0),),
+        rate=50.0,
+        time="time",
+    )
+    dataset = load(path, file, judge=zero_reward)
+    assert len(dataset.transition.r_t) == len(times) - 2
+
+
 def test_mcap_of_json(tmp_path):
     pytest.importorskip("mcap")
     pytest.importorskip("mcap_ros2")

@@ -23,6 +23,8 @@ TIME = "time"
 """Column of the seconds at which rows were taken."""
 LONGEST = 64
 """Arrays of more numbers, such as images, are left out."""
+PAUSE = 3
+"""Periods, of the rows or of the fastest topic, without a message that are a pause."""
 _DECODED = 8
 """Bytes in memory for one of a message, about."""
 _UNUSED = ("header", "layout")
@@ -47,11 +49,35 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
 
     Rows are taken at the times of the topic with the last column that is asked for, by
     default of that with the most messages; with `ask.rate`, evenly from the first of
-    them on.
+    them on, but for pauses of all topics, in which nothing was recorded.
 
     Raises:
         DatasetError: no messages of numbers, or none at which every topic is known.
     """
+    topics = _topics(path, ask)
+    clock, silent = _clock(topics, ask)
+    if not len(clock):
+        raise files.fail(path, "topics do not overlap in time; log them together")
+    columns = {TIME: (clock - clock[0]) * 1e-9}
+    for topic in topics.values():
+        times = np.array(topic.times)
+        order = np.argsort(times, kind="stable")
+        last = order[np.searchsorted(times[order], clock, side="right") - 1]
+        for name in topic.columns:
+            values = np.array([row.get(name, np.nan) for row in topic.rows])
+            columns[name] = values[last]
+    notes = []
+    if len(topics) > 1:
+        notes.append(
+            f"{len(topics)} topics, each row with the last message of every one"
+        )
+    if silent:
+        notes.append(f"{silent} rows in pauses of all topics left out")
+    return Frame(columns, {TIME: "s"}, tuple(notes))
+
+
+def _topics(path: pathlib.Path, ask: Ask) -> dict[str, _Topic]:
+    """Name -> messages, of the topics that have something that is asked for."""
     topics: dict[str, _Topic] = {}
     for name, time, message in _messages(path):
         row = dict(_flat(name.strip("/").replace("/", "."), message))
@@ -67,26 +93,29 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
         }
     if not topics:
         raise files.fail(path, "no messages with numbers; log more")
+    return topics
+
+
+def _clock(topics: Mapping[str, _Topic], ask: Ask) -> tuple[np.ndarray, int]:
+    """`[N]` times of the rows in ns, and how many were left out as nothing was sent."""
     stamps = {name: np.sort(np.array(x.times)) for name, x in topics.items()}
-    begin = max(int(x[0]) for x in stamps.values())
     clock = stamps[_leading(topics, ask)]
-    clock = clock[clock >= begin]
-    if ask.rate is not None and len(clock):
-        period = round(1e9 / ask.rate)
-        end = min(int(x[-1]) for x in stamps.values()) + period
-        clock = np.arange(clock[0], end, period)
-    if not len(clock):
-        raise files.fail(path, "topics do not overlap in time; log them together")
-    columns = {TIME: (clock - clock[0]) * 1e-9}
-    for topic in topics.values():
-        times = np.array(topic.times)
-        order = np.argsort(times, kind="stable")
-        last = order[np.searchsorted(times[order], clock, side="right") - 1]
-        for name in topic.columns:
-            values = np.array([row.get(name, np.nan) for row in topic.rows])
-            columns[name] = values[last]
-    notes = (f"{len(topics)} topics, each row with the last message of every one",)
-    return Frame(columns, {TIME: "s"}, notes if len(topics) > 1 else ())
+    clock = clock[clock >= max(x[0] for x in stamps.values())]
+    if ask.rate is None or not len(clock):
+        return clock, 0
+    every, period = [*stamps.values()], round(1e9 / ask.rate)
+    even = np.arange(clock[0], min(x[-1] for x in every) + period, period)
+    silent = _pauses(even, every, period)
+    return even[~silent], int(silent.sum())
+
+
+def _pauses(clock: np.ndarray, stamps: Sequence[np.ndarray], period: int) -> np.ndarray:
+    """`[N]` which rows would repeat messages from before a pause of all topics."""
+    usual = [np.median(np.diff(x)) for x in stamps if len(x) > 1]
+    newest = np.sort(np.concatenate(stamps))
+    age = clock - newest[np.searchsorted(newest, clock, side="right") - 1]
+    silent: np.ndarray = age > PAUSE * max(period, min(usual, default=period))
+    return silent
 
 
 def _leading(topics: Mapping[str, _Topic], ask: Ask) -> str:
