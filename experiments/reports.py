@@ -1,8 +1,7 @@
-"""Reports of a run: lines of metrics, the learning curve, the final table."""
+"""Reports of a run: lines of metrics and the learning curve."""
 
 import pathlib
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +16,8 @@ from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import gaps
 
+NOT_USED = "not used"
+"""What is said of a way to mend a simulator that did not help."""
 Facts = Mapping[str, Any]
 Mended = Mapping[Run, Mapping[str, str]]
 """Run -> what became of its simulator; see `routes.mended`."""
@@ -195,101 +196,10 @@ def summarise(own: list[Line], name: str = "return") -> dict[str, float]:
     returns = curve(own, name)
     return {
         "final": returns[-1],
-        "last_ten": float(np.mean(_trained(returns))),
+        "last_ten": float(np.mean(trained(returns))),
     }
 
 
-def _trained(returns: list[float]) -> list[float]:
+def trained(returns: list[float]) -> list[float]:
     """The last ten evaluations, but for that before any training."""
     return (returns[1:] or returns)[-10:]
-
-
-def conclusion(
-    folder: pathlib.Path,
-    experiment: Experiment,
-    facts: Facts,
-    runs: Sequence[Run],
-    outside: Sequence[str],
-) -> str:
-    """What the seeds of every setting earned, beside the data.
-
-    Args:
-        folder: the run folder.
-        experiment: its runs.
-        facts: of the log.
-        runs: those that were not lost.
-        outside: flags that a reader of the folder is given again.
-    """
-    name, lines = return_of(experiment), by_run(experiment, folder)
-    summaries = {run: summarise(lines[run], name) for run in runs}
-    wide = max(32, *(len(run.label) for run in summaries))
-    count = max(len(_trained(curve(lines[run], name))) for run in runs)
-    heads = [
-        "final return" if experiment.knows_real else "simulated return",
-        f"last {count} evaluation{'s' * (count > 1)}",
-    ]
-    about = run_folder.versions(folder)["runs"]
-    right = [
-        run
-        for run in runs
-        if about[experiment.runs.index(run)].get("chosen") == run_folder.BEST
-    ]
-    bests = {run: best_so_far(lines[run], name)[-1] for run in right}
-    if bests:
-        heads.append("best in simulator")
-    rows = ["\n" + _row("setting", wide, heads)]
-    for label in dict.fromkeys(run.label for run in summaries):
-        own = [run for run in summaries if run.label == label]
-        found = [[summaries[run][k] for run in own] for k in ("final", "last_ten")]
-        found += [[bests[run] for run in own if run in bests]]
-        spreads = (statistics.spread(x, width=9) for x in found if x)
-        rows.append(_row(label, wide, spreads))
-    if len(summaries) > len({run.label for run in summaries}):
-        rows[0] += "  (+- standard deviation over seeds)"
-    if "mean" in facts:
-        best = f"(best episode {facts['best']:.1f})"
-        rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
-    rows += _best_seeds(folder, experiment, {run: lines[run] for run in right})
-    if not experiment.knows_real:
-        rows.append(
-            "no real system at hand: what a policy is worth there is estimated by "
-            f"{judging(folder, outside)}"
-        )
-    return "\n".join(rows)
-
-
-def judging(folder: pathlib.Path, outside: Sequence[str]) -> str:
-    """The command that judges a run folder, with the flags that it is given again."""
-    return shlex.join(["python", "-m", "experiments.judge", str(folder), *outside])
-
-
-def _best_seeds(
-    folder: pathlib.Path, experiment: Experiment, lines: Mapping[Run, list[Line]]
-) -> list[str]:
-    """Of several seeds, all with a right simulator, which one did best there."""
-    highest = {run: max(curve(own, "simulated_return")) for run, own in lines.items()}
-    found = []
-    for label in dict.fromkeys(run.label for run in highest):
-        seeds = [run for run in highest if run.label == label]
-        best = max(seeds, key=lambda run: highest[run])
-        if len(seeds) > 1:
-            found.append(
-                f"{label}: seed {best.seed} did best in its simulator, "
-                f"{highest[best]:.1f}: python -m experiments.export "
-                f"{shlex.quote(str(folder))} --run={experiment.runs.index(best)}"
-            )
-    return found
-
-
-def _row(first: str, wide: int, others: Iterable[str]) -> str:
-    return " ".join([f"{first:{wide}s}", *(f"{x:20s}" for x in others)]).rstrip()
-
-
-def places(folder: pathlib.Path) -> str:
-    """Where a finished run's files are."""
-    return (
-        f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "
-        f"python -m experiments.export {shlex.quote(str(folder))}\n"
-        f"curve    {folder / run_folder.CURVE}\n"
-        f"metrics  {folder / run_folder.METRICS}"
-    )

@@ -17,6 +17,7 @@ import numpy as np
 from experiments import (
     build,
     collecting,
+    conclusion,
     data,
     devices,
     epochs,
@@ -271,7 +272,7 @@ def _conclude(
     good = [run for run in experiment.runs if run not in lost]
     if good:
         outside = command.flags.outside()
-        print(reports.conclusion(folder, experiment, facts, good, outside))
+        print(conclusion.table(folder, experiment, facts, good, outside))
     if output.results_dir:
         labels = ledger.Labels(
             output.preset, command.reading.deciding(), command.flags.choices()
@@ -288,7 +289,7 @@ def _conclude(
     report = robots.of(experiment.model).report_run
     if report is not None and experiment.knows_real:
         print("\n" + report(experiment, folder))
-    print("\n" + reports.places(folder))
+    print("\n" + conclusion.places(folder))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
     assert len(stored["simulated"]) == len(stored["curve"]) == 2
     printed = capsys.readouterr().out
     assert "last 1 evaluation    best in simulator" in printed
+    assert "\ngravity:2, mended  " in printed
+    assert f"; for a robot: python -m experiments.export {folder}" in printed
     assert policies.meant(folder, 0, "chosen") == "best"
     policy = tmp_path / "policy.npz"
     call(export.main, monkeypatch, f"--folder={folder}", f"--to={policy}")

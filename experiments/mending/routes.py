@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from experiments import mending
 from experiments.experiment import Experiment
 from experiments.mending import Mending, cached
-from experiments.reports import Mended
+from experiments.reports import NOT_USED, Mended
 from experiments.training import Simulator
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim import audit, gaps
@@ -20,7 +20,6 @@ from h2o_jax.sim.gaps import Gaps
 from h2o_jax.sim.identify import fit_plan
 from h2o_jax.sim.identify.fit_plan import Fitting
 
-NOT_USED = "not used"
 _SAMPLE = Sample(horizons=(5, 10), rows=20_000, windows=500)
 """Of an audit on the way to a training: a sample tells the kind of a gap."""
 _LADDER = (

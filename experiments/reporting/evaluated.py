@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import build, health, judging, policies, reports, run_folder
+from experiments import (
+    build,
+    conclusion,
+    health,
+    judging,
+    policies,
+    reports,
+    run_folder,
+)
 from experiments.reporting.page import Missing
 from experiments.reporting.subject import Subject
 from experiments.run_folder import Line, sealed
@@ -125,7 +133,7 @@ def _judged(subject: Subject) -> dict[str, Any]:
         content = sealed.read_json(path)
     except CheckpointError as error:
         finding = str(error).partition("; ")[0]
-        again = reports.judging(subject.folder, subject.outside)
+        again = conclusion.judging(subject.folder, subject.outside)
         raise CheckpointError(f"{finding}; make it again with {again}") from error
     now = policies.trained(subject.folder)
     return content if content.get("epoch") == now else {}
@@ -142,5 +150,5 @@ def ask(subject: Subject) -> str:
     """How to get estimates where there is no real system."""
     return (
         "What a policy is worth in the real system is estimated by "
-        f"{reports.judging(subject.folder, subject.outside)}; then report again."
+        f"{conclusion.judging(subject.folder, subject.outside)}; then report again."
     )
