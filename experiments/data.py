@@ -254,3 +254,11 @@ def findings(
     ends = np.append(~replay_log.joined(log), True)
     s, a = np.asarray(log.s_tm1), np.asarray(log.a_tm1)
     return doctor.findings(s, a, observations, actions, ends=ends)
+
+
+def disorder(log: Transition, task: Task) -> list[str]:
+    """What the doctor says of the order of a log's rows, named as by the task."""
+    s = np.asarray(log.s_tm1)
+    names = [x.name for x in task.observation_signals]
+    names = names or [f"s[{i}]" for i in range(s.shape[1])]
+    return doctor.order(s, names, replay_log.joined(log))

@@ -178,6 +178,8 @@ def _plan(experiment: Experiment, dataset: Dataset | None, threads: int) -> str:
         lines.append(datasets.summary(dataset))
         other = data.other_task(experiment, dataset, threads)
         lines += [f"warning   {other}"] if other else []
+        disorder = data.disorder(dataset.transition, experiment.model)
+        lines += [f"warning   {x}" for x in disorder]
     lines.append(footprint.fitting(experiment, dataset))
     lines += _scales(experiment, dataset)
     unread = unused.unused(vars(experiment))

@@ -1,12 +1,15 @@
 """The log's doctor: each illness is found, and a sound log has none."""
 
+import types
+
 import numpy as np
 import pytest
 
-from experiments import audit, drafting, inspect
+from experiments import audit, data, drafting, inspect
 from h2o_jax.data import doctor, frames, toml
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import ConfigError, DatasetError
+from h2o_jax.types import Transition
 from tests import robot_logs
 from tests.commands import call, write_log
 
@@ -123,6 +126,18 @@ def broken(x):
 def test_illnesses(change, words):
     found = ill(change)
     assert any(line.startswith(words) for line in found), found
+
+
+def test_a_run_is_warned_of_rows_in_no_order():
+    sick = log()
+    shuffled(sick)
+    s, a = sick["observations"], sick["actions"]
+    rows = Transition(s[:-1], a[:-1], a[:-1, 0], np.ones(N - 1), s[1:])
+    task = types.SimpleNamespace(observation_signals=())
+    (line,) = data.disorder(rows, task)
+    assert line.startswith("no row is like the row before it (s[1], the steadiest")
+    task.observation_signals = Signal("pitch"), Signal("rate")
+    assert "(rate, the steadiest" in data.disorder(rows, task)[0]
 
 
 def test_actions_that_use_little_of_their_limits():
