@@ -83,7 +83,7 @@ def main(flags: Flags) -> None:
         threads=choice.threads,
     )
     names = signal_names(source.model, reading)
-    own = data.rate_note(source.model, reading)
+    own = data.doubts(source, reading)
     own += data.findings(log.transition, *names)
     found = dataclasses.replace(found, warnings=(*own, *found.warnings))
     print(report(found, source.dataset, *names))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import collecting, robots, task_reward
+from experiments import collecting, motors, robots, task_reward
 from experiments.collecting import Collecting
 from experiments.experiment import Experiment, Source
 from h2o_jax import with_next_action
@@ -26,7 +26,7 @@ from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm, Transition
 
-_SAME_RATE = 0.02
+SAME_RATE = 0.02
 """Largest difference of two rates, relative, that is not worth a note."""
 
 
@@ -157,7 +157,7 @@ def read(path: str, source: Source, reading: Reading, rows: int = 1) -> Dataset:
     )
     if source.dataset:
         _check_pairing(path, reading.pairing)
-    notes = (*dataset.notes, *rate_note(task, reading))
+    notes = (*dataset.notes, *doubts(source, reading))
     return dataclasses.replace(dataset, notes=notes)
 
 
@@ -171,12 +171,18 @@ def _check_own(path: str, reading: Reading) -> None:
             )
 
 
+def doubts(source: Source, reading: Reading) -> list[str]:
+    """What in a columns file contradicts the task: a rate, or limits of actions."""
+    limits = motors.doubts(source.model, reading.columns, source.inertia)
+    return [*rate_note(source.model, reading), *limits]
+
+
 def rate_note(task: Task, reading: Reading) -> list[str]:
     """Whether a log has another rate than the task's control steps."""
     file = reading.columns
     if not isinstance(file, ColumnsFile) or file.rate is None:
         return []
-    if math.isnan(task.dt) or abs(file.rate * task.dt - 1) < _SAME_RATE:
+    if math.isnan(task.dt) or abs(file.rate * task.dt - 1) < SAME_RATE:
         return []
     return [
         f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "

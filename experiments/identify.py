@@ -62,7 +62,7 @@ def main(flags: Flags) -> None:
         task, start, log.transition, how, source.inertia, choice.threads
     )
     seconds = time.perf_counter() - began
-    print(report(found, choice, how, log, seconds, data.rate_note(task, reading)))
+    print(report(found, choice, how, log, seconds, data.doubts(source, reading)))
     if choice.out:
         with places.writing("out", choice.out):
             file = provenance.content(found, start, log, seconds)

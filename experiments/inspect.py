@@ -110,16 +110,17 @@ def judged(path: pathlib.Path, name: str) -> str:
     """What the doctor says of a log with a columns file."""
     file = columns_file.read(name)
     log = recorded.rows(path, file)
+    actions = log.actions.astype(float)  # a gripper's may be truth values
     found = doctor.findings(
         log.observations.astype(float),
-        log.actions.astype(float),
+        actions,
         [x.name for x in file.observations],
         [x.name for x in file.actions],
         log.seconds,
         log.ends,
     )
-    found += doctor.beyond(log.actions, file.actions)
-    found += doctor.unused(log.actions, file.actions)
+    found += doctor.beyond(actions, file.actions)
+    found += doctor.unused(actions, file.actions)
     against = recorded.contradiction(log, file)
     found += [against] if against else []
     # A terminal flag that stays, as a robot lies there, ends its episode once.

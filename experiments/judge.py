@@ -63,7 +63,8 @@ def main(flags: Flags) -> None:
     devices.check(machine)
     for place in choice.run:
         folder = pathlib.Path(place)
-        horizon = reopening.described(folder, trusted)[0].model.horizon
+        task = reopening.described(folder, trusted)[0].model
+        horizon = judging.evaluated_steps(task)
         epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount, horizon))

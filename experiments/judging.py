@@ -24,6 +24,7 @@ from h2o_jax.scales import log_scales
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
 from h2o_jax.sim import replay_log, rollout
 from h2o_jax.sim.environments import Environments
+from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Hyper, Transition
 
 Array = np.ndarray
@@ -34,6 +35,8 @@ _NEIGHBOURS, _QUESTIONS = 50_000, 2000
 _HORIZONS = 5.0
 """Effective horizons that the targets go through: exp(-5) of a value is missing."""
 
+_ALONE = 0.5
+"""Share of rows without a successor that no log in its order has."""
 _REST = 0.05
 """Share of an endless discounted value after a time limit that is worth a line."""
 
@@ -84,6 +87,13 @@ class Log(NamedTuple):
         return np.asarray(self.rows.s_tm1)[self.first]
 
 
+def evaluated_steps(task: Task) -> int:
+    """Control steps of a whole episode in the simulator."""
+    if task.evaluation_seconds is None:
+        return task.horizon
+    return round(task.evaluation_seconds / task.dt)
+
+
 def cut(horizon: int, discount: float) -> list[str]:
     """Which estimates a time limit cuts, where more than a little comes after it."""
     rest = discount**horizon
@@ -96,19 +106,27 @@ def cut(horizon: int, discount: float) -> list[str]:
 
 
 def part(rows: Transition, share: float, seed: int) -> Log:
-    """Holds whole episodes out.
+    """Holds whole episodes out, none of which has more than twice that share.
 
     Raises:
-        DatasetError: there are fewer than two.
+        DatasetError: there are fewer than two, or rows do not follow each other.
     """
     sequence = replay_log.sequences(rows)
     count = sequence[-1] + 1
+    alone = ~replay_log.joined(rows) & (np.asarray(rows.discount_t)[:-1] > 0)
+    if np.mean(alone) > _ALONE:
+        raise DatasetError(
+            f"{np.mean(alone):.0%} of the rows of the log are not followed by their "
+            "successor; give it in the order in which it was recorded"
+        )
     if count < 2:
         raise DatasetError(
             "the log is one episode, and none can be held out; give one with more"
         )
-    order = np.random.default_rng(seed).permutation(count)
-    before = np.cumsum(np.bincount(sequence)[order])
+    order, sizes = np.random.default_rng(seed).permutation(count), np.bincount(sequence)
+    fits = sizes[order] <= 2 * share * len(sequence)
+    order = order[fits] if fits.any() else np.array([np.argmin(sizes)])
+    before = np.cumsum(sizes[order])
     chosen = order[: max(1, np.searchsorted(before, share * len(sequence)))]
     begins = np.append(0, np.flatnonzero(np.diff(sequence)) + 1)
     return Log(rows, np.isin(sequence, chosen), begins[np.sort(chosen)])

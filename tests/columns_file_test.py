@@ -33,6 +33,16 @@ def test_a_rate_that_the_stamps_contradict(tmp_path):
         load(path, robot_logs.columns_file(gap=0.01, terminal="none"))
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize("spec", ["q_1..q_0", "q_0..q_1,", "pitch,,rate"])
+def test_columns_that_name_none(tmp_path, spec):
+    text = f"[[observations]]\ncolumn = {spec!r}\n[[actions]]\ncolumn = 'u'\n"
+    path = tmp_path / "columns.toml"
+    path.write_text(text + "low = -1\nhigh = 1\n")
+    with pytest.raises(ConfigError, match="which names none; give names, or q_0"):
+        columns_file.read(str(path))
+
+
 def test_rows_that_are_not_sorted(tmp_path):
     order = np.random.default_rng(0).permutation(N)
     log = {

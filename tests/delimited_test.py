@@ -90,6 +90,19 @@ def test_a_header_that_counts_the_columns_as_pandas_does(tmp_path, text, names, 
     assert columns[names[0]].tolist() == first
 
 
+def test_a_header_in_which_a_name_is_a_number(tmp_path):
+    columns = parse(tmp_path, "time,1,2\n0.0,3,4\n0.1,5,6\n").columns
+    assert list(columns) == ["time", "1", "2"] and columns["1"].tolist() == [3, 5]
+
+
+def test_a_first_row_of_missing_values_is_no_line_of_units(tmp_path):
+    for stamp in ("2024-01-01T00:00:00", "nan"):
+        frame = parse(tmp_path, f"time,a,b\n{stamp},nan,nan\n{stamp},1,2\n")
+        assert len(frame.columns["a"]) == 2 and not frame.units
+    frame = parse(tmp_path, "time,a,b\nISO,,rad\n2024-01-01T00:00:00,1,2\n")
+    assert len(frame.columns["a"]) == 1 and frame.units["b"] == "rad"
+
+
 @pytest.mark.fault
 def test_blanks_in_units_separate_no_columns(tmp_path):
     with pytest.raises(DatasetError, match=r"log\.csv: 0 rows; log more"):
@@ -130,6 +143,8 @@ STAMPS = ["2026-01-01", "2026-01-01T00:00:00.5", "2026-01-01T00:00:01"]
         ("t", [0.0, 500.0, 1000.0], 2.0),  # milliseconds, by the rate
         ("t", ISO, None),
         ("t", [np.nan, 5.0, 5.5, 6.0], None),
+        ("t", ["", *ISO], None),
+        ("time_msec", [5.0, 505.0, 1005.0], None),
         ("t", np.array(["NaT", *STAMPS], "datetime64[ms]"), None),
         ("t", np.array(STAMPS, "datetime64[ms]"), None),
     ],

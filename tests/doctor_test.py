@@ -128,6 +128,25 @@ def test_illnesses(change, words):
     assert any(line.startswith(words) for line in found), found
 
 
+def test_joins_of_short_episodes_are_jumps():
+    """One row in thirty is a join: more than the largest hundredth of the changes."""
+    t = np.arange(N) % 30
+    sick = log() | {"observations": 0.1 * swing(t) + t[:, None] / 30, "ends": None}
+    (line,) = doctor.findings(**sick)
+    assert line.startswith("3.30% of the rows jump, in ")  # 33 of 999
+
+
+def test_a_gripper_of_truth_values_is_judged(tmp_path):
+    rows = robot_logs.rows()
+    rows["torque"] = rows["torque"] > 0
+    path = robot_logs.write_npz(tmp_path / "log.npz", rows)
+    signal = "unit = ''\nlow = 0\nhigh = 1\n"
+    text = "rate = 50\ntime = 'stamp'\n[[observations]]\ncolumn = 'pitch'\n"
+    columns = tmp_path / "columns.toml"
+    columns.write_text(f"{text}[[actions]]\ncolumn = 'torque'\n{signal}")
+    assert "torque" not in inspect.judged(path, str(columns))
+
+
 def test_a_run_is_warned_of_rows_in_no_order():
     sick = log()
     shuffled(sick)

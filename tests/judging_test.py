@@ -51,11 +51,33 @@ def test_fitted_q_evaluation_finds_the_value_of_another_policy():
     assert judging.fitted(log, always(-0.5), HOW).value < 0
 
 
+@pytest.mark.fault
+def test_a_log_in_no_order_is_refused():
+    rows = chain(length=20)
+    order = np.random.default_rng(1).permutation(len(rows.r_t))
+    shuffled = rows._replace(**{x: getattr(rows, x)[order] for x in rows._fields[:5]})
+    with pytest.raises(DatasetError, match=r"\d+% of the rows of the log are not foll"):
+        judging.part(shuffled, 0.2, 0)
+
+
+def test_what_is_held_out_is_near_its_share():
+    """Ten rows and 990, as one of two episodes is always held out: the short one."""
+    rows = chain(episodes=1, length=1000)
+    for states in (rows.s_tm1, rows.s_t):
+        states[:10] += 5000  # another episode
+    rows = rows._replace(discount_t=np.ones_like(rows.r_t))
+    for seed in range(6):
+        assert judging.part(rows, 0.2, seed).held_out.mean() == 0.01
+
+
 def test_values_without_an_end_are_reached():
     """One at every step: 1 / (1 - .9) = 10, of which e^-5 is missing."""
-    rows = chain()
+    rows, still = chain(), np.float32([0, 1])
     rows = rows._replace(
-        r_t=np.ones_like(rows.r_t), discount_t=np.ones_like(rows.r_t), s_t=rows.s_tm1
+        r_t=np.ones_like(rows.r_t),
+        discount_t=np.ones_like(rows.r_t),
+        s_tm1=still * rows.s_tm1,
+        s_t=still * rows.s_tm1,
     )
     log = judging.part(rows, 0.2, 0)
     assert judging.fitted(log, always(0.5), HOW).value == pytest.approx(10, rel=0.03)

@@ -1,6 +1,7 @@
 """Robots' logs: every format gives the same transitions, whoever wrote it."""
 
 import dataclasses
+import decimal
 
 import numpy as np
 import pytest
@@ -47,6 +48,40 @@ def test_lists_of_several_lengths_are_no_columns(tmp_path):
     log = {"t": range(5), "joints": joints, "force": [[x, x] for x in range(5)]}
     path = robot_logs.write_parquet(tmp_path / "log.parquet", log)
     assert list(frames.read(path).columns) == ["t", "force_0", "force_1"]
+
+
+def test_types_that_arrow_has_of_its_own(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    half = decimal.Decimal("0.5")
+    table = arrow.table(
+        {
+            "mode": arrow.array(["a", "b"]).dictionary_encode(),
+            "day": arrow.array([0, 1], arrow.date32()),
+            "gain": arrow.array([half, 2 * half], arrow.decimal128(5, 2)),
+            "late": arrow.array([5, 7], arrow.duration("ms")),
+            "fell": arrow.array([True, None]),
+            "raw": arrow.array([b"0", b"1"]),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    frame = frames.read(tmp_path / "log.parquet")
+    assert list(frame.columns) == ["mode", "day", "gain", "late", "fell"]
+    assert frame.columns["mode"].tolist() == ["a", "b"]
+    assert frames.seconds(frame, "day").tolist() == [0, 86_400]
+    assert frame.columns["gain"].tolist() == [0.5, 1.0]
+    np.testing.assert_allclose(frame.columns["late"], [0.005, 0.007])
+    np.testing.assert_equal(frame.columns["fell"], [1, np.nan])
+    assert frame.notes == ("raw holds binary: left out",)
+
+
+def test_arrays_of_other_lengths_are_said(tmp_path):
+    """A state more than actions, as of a single episode."""
+    np.savez(tmp_path / "log.npz", states=np.zeros((101, 2)), actions=np.zeros(100))
+    frame = frames.read(tmp_path / "log.npz")
+    assert list(frame.columns) == ["states_0", "states_1"]
+    assert frame.notes == ("actions has 100 rows, not 101: left out",)
 
 
 def test_lerobot(tmp_path):
@@ -144,7 +179,8 @@ def test_a_pause_of_a_recording_is_a_jump_in_time(tmp_path):
     path = robot_logs.write_mcap(tmp_path / "log.mcap", log)
     frame = frames.read(path, frames.Ask(rate=50.0))
     # Rows lie 18 ms after a message; those 78 to 198 ms after the last are left out.
-    assert frame.notes[1:] == ("7 rows in pauses of all topics left out",)
+    (note,) = frame.notes[1:]
+    assert note.startswith("7 rows in pauses of all topics, or after the end of one")
     times = frame.columns["time"]
     assert np.sum(np.diff(times) > 0.021) == 1
     file = bag_file(
@@ -155,6 +191,29 @@ def test_a_pause_of_a_recording_is_a_jump_in_time(tmp_path):
     )
     dataset = load(path, file, judge=zero_reward)
     assert len(dataset.transition.r_t) == len(times) - 2
+
+
+def test_a_topic_that_ends_ends_the_rows(tmp_path):
+    """The IMU is silent after row 29; commands go on."""
+    pytest.importorskip("mcap_ros2")
+    log = robot_logs.rows()
+    path = robot_logs.write_mcap(tmp_path / "log.mcap", log, imu=30)
+    for rate in (None, 50.0):
+        frame = frames.read(path, frames.Ask(rate=rate))
+        assert len(frame.columns["time"]) == 30  # commands 1 to 30
+    whole = frames.read(path, frames.Ask())
+    assert any(x.startswith("29 rows in pauses of all") for x in whole.notes)
+
+
+@pytest.mark.fault
+def test_a_column_that_no_topic_has_is_named(tmp_path):
+    pytest.importorskip("mcap_ros2")
+    path = robot_logs.write_mcap(tmp_path / "log.mcap", robot_logs.rows())
+    said = (
+        r"no column imu\.roll \(found command\.effort\.wheel, imu\.pitch, imu\.rate\)"
+    )
+    with pytest.raises(DatasetError, match=said):
+        frames.read(path, frames.Ask(["imu.roll"]))
 
 
 def test_mcap_of_json(tmp_path):

@@ -117,13 +117,16 @@ IMU = "float64 pitch\nfloat64 rate\n"
 COMMAND = "string[] name\nfloat64[] effort\n"
 
 
-def write_mcap(path, log):
-    """IMU and commands as ROS 2 messages, a command 2 ms before the IMU's."""
+def write_mcap(path, log, imu=N):
+    """IMU and commands as ROS 2 messages, a command 2 ms before the IMU's.
+
+    Only the first `imu` rows have one of the IMU's.
+    """
     from mcap_ros2.writer import Writer
 
     with open(path, "wb") as file:
         writer = Writer(file)
-        imu = writer.register_msgdef("demo_msgs/msg/Imu", IMU)
+        kind = writer.register_msgdef("demo_msgs/msg/Imu", IMU)
         command = writer.register_msgdef("demo_msgs/msg/Command", COMMAND)
         for i, stamp in enumerate(log["stamp"]):
             now = int(1_700_000_000_000_000_000 + stamp * 1e9)
@@ -134,7 +137,8 @@ def write_mcap(path, log):
                 now - 2_000_000,
             )
             message = {"pitch": log["pitch"][i], "rate": log["rate"][i]}
-            writer.write_message("/imu", imu, message, now)
+            if i < imu:
+                writer.write_message("/imu", kind, message, now)
         writer.finish()
     return path
 

@@ -49,6 +49,7 @@ def record(
         "observations": [x._asdict() for x in _observations(task, dataset, file)],
         "actions": [x._asdict() for x in actions],
         "rate_hz": (file and file.rate) or _known(1 / task.dt),
+        "control_hz": _known(1 / task.dt),
         "latency_seconds": _latency(experiment, file),
         "identified_latency_seconds": _identified(experiment, file, simulators),
         "simulators": {

@@ -96,7 +96,7 @@ def _advised(needs: Mending, gap: Gaps) -> Simulator:
     """
     found = _audited(needs, gap)
     if found.verdict.route == "identify":
-        gap, found = _identified(needs, gap)
+        gap, found = _identified(needs, gap, found)
     verdict = found.verdict
     mends = verdict.route in ("identify", "residual")
     if mends and verdict.kind not in ("foreign", "hidden"):
@@ -125,16 +125,24 @@ def _audited(needs: Mending, gap: Gaps) -> Candidate:
     return found
 
 
-def _identified(needs: Mending, gap: Gaps) -> tuple[Gaps, Candidate]:
+def _identified(
+    needs: Mending, gap: Gaps, before: Candidate | None = None
+) -> tuple[Gaps, Candidate]:
     """The simulator with fields fitted to the log, and what the audit says of it.
 
     A ladder: the fields of the whole robot; while these do not make it right, and none
     were named, those of `_LADDER`. A further rung is used if that makes it right or
     halves the error, since so many fields always explain a little; it begins at the
-    last one that was used, else at the simulator given.
+    last further one that was used, else at the simulator given.
+
+    Args:
+        needs: log and settings.
+        gap: the simulator given.
+        before: what the audit said of that, where it was asked.
     """
     best = _fitted(needs, gap, needs.fitting, "its fields")
-    found, begin = _audited(needs, best), gap
+    found = before if before and best == gap else _audited(needs, best)
+    begin = gap
     for what, how in () if needs.settings.fields else _LADDER:
         if found.verdict.right or found.verdict.kind == "few":
             break

@@ -121,7 +121,7 @@ def cut(subject: Subject) -> list[str]:
         CheckpointError: see `estimates`.
     """
     discount = _judged(subject).get("discount", 0.0)
-    return judging.cut(subject.experiment.model.horizon, discount)
+    return judging.cut(judging.evaluated_steps(subject.experiment.model), discount)
 
 
 def _judged(subject: Subject) -> dict[str, Any]:

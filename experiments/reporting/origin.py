@@ -22,9 +22,12 @@ def promised(subject: Subject) -> Section:
         timing = f"Called at {rate:g} Hz"
     if latency is not None:
         timing += f"; an action takes effect {latency:g} s later"
+    own = about["run"]
     text = [
+        f"Of run 0, seed {own['seed']}, the {own['policy']} policy; --run of "
+        "experiments.export takes another.",
         f"{timing}. python -m experiments.export {shlex.quote(str(folder))} writes it, "
-        "and measures how exact the file is."
+        "and measures how exact the file is.",
     ]
     signals = [*about["observations"], *about["actions"]]
     warnings = []

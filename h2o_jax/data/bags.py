@@ -72,7 +72,9 @@ def read(path: pathlib.Path, ask: Ask) -> Frame:
             f"{len(topics)} topics, each row with the last message of every one"
         )
     if silent:
-        notes.append(f"{silent} rows in pauses of all topics left out")
+        notes.append(
+            f"{silent} rows in pauses of all topics, or after the end of one, left out"
+        )
     return Frame(columns, {TIME: "s"}, tuple(notes))
 
 
@@ -85,26 +87,35 @@ def _topics(path: pathlib.Path, ask: Ask) -> dict[str, _Topic]:
             topic = topics.setdefault(name, _Topic())
             topic.times.append(time)
             topic.rows.append(row)
-    if ask.columns:
-        topics = {
-            name: topic
-            for name, topic in topics.items()
-            if not {*topic.columns}.isdisjoint(ask.columns)
-        }
     if not topics:
         raise files.fail(path, "no messages with numbers; log more")
-    return topics
+    asked = {
+        name: topic
+        for name, topic in topics.items()
+        if not ask.columns or not {*topic.columns}.isdisjoint(ask.columns)
+    }
+    if not asked:
+        found = ", ".join(itertools.chain(*(x.columns for x in topics.values())))
+        raise files.fail(path, f"no column {ask.columns[0]} (found {found}); name one")
+    return asked
 
 
 def _clock(topics: Mapping[str, _Topic], ask: Ask) -> tuple[np.ndarray, int]:
-    """`[N]` times of the rows in ns, and how many were left out as nothing was sent."""
+    """`[N]` times of the rows in ns, and how many were left out.
+
+    Those in pauses of all topics, and those after the end of one.
+    """
     stamps = {name: np.sort(np.array(x.times)) for name, x in topics.items()}
     clock = stamps[_leading(topics, ask)]
     clock = clock[clock >= max(x[0] for x in stamps.values())]
+    every = [*stamps.values()]
+    # A topic that is sent once has no end.
+    ends = [int(x[-1] + np.median(np.diff(x))) for x in every if len(x) > 1]
+    end = min(ends, default=int(clock[-1]) if len(clock) else 0)
     if ask.rate is None or not len(clock):
-        return clock, 0
-    every, period = [*stamps.values()], round(1e9 / ask.rate)
-    even = np.arange(clock[0], min(x[-1] for x in every) + period, period)
+        return clock[clock <= end], int(np.sum(clock > end))
+    period = round(1e9 / ask.rate)
+    even = np.arange(clock[0], min(end, clock[-1] + period), period)
     silent = _pauses(even, every, period)
     return even[~silent], int(silent.sum())
 

@@ -149,6 +149,10 @@ def _signals(path: str, kind: str, entry: Any) -> list[Signal]:
             raise _bad(path, f"{kind}: {key} = {value!r}; give text")
         if key in _LIMITS and not _is_number(value):
             raise _bad(path, f"{kind}: {key} = {value!r}; give a finite number")
+    for part in entry["column"].split(","):
+        if not part.strip() or not tables.span(part.strip()):
+            said = f"{kind}: column = {entry['column']!r} has {part.strip()!r}"
+            raise _bad(path, f"{said}, which names none; give names, or q_0..q_2")
     rest = {k: v for k, v in entry.items() if k != "column"}
     return [Signal(name, **rest) for name in spread(entry["column"])]
 

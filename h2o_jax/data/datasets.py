@@ -215,7 +215,7 @@ def _unit_actions(actions: np.ndarray, bounds: tuple[Any, Any] | None) -> np.nda
     """`[N, A]` actions mapped from `bounds` to [-1, 1]; as they are without bounds."""
     if bounds is None:
         return actions
-    low, high = (np.asarray(bound, np.float32) for bound in bounds)
+    low, high = (np.asarray(bound, np.float64) for bound in bounds)
     fits = all(bound.shape in ((), actions.shape[1:]) for bound in (low, high))
     if not (fits and np.all(low < high)):
         wanted = f"low < high, each a number or {actions.shape[1]} of them"
@@ -224,7 +224,7 @@ def _unit_actions(actions: np.ndarray, bounds: tuple[Any, Any] | None) -> np.nda
 
 
 def _clip_note(actions: np.ndarray) -> list[str]:
-    clipped = int(np.sum(np.abs(actions) > 1))
+    clipped = int(np.sum(np.abs(actions) > 1 + validation.ACTION_SLACK))
     share = clipped / actions.size
     return [f"{clipped} action values clipped ({share:.2%})"] if clipped else []
 

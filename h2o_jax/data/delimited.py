@@ -90,19 +90,40 @@ def _heads(
 ) -> tuple[Row, Row, Sequence[Row]]:
     """Header, line of units and rows of numbers.
 
-    The header is the first row, where that has no number; or the last remark with as
-    many cells; or a first row that counts the columns; else they are numbered.
+    The header is the first row, where that has no number, or text above numbers; or
+    the last remark with as many cells; or a first row that counts the columns; else
+    they are numbered.
     """
     header: Row = []
     as_wide = [x for x in remarks if rows and len(x) == len(rows[0])]
-    if rows and (not _is_data(rows[0]) or (_counts(rows[0]) and not as_wide)):
+    named = rows and (not _is_data(rows[0]) or _names_one(rows[0], rows[1:]))
+    if named or (rows and _counts(rows[0]) and not as_wide):
         header, rows = rows[0], rows[1:]
     elif rows:
         header = [f"column_{i}" for i in range(len(rows[0]))]
         header = as_wide[-1] if as_wide else header
-    if len(rows) > 1 and not _is_data(rows[0]) and _is_data(rows[1]):
+    if len(rows) > 1 and _are_units(rows[0]) and _is_data(rows[1]):
         return header, rows[0], rows[1:]
     return header, [], rows
+
+
+def _names_one(first: Row, others: Sequence[Row]) -> bool:
+    """Whether a row has text where every other has a number."""
+    alike = [row for row in others if len(row) == len(first)]
+    return bool(alike) and any(
+        not _number(cell.replace(",", "."))
+        and cell.strip().lower() not in cells.WORDS
+        and all(_number(row[i].replace(",", ".")) for row in alike)
+        for i, cell in enumerate(first)
+    )
+
+
+def _are_units(row: Row) -> bool:
+    """Whether a row may be one of units: neither numbers, missing ones nor dates."""
+    words = [cell.strip().lower() for cell in row]
+    return not _is_data(row) and not any(
+        word and (word in cells.MISSING or word[:4].isdecimal()) for word in words
+    )
 
 
 def _by(delimiter: str) -> Split:

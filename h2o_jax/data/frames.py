@@ -6,6 +6,7 @@ or a column map says later what they mean.
 """
 
 import datetime
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,12 @@ from h2o_jax.data import cells, files, hdf5, tables
 
 EPOCHS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
 """Stamps above a value are in these seconds since 1970."""
-SUFFIXES = {"ns": 1e-9, "nsec": 1e-9, "us": 1e-6, "usec": 1e-6, "ms": 1e-3, "s": 1.0}
+SUFFIXES = {
+    **dict.fromkeys(("ns", "nsec"), 1e-9),
+    **dict.fromkeys(("us", "usec"), 1e-6),
+    **dict.fromkeys(("ms", "msec"), 1e-3),
+    **dict.fromkeys(("s", "sec"), 1.0),
+}
 """Units of a column of times, in brackets or at the end of its name."""
 
 
@@ -108,27 +114,30 @@ def numbers(path: pathlib.Path, frame: Frame, names: Sequence[str]) -> list[np.n
     return [frame.columns[name] for name in names]
 
 
-def widen(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def widen(arrays: Mapping[str, np.ndarray]) -> Frame:
     """Arrays `[N]` and `[N, D]` as columns; those of another length are left out.
 
-    The length is the one that most arrays have.
+    The length is the one that most arrays have; of several such, the largest.
     """
     fitting = {k: v for k, v in arrays.items() if v.ndim in (1, 2)}
     lengths = [len(x) for x in fitting.values()]
-    rows = max(set(lengths), key=lengths.count, default=0)
+    rows = max(lengths, key=lambda x: (lengths.count(x), x), default=0)
     columns: dict[str, np.ndarray] = {}
+    notes = []
     for name, array in fitting.items():
         if len(array) != rows:
-            continue
-        if array.ndim == 1:
+            notes.append(f"{name} has {len(array):,} rows, not {rows:,}: left out")
+        elif array.ndim == 1:
             columns[name] = array
         else:
             columns |= {f"{name}_{i}": x for i, x in enumerate(array.T)}
-    return columns
+    return Frame(columns, notes=tuple(notes))
 
 
 def _timestamp(text: str) -> float:
-    """Seconds of an ISO date; without a zone it is UTC's, where no clock changes."""
+    """Seconds of an ISO date, nan of a missing one; without a zone it is UTC's."""
+    if text.strip().lower() in cells.MISSING:
+        return math.nan
     stamp = datetime.datetime.fromisoformat(text)
     return (stamp if stamp.tzinfo else stamp.replace(tzinfo=datetime.UTC)).timestamp()
 
@@ -146,12 +155,12 @@ def seconds(frame: Frame, name: str, rate: float | None = None) -> np.ndarray:
     values = frame.columns[name]
     if values.dtype.kind in "UO":
         try:
-            values = np.array([_timestamp(x) for x in values])
-        except (TypeError, ValueError) as error:
+            values = np.array([_timestamp(str(x)) for x in values])
+        except ValueError as error:
             raise files.fail(
                 name, f"no column of times ({error}); name another"
             ) from None
-        return values - values[0]
+        return values - _first(values)
     if values.dtype.kind == "M":
         return (values - _first(values)) / np.timedelta64(1, "s")
     scale = _scale(name, frame.units.get(name, ""), values, rate)
@@ -183,8 +192,8 @@ def _read_hdf5(path: pathlib.Path, ask: Ask) -> Frame:
     with hdf5.opened(path) as datasets:
         numbers = {k: v for k, v in datasets.items() if v.dtype.kind in "biuf"}
         files.check_memory(path, sum(x.nbytes for x in numbers.values()))
-        return Frame(widen({name: x[()] for name, x in numbers.items() if x.shape}))
+        return widen({name: x[()] for name, x in numbers.items() if x.shape})
 
 
 def _read_npz(path: pathlib.Path, ask: Ask) -> Frame:
-    return Frame(widen(tables.npz_arrays(path)))
+    return widen(tables.npz_arrays(path))

@@ -6,7 +6,7 @@ References:
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ VERSION = "v3."
 
 def read(path: pathlib.Path, ask: Ask) -> Frame:
     """Every column of numbers, dates or text; lists as several columns."""
-    return Frame(_columns(path, [path], {}))
+    return _frame(path, [path], {})
 
 
 def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
@@ -44,7 +44,8 @@ def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
     if not parts:
         raise files.fail(path, "no data/*/*.parquet; copy the whole dataset")
     names = {k: v.get("names") for k, v in info.get("features", {}).items()}
-    columns = _columns(path, parts, names)
+    frame = _frame(path, parts, names)
+    columns = frame.columns
     if "index" in columns:  # of the frame in the whole dataset
         order = np.argsort(columns["index"], kind="stable")
         columns = {name: x[order] for name, x in columns.items()}
@@ -52,12 +53,12 @@ def read_lerobot(path: pathlib.Path, ask: Ask) -> Frame:
     if rows != info.get("total_frames", rows):
         finding = f"{rows} frames, meta/info.json says {info['total_frames']}"
         raise files.fail(path, f"{finding}; copy the whole dataset")
-    return Frame(columns)
+    return frame._replace(columns=columns)
 
 
-def _columns(
+def _frame(
     path: pathlib.Path, parts: Sequence[pathlib.Path], names: dict[str, Any]
-) -> dict[str, np.ndarray]:
+) -> Frame:
     """Columns of several files of one schema, one after another.
 
     Args:
@@ -74,18 +75,23 @@ def _columns(
         with parquet.ParquetFile(part) as file:  # `read_table` would guess partitions
             tables.append(file.read())
     table = arrow.concat_tables(tables)
-    arrays = {}
+    arrays, left = {}, []
     for name in table.column_names:
         array = _array(arrow, table[name])
-        if array is not None:
+        if array is None:
+            left.append(f"{name} holds {table[name].type}: left out")
+        else:
             arrays[name] = array
-    return _named(widen(arrays), names)
+    frame = widen(arrays)
+    columns = _named(frame.columns, names)
+    return Frame(columns, notes=(*left, *frame.notes))
 
 
 def _array(arrow: Any, column: Any) -> np.ndarray | None:
     """`[N]` or `[N, D]`; None for ragged lists, images and the like."""
-    column, kind = column.combine_chunks(), column.type
     types = arrow.types
+    column = _plain(arrow, column.combine_chunks())
+    kind = column.type
     lists = (types.is_list, types.is_fixed_size_list, types.is_large_list)
     if any(is_list(kind) for is_list in lists):
         flat = column.flatten()
@@ -103,7 +109,24 @@ def _array(arrow: Any, column: Any) -> np.ndarray | None:
     return None
 
 
-def _named(columns: dict[str, np.ndarray], names: dict[str, Any]) -> dict[str, Any]:
+def _plain(arrow: Any, column: Any) -> Any:
+    """A column as floats, text or times, where Arrow has a type of its own for them."""
+    types, kind = arrow.types, column.type
+    if types.is_dictionary(kind):
+        column = column.dictionary_decode()
+    elif types.is_date(kind):
+        column = column.cast(arrow.timestamp("ms"))
+    elif types.is_decimal(kind):
+        column = column.cast(arrow.float64())
+    elif types.is_duration(kind):
+        seconds = column.cast(arrow.duration("ns")).cast(arrow.int64())
+        column = arrow.compute.multiply(seconds, 1e-9)
+    elif types.is_boolean(kind) and column.null_count:
+        column = column.cast(arrow.uint8()).cast(arrow.float64())
+    return column
+
+
+def _named(columns: Mapping[str, np.ndarray], names: dict[str, Any]) -> dict[str, Any]:
     """`state_0` as `state.NAME`, where LeRobot names the numbers of a feature."""
     better = {
         f"{feature}_{i}": f"{feature}.{own}"

@@ -34,7 +34,7 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(text, value))}]"
     if isinstance(value, float):
-        return repr(round(value, 6))
+        return repr(round(float(value), 6))
     # JSON's texts, numbers and truth values are TOML's, too, but for DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
