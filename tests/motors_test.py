@@ -1,8 +1,8 @@
-"""Limits of a log's actions against those of the drawing's motors."""
+"""Limits of a log's actions, and its rate, against those of the drawing."""
 
 import pytest
 
-from experiments import motors
+from experiments import export, motors, policies
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.signals import Signal
 from h2o_jax.sim import tasks
@@ -45,3 +45,14 @@ def test_where_nothing_says_limits_there_is_no_doubt():
     assert motors.doubts(HOPPER, None, "modern") == []
     timeless = tasks.get("gymnasium:MountainCarContinuous-v0")
     assert doubts(0.0, 2.0, "rad", timeless) == []
+
+
+@pytest.mark.parametrize(("rate", "said"), [(50, 0), (50.5, 0), (100, 1), (None, 0)])
+def test_a_contract_with_another_rate_than_the_simulators_is_doubted(
+    monkeypatch, rate, said
+):
+    robot = {"rate_hz": rate, "control_hz": 50.0}
+    monkeypatch.setattr(policies, "robot", lambda folder: robot)
+    lines = export._doubts("run")
+    assert len(lines) == said
+    assert all(x.startswith("the log has 100 rows per second, the s") for x in lines)
