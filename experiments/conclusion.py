@@ -103,7 +103,7 @@ def _row(first: str, wide: int, others: Iterable[str]) -> str:
     return " ".join([f"{first:{wide}s}", *(f"{x:20s}" for x in others)]).rstrip()
 
 
-def places(folder: pathlib.Path) -> str:
+def files(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
     return (
         f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "

@@ -18,8 +18,8 @@ _WORDS = {
     "timeout": r"timeouts?|truncat(ed|ions?)",
 }
 _ACTION = (
-    r"(^|[./_ ])(act|actions?|cmd|command|target|torque|tau|effort|u|control|ctrl|pwm"
-    r"|servo|throttle|duty|thrust)([._ ]|\d|$)"
+    r"(^|[./_ ])(act(?=[._]?\d|$)|actions?|cmd|command|target|torque|tau|effort|u"
+    r"|control|ctrl|pwm|servo|throttle|duty|thrust)([._ ]|\d|$)"
 )
 _OFF_CENTRE = 0.2
 """Middle of what was seen of an action, over its bound, from which limits are not

@@ -126,8 +126,9 @@ def _doubts(folder: pathlib.Path) -> list[str]:
     if rate is None or control is None or abs(rate / control - 1) < data.SAME_RATE:
         return []
     return [
-        f"the log has {rate:g} rows per second, the simulator {control:g} control "
-        "steps: the policy is right for one of them at most; mend rate or the task"
+        f"the log has {rate:g} rows per second, the task {control:g} control steps: "
+        "where no control_period was fitted, the policy is right for one of them at "
+        "most; mend rate or the task"
     ]
 
 

@@ -129,7 +129,7 @@ def _table(found: Identified) -> list[str]:
     added = [x for x in fields.ALL if x.unit and x.name in asked]
     units = "".join(f", {x.name} per {x.typical:g}" for x in added)
     lines.append(
-        f"tells: change of one step's prediction per e-fold{units}; in std of the "
+        f"tells: change of one step's prediction per e-fold{units}, in std of the "
         f"log's; condition {found.condition:.1f}"
     )
     return lines

@@ -106,26 +106,29 @@ def cut(horizon: int, discount: float) -> list[str]:
 
 
 def part(rows: Transition, share: float, seed: int) -> Log:
-    """Holds whole episodes out, none of which has more than twice that share.
+    """Holds whole episodes out.
+
+    None of them has more than twice that share, unless all have: then one of the
+    shortest is held out.
 
     Raises:
         DatasetError: there are fewer than two, or rows do not follow each other.
     """
     sequence = replay_log.sequences(rows)
     count = sequence[-1] + 1
+    if count < 2:
+        raise DatasetError(
+            "the log is one episode, and none can be held out; give one with more"
+        )
     alone = ~replay_log.joined(rows) & (np.asarray(rows.discount_t)[:-1] > 0)
     if np.mean(alone) > _ALONE:
         raise DatasetError(
             f"{np.mean(alone):.0%} of the rows of the log are not followed by their "
             "successor; give it in the order in which it was recorded"
         )
-    if count < 2:
-        raise DatasetError(
-            "the log is one episode, and none can be held out; give one with more"
-        )
     order, sizes = np.random.default_rng(seed).permutation(count), np.bincount(sequence)
     fits = sizes[order] <= 2 * share * len(sequence)
-    order = order[fits] if fits.any() else np.array([np.argmin(sizes)])
+    order = order[fits] if fits.any() else order[[np.argmin(sizes[order])]]
     before = np.cumsum(sizes[order])
     chosen = order[: max(1, np.searchsorted(before, share * len(sequence)))]
     begins = np.append(0, np.flatnonzero(np.diff(sequence)) + 1)

@@ -5,8 +5,6 @@ motor's `ctrlrange` in the simulator. Where these are not the same command, the
 simulator is asked for another one than the log has.
 """
 
-from typing import Any
-
 import mujoco
 import numpy as np
 
@@ -18,11 +16,13 @@ from h2o_jax.sim.tasks.task import Task
 
 _ALIKE = 0.02
 """Difference of two limits that says nothing, as a share of their distance."""
-_UNITS = ("rad", "m", "N m", "N")
+_UNITS = ("rad", "m", "Nm", "N")
 """Units in which a drawing in SI units has the same numbers."""
 
 
-def doubts(task: Task, file: Any, inertia: Inertia) -> list[str]:
+def doubts(
+    task: Task, file: dict[str, str] | ColumnsFile | None, inertia: Inertia
+) -> list[str]:
     """One line for each action whose limits are not those of its motor.
 
     A motor's limits are those of its `ctrlrange`, or of the force or the position at
@@ -43,7 +43,8 @@ def doubts(task: Task, file: Any, inertia: Inertia) -> list[str]:
         limits, own = np.array([action.low, action.high]), model.actuator_ctrlrange[i]
         scaled = any(_alike(limits, own * x) for x in _scales(model, i))
         centred = _alike(limits / np.ptp(limits), own / np.ptp(own))
-        if scaled or (centred and action.unit not in _UNITS):
+        plain = action.unit.replace(" ", "").replace("*", "").replace("·", "")
+        if scaled or (centred and plain not in _UNITS):
             continue
         unit = f" {action.unit}".rstrip()
         found.append(

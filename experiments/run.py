@@ -291,7 +291,7 @@ def _conclude(
     report = robots.of(experiment.model).report_run
     if report is not None and experiment.knows_real:
         print("\n" + report(experiment, folder))
-    print("\n" + conclusion.places(folder))
+    print("\n" + conclusion.files(folder))
 
 
 if __name__ == "__main__":

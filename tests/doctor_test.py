@@ -169,16 +169,6 @@ def test_actions_that_use_little_of_their_limits():
     assert doctor.unused(np.zeros((2, 2)), signals) == []  # stands still
 
 
-def test_a_draft_takes_an_action_off_centre_as_it_was_seen():
-    frame = frames.Frame({"x": np.arange(3.0), "u": np.array([-30.0, 0, 90.0])})
-    text = drafting.draft(frame, "log.csv")
-    assert "low = -30.0009 " in text and "high = 90.0009" in text
-    for seen in ([-70.0, 0, 90.0], [90.0, 90, 90]):
-        frame = frames.Frame({"x": np.arange(3.0), "u": np.array(seen)})
-        text = drafting.draft(frame, "log.csv")
-        assert "low = -90.0009 " in text and "high = 90.0009" in text
-
-
 def test_actions_beyond_their_limits():
     signals = [Signal("torque", "N m", -0.5, 0.5)]
     (line,) = doctor.beyond(np.array([[0.0], [0.6], [-0.7], [0.5]]), signals)

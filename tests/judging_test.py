@@ -14,7 +14,7 @@ from experiments.judging import Judging
 from experiments.reporting import evaluated
 from experiments.run_folder import sealed
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
-from h2o_jax.sim import worlds
+from h2o_jax.sim import tasks, worlds
 from h2o_jax.sim.identify.fit_plan import Fitting
 from tests.commands import TINY, call, experiment_of, write_log
 from tests.robots import arm
@@ -60,14 +60,26 @@ def test_a_log_in_no_order_is_refused():
         judging.part(shuffled, 0.2, 0)
 
 
-def test_what_is_held_out_is_near_its_share():
-    """Ten rows and 990, as one of two episodes is always held out: the short one."""
+def test_of_two_episodes_the_short_one_is_held_out():
+    """Ten rows and 990."""
     rows = chain(episodes=1, length=1000)
     for states in (rows.s_tm1, rows.s_t):
         states[:10] += 5000  # another episode
     rows = rows._replace(discount_t=np.ones_like(rows.r_t))
     for seed in range(6):
         assert judging.part(rows, 0.2, seed).held_out.mean() == 0.01
+
+
+def test_of_two_equal_episodes_either_is_held_out():
+    rows = chain(episodes=2, length=50)
+    parts = [judging.part(rows, 0.2, seed).held_out for seed in range(6)]
+    assert {x.sum() for x in parts} == {50} and {bool(x[0]) for x in parts} == {0, 1}
+
+
+def test_an_evaluation_may_last_longer_than_an_episode():
+    """30 s of 5 ms, where episodes are cut after 1000 steps."""
+    assert judging.evaluated_steps(tasks.get("wheel_legged_stand")) == 6000
+    assert judging.evaluated_steps(tasks.get("hopper")) == 1000
 
 
 def test_values_without_an_end_are_reached():

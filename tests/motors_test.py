@@ -33,7 +33,7 @@ def test_limits_that_fit(low, high, unit):
 
 @pytest.mark.parametrize(
     ("low", "high", "unit"),
-    [(0.0, 2.0, "rad"), (0.0, 12.0, "A"), (-0.9, 0.9, "N m")],
+    [(0.0, 2.0, "rad"), (0.0, 12.0, "A"), (-0.9, 0.9, "N m"), (-0.9, 0.9, "Nm")],
 )
 def test_limits_that_ask_for_another_command(low, high, unit):
     (line,) = doubts(low, high, unit)
@@ -55,4 +55,4 @@ def test_a_contract_with_another_rate_than_the_simulators_is_doubted(
     monkeypatch.setattr(policies, "robot", lambda folder: robot)
     lines = export._doubts("run")
     assert len(lines) == said
-    assert all(x.startswith("the log has 100 rows per second, the s") for x in lines)
+    assert all(x.startswith("the log has 100 rows per second, the t") for x in lines)

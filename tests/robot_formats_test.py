@@ -6,7 +6,7 @@ import decimal
 import numpy as np
 import pytest
 
-from h2o_jax.data import datasets, files, frames
+from h2o_jax.data import bags, datasets, files, frames
 from h2o_jax.data.signals import Signal
 from h2o_jax.errors import DatasetError
 from tests import robot_logs
@@ -201,8 +201,17 @@ def test_a_topic_that_ends_ends_the_rows(tmp_path):
     for rate in (None, 50.0):
         frame = frames.read(path, frames.Ask(rate=rate))
         assert len(frame.columns["time"]) == 30  # commands 1 to 30
-    whole = frames.read(path, frames.Ask())
-    assert any(x.startswith("29 rows in pauses of all") for x in whole.notes)
+        assert frame.notes[1].startswith("29 rows in pauses of all topics, or after")
+
+
+def test_a_topic_that_is_sent_when_something_happens_ends_nothing(tmp_path):
+    """A switch at 0 and 1 s; the rest is logged for 10 s."""
+    pytest.importorskip("mcap")
+    pytest.importorskip("mcap_ros2")
+    seconds = np.arange(0, 10, 0.02)
+    switch = np.array([0, 1_000_000_000])
+    every = [np.round(1e9 * seconds).astype(int), switch]
+    assert bags._end(every[0], every) > every[0][-1]
 
 
 @pytest.mark.fault

@@ -9,6 +9,7 @@ never one from later.
 import dataclasses
 import itertools
 import json
+import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,8 @@ LONGEST = 64
 """Arrays of more numbers, such as images, are left out."""
 PAUSE = 3
 """Periods, of the rows or of the fastest topic, without a message that are a pause."""
+SLOW = 10
+"""Intervals of the leading topic that are longer than those of a regular one."""
 _DECODED = 8
 """Bytes in memory for one of a message, about."""
 _UNUSED = ("header", "layout")
@@ -106,18 +109,30 @@ def _clock(topics: Mapping[str, _Topic], ask: Ask) -> tuple[np.ndarray, int]:
     Those in pauses of all topics, and those after the end of one.
     """
     stamps = {name: np.sort(np.array(x.times)) for name, x in topics.items()}
-    clock = stamps[_leading(topics, ask)]
-    clock = clock[clock >= max(x[0] for x in stamps.values())]
-    every = [*stamps.values()]
-    # A topic that is sent once has no end.
-    ends = [int(x[-1] + np.median(np.diff(x))) for x in every if len(x) > 1]
-    end = min(ends, default=int(clock[-1]) if len(clock) else 0)
-    if ask.rate is None or not len(clock):
-        return clock[clock <= end], int(np.sum(clock > end))
-    period = round(1e9 / ask.rate)
-    even = np.arange(clock[0], min(end, clock[-1] + period), period)
-    silent = _pauses(even, every, period)
-    return even[~silent], int(silent.sum())
+    every, leading = [*stamps.values()], stamps[_leading(topics, ask)]
+    clock = leading[leading >= max(x[0] for x in every)]
+    if not len(clock):
+        return clock, 0
+    end = _end(leading, every)
+    if ask.rate is None:
+        left = clock > end
+    else:
+        period = round(1e9 / ask.rate)
+        clock = np.arange(clock[0], clock[-1] + period, period)
+        left = (clock >= end) | _pauses(clock, every, period)
+    return clock[~left], int(left.sum())
+
+
+def _end(leading: np.ndarray, stamps: Sequence[np.ndarray]) -> float:
+    """When the first topic ends that is about as fast as the leading one, in ns.
+
+    One that is sent when something happens has no end.
+    """
+    if len(leading) < 2:
+        return math.inf
+    slow = SLOW * np.median(np.diff(leading))
+    usual = [(x[-1], np.median(np.diff(x))) for x in stamps if len(x) > 1]
+    return min(int(last + step) for last, step in usual if step <= slow)
 
 
 def _pauses(clock: np.ndarray, stamps: Sequence[np.ndarray], period: int) -> np.ndarray:

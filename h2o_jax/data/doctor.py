@@ -160,10 +160,10 @@ def _jumps(change: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """`[n, O]` which changes `[n, O]` of columns with a spread `[O]` are no motion."""
     steadiest = np.argsort(np.median(change, axis=0) / spread)
     jumps = np.zeros(change.shape, bool)
-    for part, quantile, times in JUMPS:
+    for part, quantile, factor in JUMPS:
         own = steadiest[: math.ceil(part * len(spread))]
         usual = np.quantile(change[:, own], quantile, axis=0)
-        jumps[:, own] |= change[:, own] > np.maximum(times * usual, spread[own] / 2)
+        jumps[:, own] |= change[:, own] > np.maximum(factor * usual, spread[own] / 2)
     return jumps
 
 

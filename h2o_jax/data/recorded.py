@@ -22,8 +22,9 @@ GAP = 1.5
 """Periods without a row that are a jump in time, where no gap is given."""
 _SAME_RATE = 0.1
 """Largest difference of a stated rate and the stamps', relative."""
-_SORTED = 0.05
-"""Share of rows after which time goes backwards that tells a log in no order."""
+_SORTED = 0.25
+"""Share of rows after which time goes backwards that tells a log in no order: half of
+them do then, and one an episode where clocks begin anew."""
 BROKEN = "of the rows are not followed by their successor"
 """What audit and doctor call a jump in time."""
 
