@@ -140,10 +140,9 @@ def test_a_gripper_of_truth_values_is_judged(tmp_path):
     rows = robot_logs.rows()
     rows["torque"] = rows["torque"] > 0
     path = robot_logs.write_npz(tmp_path / "log.npz", rows)
-    signal = "unit = ''\nlow = 0\nhigh = 1\n"
     text = "rate = 50\ntime = 'stamp'\n[[observations]]\ncolumn = 'pitch'\n"
     columns = tmp_path / "columns.toml"
-    columns.write_text(f"{text}[[actions]]\ncolumn = 'torque'\n{signal}")
+    columns.write_text(f"{text}[[actions]]\ncolumn = 'torque'\nlow = 0\nhigh = 1\n")
     assert "torque" not in inspect.judged(path, str(columns))
 
 
