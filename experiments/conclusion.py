@@ -105,9 +105,11 @@ def _row(first: str, wide: int, others: Iterable[str]) -> str:
 
 def files(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
+    several = len(run_folder.versions(folder)["runs"]) > 1
     return (
         f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "
-        f"python -m experiments.export {shlex.quote(str(folder))}\n"
+        f"python -m experiments.export {shlex.quote(str(folder))}"
+        f"{' --run=I' if several else ''}\n"
         f"curve    {folder / run_folder.CURVE}\n"
         f"metrics  {folder / run_folder.METRICS}"
     )

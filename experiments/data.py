@@ -26,7 +26,7 @@ from h2o_jax.sim.robot.log import Pairing
 from h2o_jax.sim.tasks.task import Task
 from h2o_jax.types import Algorithm, Transition
 
-SAME_RATE = 0.02
+_SAME_RATE = 0.02
 """Largest difference of two rates, relative, that is not worth a note."""
 
 
@@ -182,11 +182,21 @@ def rate_note(task: Task, reading: Reading) -> list[str]:
     file = reading.columns
     if not isinstance(file, ColumnsFile) or file.rate is None:
         return []
-    if math.isnan(task.dt) or abs(file.rate * task.dt - 1) < SAME_RATE:
+    return [] if math.isnan(task.dt) else two_rates(file.rate, 1 / task.dt)
+
+
+def two_rates(rate: float, control: float) -> list[str]:
+    """What to know where rows of a log and control steps differ in rate, if they do.
+
+    Args:
+        rate: rows of the log per second.
+        control: control steps of the task per second.
+    """
+    if abs(rate / control - 1) < _SAME_RATE:
         return []
     return [
-        f"the log has {file.rate:g} rows per second, the task {1 / task.dt:g} control "
-        "steps: a simulated step is not a logged one"
+        f"the log has {rate:g} rows per second, the task {control:g} control steps: a "
+        "simulated step is not a logged one, unless a control_period is fitted"
     ]
 
 
@@ -264,7 +274,5 @@ def findings(
 
 def disorder(log: Transition, task: Task) -> list[str]:
     """What the doctor says of the order of a log's rows, named as by the task."""
-    s = np.asarray(log.s_tm1)
     names = [x.name for x in task.observation_signals]
-    names = names or [f"s[{i}]" for i in range(s.shape[1])]
-    return doctor.order(s, names, replay_log.joined(log))
+    return doctor.order(np.asarray(log.s_tm1), names, replay_log.joined(log))

@@ -93,7 +93,9 @@ def main(flags: Flags) -> None:
         print("note     that is the policy before any training; train for longer")
     if len(run_folder.versions(folder)["runs"]) > 1 and flags.is_default("run"):
         print("note     the first of several runs; --run takes another, see run's end")
-    print("".join(f"warning  {x}\n" for x in _doubts(folder)), end="")
+    rate, control = about["rate_hz"], policies.robot(folder).get("control_hz")
+    if rate and control:
+        print("".join(f"warning  {x}\n" for x in data.two_rates(rate, control)), end="")
     print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
     print(f"latency  {latency(function, act)}")
     print(f"wrote    {', '.join(str(path.with_name(x.name)) for x in written)}")
@@ -117,19 +119,6 @@ def _check_script(path: pathlib.Path) -> None:
             f"--to={path}: {there}: not written by this command, which would replace "
             "it; move it or give a --to in another folder"
         )
-
-
-def _doubts(folder: pathlib.Path) -> list[str]:
-    """A contract's rate that is not that of the simulator that the run learned in."""
-    robot = policies.robot(folder)
-    rate, control = robot["rate_hz"], robot.get("control_hz")
-    if rate is None or control is None or abs(rate / control - 1) < data.SAME_RATE:
-        return []
-    return [
-        f"the log has {rate:g} rows per second, the task {control:g} control steps: "
-        "where no control_period was fitted, the policy is right for one of them at "
-        "most; mend rate or the task"
-    ]
 
 
 def parity(function: Function, act: Act) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import export, motors, policies
+from experiments import data, motors
 from h2o_jax.data.columns_file import ColumnsFile
 from h2o_jax.data.signals import Signal
 from h2o_jax.sim import tasks
@@ -47,12 +47,8 @@ def test_where_nothing_says_limits_there_is_no_doubt():
     assert doubts(0.0, 2.0, "rad", timeless) == []
 
 
-@pytest.mark.parametrize(("rate", "said"), [(50, 0), (50.5, 0), (100, 1), (None, 0)])
-def test_a_contract_with_another_rate_than_the_simulators_is_doubted(
-    monkeypatch, rate, said
-):
-    robot = {"rate_hz": rate, "control_hz": 50.0}
-    monkeypatch.setattr(policies, "robot", lambda folder: robot)
-    lines = export._doubts("run")
+@pytest.mark.parametrize(("rate", "said"), [(50, 0), (50.5, 0), (100, 1)])
+def test_two_rates(rate, said):
+    lines = data.two_rates(rate, 50.0)
     assert len(lines) == said
     assert all(x.startswith("the log has 100 rows per second, the t") for x in lines)

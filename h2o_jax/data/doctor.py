@@ -128,7 +128,14 @@ def duplicates(values: np.ndarray, inside: np.ndarray) -> list[str]:
 def order(
     observations: np.ndarray, names: Sequence[str], inside: np.ndarray
 ) -> list[str]:
-    """Rows that do not follow each other: in random order, or joined without a mark."""
+    """Rows that do not follow each other: in random order, or joined without a mark.
+
+    Args:
+        observations: `[N, O]`.
+        names: `[O]`; empty: `s[0]`, ...
+        inside: `[N - 1]` whether a row and the next are of one episode.
+    """
+    names = names or _numbered("s", observations)
     moves = np.isfinite(observations).all(axis=0) & (np.ptp(observations, axis=0) > 0)
     moving = observations[:, moves].astype(float)
     names = [name for name, own in zip(names, moves, strict=True) if own]
