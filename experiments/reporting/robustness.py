@@ -29,10 +29,10 @@ def robustness(subject: Subject) -> Section:
     names = ", ".join(x.name for x in gaps.from_file(own) if x.low < x.high)
     text = [
         sentence(fitted, drawn),
-        f"Drawn evenly and one by one from their 95 % intervals: {names}. Many fields of "
-        "one fit make up for each other; drawn one by one they do not, so that some of "
-        "these simulators contradict the log. Intervals do not hold what noise and gaps "
-        "of other kinds do to the fit.",
+        f"Drawn evenly and one by one from their 95 % intervals: {names}. Many fields "
+        "of one fit make up for each other; drawn one by one they do not, so that some "
+        "of these simulators contradict the log. Intervals do not hold what noise and "
+        "gaps of other kinds do to the fit.",
     ]
     values = {"as fitted": fitted, "drawn": drawn}
     figure = Figure(
