@@ -5,9 +5,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments import reports, run_folder, statistics
+from experiments import policies, reports, run_folder, statistics
 from experiments.experiment import Experiment
-from experiments.run_folder import Line
 from experiments.runs import Run
 
 
@@ -39,12 +38,10 @@ def table(
         "final return" if experiment.knows_real else "simulated return",
         f"last {count} evaluation{'s' * (count > 1)}",
     ]
-    right = [
-        run
-        for run in runs
-        if about[experiment.runs.index(run)].get("chosen") == run_folder.BEST
-    ]
-    bests = {run: reports.best_so_far(lines[run], name)[-1] for run in right}
+    simulated = {
+        experiment.runs[i]: x for i, x in policies.in_simulator(folder).items()
+    }
+    bests = {run: reports.best_so_far(lines[run], name)[-1] for run in simulated}
     if bests:
         heads.append("best in simulator")
     rows = ["\n" + _row("setting", wide, heads)]
@@ -59,7 +56,7 @@ def table(
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
         rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
-    rows += _best_seeds(folder, experiment, {run: lines[run] for run in right})
+    rows += _best_seeds(folder, experiment, simulated)
     if not experiment.knows_real:
         rows.append(
             "no real system at hand: what a policy is worth there is estimated by "
@@ -80,20 +77,17 @@ def judging(folder: pathlib.Path, outside: Sequence[str]) -> str:
 
 
 def _best_seeds(
-    folder: pathlib.Path, experiment: Experiment, lines: Mapping[Run, list[Line]]
+    folder: pathlib.Path, experiment: Experiment, simulated: Mapping[Run, float]
 ) -> list[str]:
     """Of several seeds, all with a right simulator, which one did best there."""
-    highest = {
-        run: max(reports.curve(own, "simulated_return")) for run, own in lines.items()
-    }
     found = []
-    for label in dict.fromkeys(run.label for run in highest):
-        seeds = [run for run in highest if run.label == label]
-        best = max(seeds, key=lambda run: highest[run])
+    for label in dict.fromkeys(run.label for run in simulated):
+        seeds = [run for run in simulated if run.label == label]
+        best = max(seeds, key=lambda run: simulated[run])
         if len(seeds) > 1:
             found.append(
                 f"{label}: seed {best.seed} did best in its simulator, "
-                f"{highest[best]:.1f}: python -m experiments.export "
+                f"{simulated[best]:.1f}: python -m experiments.export "
                 f"{shlex.quote(str(folder))} --run={experiment.runs.index(best)}"
             )
     return found
@@ -105,11 +99,11 @@ def _row(first: str, wide: int, others: Iterable[str]) -> str:
 
 def files(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
-    several = len(run_folder.versions(folder)["runs"]) > 1
+    runs, right = run_folder.versions(folder)["runs"], policies.in_simulator(folder)
     return (
         f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "
         f"python -m experiments.export {shlex.quote(str(folder))}"
-        f"{' --run=I' if several else ''}\n"
+        f"{' --run=I' if len(runs) > 1 and not right else ''}\n"
         f"curve    {folder / run_folder.CURVE}\n"
         f"metrics  {folder / run_folder.METRICS}"
     )

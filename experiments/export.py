@@ -42,8 +42,11 @@ class Exporting:
         "JAX.",
         tags=[PLACE, FILE],
     )
-    run: int = setting(
-        0, "Which run of the folder, as in its versions.json.", at_least(0)
+    run: int | None = setting(
+        None,
+        "Which run of the folder, as in its versions.json; without it the one that did "
+        "best in its simulator where that is right, and elsewhere the first.",
+        at_least(0),
     )
     which: Literal["chosen", "last", "best"] = setting("chosen", run_folder.WHICH)
 
@@ -62,8 +65,9 @@ def main(flags: Flags) -> None:
         raise ConfigError("--folder: empty; give a run folder of experiments.run")
     folder, path = pathlib.Path(choice.folder), pathlib.Path(choice.to)
     form = forms.of(path)
-    function = contract.function_of(folder, choice.run, choice.which)
-    about = contract.of_run(folder, choice.run, choice.which, function)
+    number = policies.recommended(folder) if choice.run is None else choice.run
+    function = contract.function_of(folder, number, choice.which)
+    about = contract.of_run(folder, number, choice.which, function)
     if path.suffix == ".npz":
         _check_script(path)
     places.try_file("to", path.with_name(path.name + ".json"))
@@ -91,14 +95,21 @@ def main(flags: Flags) -> None:
     )
     if run["epoch"] == 0:
         print("note     that is the policy before any training; train for longer")
-    if len(run_folder.versions(folder)["runs"]) > 1 and flags.is_default("run"):
-        print("note     the first of several runs; --run takes another, see run's end")
+    if choice.run is None and (runs := len(run_folder.versions(folder)["runs"])) > 1:
+        print(f"note     {_why(folder, number)} of {runs} runs; --run takes another")
     rate, control = about["rate_hz"], policies.robot(folder).get("control_hz")
     if rate and control:
         print("".join(f"warning  {x}\n" for x in data.two_rates(rate, control)), end="")
     print(f"parity   {worst:.1e} of the action range, on {OBSERVATIONS:,} observations")
     print(f"latency  {latency(function, act)}")
     print(f"wrote    {', '.join(str(path.with_name(x.name)) for x in written)}")
+
+
+def _why(folder: pathlib.Path, run: int) -> str:
+    """Why this run was taken, as the beginning of a sentence."""
+    if run in policies.in_simulator(folder):
+        return "the run that did best in its simulator,"
+    return "the first, as no simulator can tell which is best,"
 
 
 def _check_script(path: pathlib.Path) -> None:

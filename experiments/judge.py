@@ -12,6 +12,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+
 from experiments import (
     devices,
     environments,
@@ -31,7 +33,7 @@ from experiments.run_folder import Line, sealed
 from experiments.training import Simulator
 from h2o_jax.data import writing
 from h2o_jax.errors import ConfigError
-from h2o_jax.settings import FOLDER, PLACE, setting
+from h2o_jax.settings import FOLDER, OPEN_UNIT, PLACE, setting
 from h2o_jax.sim.environments import Environments
 
 _SEED = 40_000
@@ -45,6 +47,11 @@ class Judged:
     run: tuple[str, ...] = setting((), "Run folders.", tags=[PLACE, FOLDER])
     which: Literal["chosen", "last", "best", "both"] = setting(
         "chosen", f"{run_folder.WHICH} Both: the last and the best."
+    )
+    discount: float | None = setting(
+        None,
+        "Discount factor of every estimate; by default that of the run.",
+        OPEN_UNIT,
     )
 
 
@@ -63,8 +70,9 @@ def main(flags: Flags) -> None:
     devices.check(machine)
     for place in choice.run:
         folder = pathlib.Path(place)
-        task = reopening.described(folder, trusted)[0].model
-        horizon = judging.evaluated_steps(task)
+        experiment, _ = reopening.described(folder, trusted)
+        horizon = judging.evaluated_steps(experiment.model)
+        how = dataclasses.replace(how, discount=discount(experiment, choice.discount))
         epoch = policies.trained(folder)
         found = list(judge(folder, kinds(choice.which), how, machine.threads, trusted))
         print(table(found, how.discount, horizon))
@@ -77,6 +85,25 @@ def kinds(which: str) -> tuple[str, ...]:
     """The names of the policies that are asked for."""
     both = run_folder.LAST, run_folder.BEST
     return both if which == "both" else (which,)
+
+
+def discount(experiment: Experiment, given: float | None) -> float:
+    """Of every estimate: the one that is given, or that of the runs.
+
+    Raises:
+        ConfigError: none is given, and the runs have several.
+    """
+    if given is not None:
+        return given
+    own = {
+        f"{x:g}" for x in np.asarray(experiment.hyper(len(experiment.runs)).discount)
+    }
+    if len(own) > 1:
+        raise ConfigError(
+            f"--discount: the runs have {', '.join(sorted(own))}, and estimates of one "
+            "table share one; give it"
+        )
+    return float(own.pop())
 
 
 def judge(
@@ -102,6 +129,7 @@ def judge(
                 meant += ", lost"
             yield {
                 "policy": f"{one.label}, seed {one.seed}, {meant}",
+                "run": i,
                 **_numbers(experiment, simulators[i], log, act, how, threads),
             }
 

@@ -45,7 +45,8 @@ _REST = 0.05
 class Judging:
     """How policies are judged."""
 
-    discount: float = setting(0.99, "Discount factor of every estimate.", OPEN_UNIT)
+    discount: float = 0.99
+    """Of every estimate."""
     fqe_updates: int = setting(10_000, "Updates of each critic.", at_least(1))
     fqe_hidden: tuple[int, ...] = setting((128, 128), "Widths.", at_least(1))
     fqe_members: int = setting(3, "Critics, each with a seed of its own.", at_least(2))

@@ -90,6 +90,37 @@ def why_lost(folder: pathlib.Path, run: int, which: str) -> str:
     return health.why_lost(history(folder, run))
 
 
+def in_simulator(folder: pathlib.Path) -> dict[int, float]:
+    """Runs whose policy a right simulator chose -> the return that it had there.
+
+    Right simulators are of one system, so that returns compare across runs. A run that
+    was lost is left out.
+
+    Raises:
+        CheckpointError: no run folder, or a line of its metrics was altered.
+    """
+    lines: dict[tuple[str, int], list[run_folder.Line]] = {}
+    for line in run_folder.metrics(folder):
+        lines.setdefault((line["label"], line["seed"]), []).append(line)
+    found = {}
+    for i, about in enumerate(run_folder.versions(folder)["runs"]):
+        own = lines.get((about["label"], about["seed"]), [])
+        returns = [x["simulated_return"] for x in own if "simulated_return" in x]
+        if about.get("chosen") == BEST and returns and not health.why_lost(own):
+            found[i] = max(returns)
+    return found
+
+
+def recommended(folder: pathlib.Path) -> int:
+    """The run that did best in its simulator, or the first where none can tell.
+
+    Raises:
+        CheckpointError: see `in_simulator`.
+    """
+    returns = in_simulator(folder)
+    return max(returns, key=lambda run: returns[run], default=0)
+
+
 def history(folder: pathlib.Path, run: int) -> list[run_folder.Line]:
     """The lines of one run's metrics.
 

@@ -1,9 +1,10 @@
 """Writes one page on a training: what was learned, from what, and how far to trust it.
 
 `python -m experiments.report RUN RUN ...` takes run folders. The page (HTML, one file,
-nothing fetched) is about the first one's first run; the others are drawn beside its
-learning curves: give one that learned from the log alone and one from the simulator
-alone. A section that cannot be made says why.
+nothing fetched) is about the first one, and there about the run that
+experiments.export takes. The others are drawn beside its learning curves: give one
+that learned from the log alone and one from the simulator alone. A section that cannot
+be made says why.
 """
 
 import dataclasses

@@ -193,6 +193,14 @@ def test_judge_says_what_log_and_simulator_do(unknown, monkeypatch, capsys):
         evaluated.estimates(report.opened(unknown, 1))
 
 
+def test_the_discount_is_the_runs_own():
+    assert judge.discount(experiment_of("--discount=0.995"), None) == 0.995
+    assert judge.discount(experiment_of("--discount=0.995"), 0.9) == 0.9
+    several = experiment_of("--discount=0.9,0.99")
+    with pytest.raises(ConfigError, match=r"--discount: the runs have 0\.9, 0\.99"):
+        judge.discount(several, None)
+
+
 def test_judge_of_nothing(monkeypatch):
     with pytest.raises(ConfigError, match="--run: empty"):
         call(judge.main, monkeypatch)

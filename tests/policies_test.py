@@ -1,12 +1,13 @@
 """The policies of a run folder: saved, loaded, chosen, refused."""
 
+import contextlib
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from experiments import policies, run, run_folder
+from experiments import export, policies, run, run_folder
 from experiments.run_folder import checkpoints, sealed
 from h2o_jax.errors import CheckpointError
 from tests.commands import TINY, call, write_run
@@ -65,6 +66,58 @@ def test_each_run_has_its_own_chosen_policy(trained, tmp_path):
         if "return" in x and (x["label"], x["seed"]) == (facts["runs"][1]["label"], 1)
     }
     assert policies.epoch(folder, 1, "chosen") == returns[max(returns)]
+
+
+def scored(trained, folder, chosen, returns):
+    """A copy whose runs had these best returns in right, or in other, simulators."""
+    shutil.copytree(trained, folder)
+    facts = run_folder.versions(folder)
+    for about, which in zip(facts["runs"], chosen, strict=True):
+        about["chosen"] = which
+    content = {k: v for k, v in facts.items() if k != "sha256"}
+    (folder / run_folder.VERSIONS).write_text(json.dumps(sealed.seal(content)))
+    with contextlib.closing(run_folder.RunFolder(folder)) as record:
+        for about, value in zip(facts["runs"], returns, strict=True):
+            line = {"epoch": 1, "label": about["label"], "seed": about["seed"]}
+            record.write([line | {"simulated_return": x} for x in (value, value - 9)])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("chosen", "returns", "wanted"),
+    [
+        (("best", "best", "best"), (1.0, 2.0, 1.5), 1),
+        (("best", "best", "best"), (2.0, 1.0, 1.5), 0),
+        (("last", "last", "best"), (2.0, 1.0, 0.5), 2),
+        (("last", "last", "last"), (1.0, 2.0, 3.0), 0),
+    ],
+)
+def test_of_several_runs_the_best_in_a_right_simulator_is_taken(
+    trained, monkeypatch, tmp_path, capsys, chosen, returns, wanted
+):
+    folder = scored(trained, tmp_path / "run", chosen, returns)
+    assert policies.recommended(folder) == wanted
+    where = f"--folder={folder}", f"--to={tmp_path / 'policy.npz'}"
+    call(export.main, monkeypatch, *where)
+    printed = capsys.readouterr().out
+    right = "best" in chosen
+    assert ("did best in its simulator, of 3 runs" in printed) == right
+    assert ("the first, as no simulator can tell" in printed) != right
+    assert f"of seed {wanted}, of epoch " in printed
+    call(export.main, monkeypatch, *where, "--run=0")
+    printed = capsys.readouterr().out
+    assert "of 3 runs" not in printed and "of seed 0, of epoch " in printed
+
+
+def test_a_lost_run_is_not_taken(trained, tmp_path):
+    folder = scored(
+        trained, tmp_path / "run", ("best", "best", "last"), (1.0, 2.0, 3.0)
+    )
+    about = run_folder.versions(folder)["runs"][1]
+    line = {"label": about["label"], "seed": about["seed"], "length": 1.0}
+    with contextlib.closing(run_folder.RunFolder(folder)) as record:
+        record.write([line | {"epoch": 2, "lost": "its loss was not finite"}])
+    assert policies.in_simulator(folder) == {0: 1.0}
 
 
 def test_a_saved_policy_loads_and_acts(trained):

@@ -145,7 +145,9 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     earlier = {**sealed.read_json(folder / run_folder.JUDGED), "epoch": 1}
     (later / run_folder.JUDGED).write_text(json.dumps(sealed.seal(earlier)))
     # Estimates from before it was trained on are of another policy.
-    assert evaluated.estimates(report.opened(later, 1)) == []
+    stopped = report.opened(later, 1)
+    assert evaluated.estimates(stopped) == []
+    assert "It was judged before it was trained for longer." in evaluated.ask(stopped)
 
 
 def test_folders_of_one_name_are_told_apart(folders, tmp_path):

@@ -31,7 +31,7 @@ _ODDS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 def discriminators(subject: Subject) -> Section:
     """Area under curve and calibration of both classifiers; what weights are worth."""
-    logits = learned.discriminators(subject.folder)
+    logits = learned.discriminators(subject.folder, subject.run)
     rows, bins = [], {}
     for name, (real, told) in _real(subject).items():
         count = min(len(real.r_t), len(subject.simulated.r_t))
@@ -87,8 +87,8 @@ def _shuffled(rows: Transition, count: int) -> Transition:
 
 def _weights(subject: Subject, raw: np.ndarray) -> Table:
     """Weights of the simulated rows that the run kept."""
-    hyper = subject.experiment.hyper(1)
-    low, high = float(hyper.ratio_low[0]), float(hyper.ratio_high[0])
+    hyper = subject.experiment.hyper(len(subject.experiment.runs))
+    low, high = (float(x[subject.run]) for x in (hyper.ratio_low, hyper.ratio_high))
     log_ratio = ratios.dynamics_log_ratio(jnp.asarray(raw))
     weights = np.asarray(ratios.importance_weight(log_ratio, low, high))
     row = (

@@ -148,7 +148,10 @@ def interval(found: Interval) -> str:
 
 def ask(subject: Subject) -> str:
     """How to get estimates where there is no real system."""
+    stale = ""
+    if (subject.folder / run_folder.JUDGED).exists() and not estimates(subject):
+        stale = "It was judged before it was trained for longer. "
     return (
-        "What a policy is worth in the real system is estimated by "
+        f"{stale}What a policy is worth in the real system is estimated by "
         f"{conclusion.judging(subject.folder, subject.outside)}; then report again."
     )

@@ -14,8 +14,8 @@ from experiments.run_folder import CHOSEN
 def promised(subject: Subject) -> Section:
     """The contract that `experiments.export` would write beside the policy."""
     folder = subject.folder
-    function = contract.function_of(folder, 0, CHOSEN)
-    about = contract.of_run(folder, 0, CHOSEN, function)
+    function = contract.function_of(folder, subject.run, CHOSEN)
+    about = contract.of_run(folder, subject.run, CHOSEN, function)
     rate, latency = about["rate_hz"], about["latency_seconds"]
     timing = "How often it is to be called is not known"
     if rate is not None:
@@ -24,8 +24,8 @@ def promised(subject: Subject) -> Section:
         timing += f"; an action takes effect {latency:g} s later"
     own = about["run"]
     text = [
-        f"Of run 0, seed {own['seed']}, the {own['policy']} policy; --run of "
-        "experiments.export takes another.",
+        f"Of run {subject.run}, seed {own['seed']}, the {own['policy']} policy; "
+        "--run of experiments.export takes another.",
         f"{timing}. python -m experiments.export {shlex.quote(str(folder))} writes it, "
         "and measures how exact the file is.",
     ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments import environments, policies
+from experiments import environments
 from experiments.reporting import figures
 from experiments.reporting.page import Figure, Missing, Section
 from experiments.reporting.subject import Subject
@@ -59,5 +59,4 @@ def _returns(subject: Subject, randomise: bool) -> np.ndarray:
         subject.threads,
         randomise=randomise,
     )
-    act = policies.load(subject.folder)
-    return rollout.evaluate(world, act, DRAWS, _SEED).returns[0]
+    return rollout.evaluate(world, subject.act, DRAWS, _SEED).returns[0]

@@ -26,7 +26,7 @@ _SEEDS = range(20_000, 20_000 + COPIES)
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """One run folder. What concerns a single policy concerns the chosen one of run 0.
+    """One run folder. What concerns a single policy concerns that of its best run.
 
     What cannot be had raises `Missing`, with the reason.
     """
@@ -51,17 +51,27 @@ class Subject:
             raise Missing(self.why)
         return self.log
 
+    @functools.cached_property
+    def run(self) -> int:
+        """The run that `experiments.export` takes, see `policies.recommended`."""
+        return policies.recommended(self.folder)
+
     @property
     def simulator(self) -> Simulator:
-        """What the first run learned in, or is evaluated in."""
+        """What that run learned in, or is evaluated in."""
         if not self.simulators:
             raise Missing(self.why)
-        return self.simulators[0]
+        return self.simulators[self.run]
+
+    @property
+    def act(self) -> policies.Act:
+        """Its chosen policy."""
+        return policies.load(self.folder, self.run)
 
     @functools.cached_property
     def kept(self) -> Transition:
-        """Simulated rows `[n, ...]` that the first run kept."""
-        rows = learned.simulated_rows(self.folder)
+        """Simulated rows `[n, ...]` that the run kept."""
+        rows = learned.simulated_rows(self.folder, self.run)
         if rows is None or not len(rows):
             raise Missing("its method keeps no simulated rows")
         task = self.experiment.model
@@ -85,7 +95,7 @@ class Subject:
         )
 
     def _fresh(self, world: Environments) -> Transition:
-        act = policies.load(self.folder)
+        act = self.act
         world.reset(np.arange(COPIES))
         rows = rollout.collect(world, lambda obs, t: act(obs), STEPS).transitions
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)

@@ -14,7 +14,7 @@ MOST = 5000
 
 def values(subject: Subject) -> Section:
     """The smallest critic's values at logged and at simulated states and actions."""
-    critic, found, reasons = learned.critic(subject.folder), {}, []
+    critic, found, reasons = learned.critic(subject.folder, subject.run), {}, []
     for name, rows in (
         ("the log", lambda: subject.dataset.transition),
         ("simulated rows that the run kept", lambda: subject.kept),

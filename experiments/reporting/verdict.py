@@ -65,9 +65,10 @@ def beside(found: Interval, logged: float) -> str:
 
 def _estimated(subject: Subject) -> str:
     lines = evaluated.estimates(subject)
-    if len(lines) < 2:
+    own = next((x for x in lines if x.get("run") == subject.run), None)
+    if own is None:
         return f"No real system was at hand. {evaluated.ask(subject)}"
-    log, own = lines[:2]
+    log = lines[0]
     far = "near" if own["leaves"] < NEAR else "far from"
     return (
         f"No real system was at hand; the log values {own['policy']} at "
