@@ -155,7 +155,10 @@ def notes(found: Identified) -> list[str]:
         lines.append(f"{names} at a bound: that taints all values; widen --bounds")
     if found.disagreeing:
         names = ", ".join(found.disagreeing)
-        lines.append(f"starts that fit as well disagree on {names}; trust none of it")
+        lines.append(
+            f"starts that fit as well end at other values of {names}: the log does not "
+            "tell which are right"
+        )
     if found.stuck:
         lines.append(
             f"{found.stuck} of {len(found.starts)} starts ended at a worse fit"

@@ -124,22 +124,20 @@ def return_of(experiment: Experiment) -> str:
 
 
 def progress(experiment: Experiment, report: Report) -> str:
-    """The mean return of each setting, and how long episodes lasted."""
+    """The mean return, of each setting if there are several; how long episodes were."""
     assert report.scores is not None
     by_label: dict[str, list[float]] = {}
     for run, returns in zip(experiment.runs, report.scores.returns, strict=True):
         by_label.setdefault(run.label, []).append(float(returns.mean()))
-    wide = max(map(len, by_label))
-    parts = [
-        f"{label + ':':{wide + 1}s} {statistics.spread(x, width=8)}"
-        for label, x in by_label.items()
-    ]
+    texts = {label: statistics.spread(x, width=8) for label, x in by_label.items()}
     steps = np.mean(report.scores.lengths)
-    begin = f"epoch {report.epoch:4d}  episodes of {steps:.0f} steps,"
-    # A line per setting, once there are several.
-    between = "  " if len(parts) == 1 else "\n    "
     what = "real return" if experiment.knows_real else "return in the simulator"
-    return between.join([f"{begin} {what}", *parts])
+    begin = f"epoch {report.epoch:4d}  episodes of {steps:.0f} steps, {what}"
+    if len(texts) == 1:
+        return f"{begin} {texts.popitem()[1]}"
+    wide = max(map(len, texts)) + 1
+    rows = (f"{label + ':':{wide}s} {text}" for label, text in texts.items())
+    return "\n    ".join([begin, *rows])
 
 
 def draw(folder: pathlib.Path, experiment: Experiment, facts: Facts) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import build, health, loop, reports
 from experiments.experiment import Experiment
-from experiments.phases import Clock, phases_of
+from experiments.phases import Clock, Scores, phases_of
 from experiments.runs import grid
 from experiments.training import Simulator, unpadded
 from h2o_jax.data import datasets
@@ -263,3 +263,17 @@ def test_only_a_gap_that_was_given_is_to_be_weakened(task, gap, fix):
     report = loop.Report(7, metrics, {"critic": np.zeros(1, int)})
     (why,) = health.lost(setup, report).values()
     assert f"episodes blew up; {fix}" in why
+
+
+def test_progress_names_settings_where_there_are_several():
+    def progress(gap_list, returns):
+        runs = grid([0, 1], gaps.parse_list(gap_list), {})
+        setup = Experiment(algorithm="sac", runs=runs, **TINY)
+        scores = Scores(np.array(returns), np.full((len(runs), 1), 20.0))
+        return reports.progress(setup, loop.Report(7, {}, {}, scores)).splitlines()
+
+    (line,) = progress("gravity:2", [[1.0], [3.0]])
+    assert line.startswith("epoch    7  episodes of 20 steps, real return      2.0 +- ")
+    head, *rows = progress("gravity:2,none", [[1.0], [3.0], [5.0], [5.0]])
+    assert head == "epoch    7  episodes of 20 steps, real return"
+    assert [x.split()[:2] for x in rows] == [["gravity:2:", "2.0"], ["none:", "5.0"]]
