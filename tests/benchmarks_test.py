@@ -65,6 +65,7 @@ def test_update_time():
     assert matches(SHARE, ratio[0]) and ratio[2] == ">= 1.1"
 
 
+@pytest.mark.slow
 def test_update_time_on_one_core():
     figures = tables("update_time", "--cores=1", "--algorithm=sac")
     assert figures["updates x runs per second"] == ["1 core"]

@@ -184,7 +184,7 @@ def test_a_program_fits_the_machine(logs, tmp_path):
 def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, children):
     """By a signal, then by --minutes; the cells are those of one go."""
     root = tmp_path / "results"
-    long = f"{BC} --dataset=log.hdf5 --seed=0..1 --evaluate_every=1000 --epochs=1000"
+    long = f"{BC} --dataset=log.hdf5 --seed=0..1 --evaluate_every=400 --epochs=400"
     places = (f"--results_dir={root}", f"--logs={logs}")
     command = (f"--plan={plan(tmp_path, long)}", *places)
 
@@ -203,13 +203,13 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     thread.join()
     assert stopped.value.exit_code == 75 and not ledger.cells(root)
     first = last()
-    assert 0 < first < 1000
+    assert 0 < first < 400
     # The time that --minutes gives is over while it learns on.
     with monkeypatch.context() as patch:
         patch.setattr(grid, "_POLL", 0.05)
         patch.setattr(grid.Session, "over", lambda self, epoch=0.0: last() > first)
         call(grid.main, patch, *command)
-    assert first < last() < 1000 and not ledger.cells(root)
+    assert first < last() < 400 and not ledger.cells(root)
     (program,) = work.begun(root)
     path = plan(tmp_path, long)  # continued as it is, whatever a new one would hold
     keep = f"--keep_dir={tmp_path / 'kept'}"
@@ -220,7 +220,7 @@ def test_a_plan_is_interrupted_and_continued(tmp_path, logs, monkeypatch, childr
     assert not work.begun(root) and len(nice) == 1
     kept = tmp_path / "kept" / program.folder.name
     epochs = [x["epoch"] for x in run_folder.metrics(kept) if x["seed"] == 0]
-    assert epochs == list(range(1001))
+    assert epochs == list(range(401))
     assert not run_folder.has_checkpoint(kept)
     assert policies.load(kept)(np.zeros(11)).shape == (3,)
     whole = tmp_path / "whole"
