@@ -22,7 +22,7 @@ from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, MACHINE, PLACE, at_least, setting
 from h2o_jax.sim import fields, gaps, identify, simulator_file
 from h2o_jax.sim.identify.fit_plan import Fitting
-from h2o_jax.sim.identify.identified import Identified
+from h2o_jax.sim.identify.identified import Identified, Judged
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def _table(found: Identified) -> list[str]:
     return lines
 
 
-def _errors(judged: identify.Judged) -> list[str]:
+def _errors(judged: Judged) -> list[str]:
     lines = [f"{'held-out error':<22}{'before':>9}{'after':>9}"]
     for steps in judged.before:
         name = f"{steps} step{'s' * (steps > 1)}"

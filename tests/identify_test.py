@@ -9,7 +9,7 @@ import pytest
 from experiments import identify as command
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import fields, gaps, identify, replay_log, tasks, windows
-from h2o_jax.sim.identify import fit_plan, fitting, log_noise, telling
+from h2o_jax.sim.identify import fit_plan, fitting, log_noise, search, telling
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.robot import scripted_operator
@@ -151,11 +151,11 @@ def test_what_is_absent_is_left_out_until_all_that_is_left_is_there(monkeypatch)
         asked.append({**known, **others})
         return (), fitting.Fit(names, none, none, ends.get(names, [0]), 0.0, True)
 
-    monkeypatch.setattr(identify._Search, "fits", fits)
-    monkeypatch.setattr(identify._Search, "unmet", lambda self, names, values: {})
-    search = identify._Search(None, None, FEW, 0, late=False, named=True)
+    monkeypatch.setattr(search.Search, "fits", fits)
+    monkeypatch.setattr(search.Search, "unmet", lambda self, names, values: {})
+    one = search.Search(None, None, FEW, 0, late=False, named=True)
     begin = {first: 1.0, second: 0.1, "gravity": 2.0}
-    _, fit, gone = search.present(begin, {"latency": 2.0}, {})
+    _, fit, gone = one.present(begin, {"latency": 2.0}, {})
     assert fit.names == ("gravity",) and gone == {first: 0, second: 0}
     assert asked[-1] == {"gravity": 1, "latency": 2, first: 0, second: 0}
 
