@@ -15,8 +15,8 @@ from typing import Literal
 import h2o_jax
 from experiments import collector, places, robots
 from experiments.collector import Recipe
-from experiments.correcting import Correcting
 from experiments.experiment import Experiment
+from experiments.mending_settings import MendingSettings
 from experiments.robots import Recorder
 from experiments.run_folder import RunFolder
 from experiments.runs import Run
@@ -167,7 +167,7 @@ def _key(recipe: Recipe) -> str:
 
     Simulators are corrected for those who learn from a log, not for its collector.
     """
-    apart = {field.name for field, _ in settings.of(Correcting)}
+    apart = {field.name for field, _ in settings.of(MendingSettings)}
     chosen = {k: v for k, v in vars(recipe.experiment).items() if k not in apart}
     chosen["task"] = recipe.experiment.model.name
     return _digest((chosen, recipe.kind, recipe.target, recipe.rows))

@@ -39,7 +39,7 @@ def table(
         f"last {count} evaluation{'s' * (count > 1)}",
     ]
     simulated = {
-        experiment.runs[i]: x for i, x in policies.in_simulator(folder).items()
+        experiment.runs[i]: x for i, x in policies.chosen_returns(folder).items()
     }
     bests = {run: reports.best_so_far(lines[run], name)[-1] for run in simulated}
     if bests:
@@ -55,7 +55,7 @@ def table(
         rows[0] += "  (+- standard deviation over seeds)"
     if "mean" in facts:
         best = f"(best episode {facts['best']:.1f})"
-        rows.append(f"{'the data itself':{wide}s} {facts['mean']:9.1f} {best}")
+        rows.append(f"{'the log itself':{wide}s} {facts['mean']:9.1f} {best}")
     rows += _best_seeds(folder, experiment, simulated)
     if not experiment.knows_real:
         rows.append(
@@ -99,7 +99,7 @@ def _row(first: str, wide: int, others: Iterable[str]) -> str:
 
 def files(folder: pathlib.Path) -> str:
     """Where a finished run's files are."""
-    runs, right = run_folder.versions(folder)["runs"], policies.in_simulator(folder)
+    runs, right = run_folder.versions(folder)["runs"], policies.chosen_returns(folder)
     return (
         f"policy   {folder / run_folder.CHECKPOINT}; for a robot: "
         f"python -m experiments.export {shlex.quote(str(folder))}"

@@ -14,11 +14,11 @@ from experiments import build, collecting, data, devices, groups, mending, place
 from experiments.cli import console, parsing
 from experiments.cli.flags import Flags
 from experiments.collecting import Collecting
-from experiments.correcting import Correcting
 from experiments.data import Reading
 from experiments.devices import Machine
 from experiments.experiment import Grid, Source
 from experiments.mending import cached, residuals
+from experiments.mending_settings import MendingSettings
 from h2o_jax.data import datasets
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import FILE, PLACE, setting
@@ -36,7 +36,7 @@ class Out:
     )
 
 
-SETTINGS = (Source, Reading, Collecting, Grid, Correcting, Out, Machine)
+SETTINGS = (Source, Reading, Collecting, Grid, MendingSettings, Out, Machine)
 HIDDEN = (*groups.JOBS, "simulator", "fields", "pessimism", "shard", "only")
 """Flags of a run, whose flagfile serves to correct its simulator, too."""
 

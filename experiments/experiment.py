@@ -10,7 +10,7 @@ from typing import Any, Literal, NewType
 import jax
 import jax.numpy as jnp
 
-from experiments.correcting import Correcting
+from experiments.mending_settings import MendingSettings
 from experiments.runs import Run
 from h2o_jax import settings
 from h2o_jax.algorithms import ALGORITHMS
@@ -136,19 +136,19 @@ class Method:
     )
     normalise: bool = setting(
         False,
-        "Normalise observations by the dataset's mean and std; a task of your own with "
-        "a --dataset does so unless told otherwise.",
+        "Normalise observations by the log's mean and std; a task of your own with a "
+        "--dataset does so unless told otherwise.",
     )
     return_range: float | None = setting(
         None,
-        "Scale rewards, on top of --reward_scale, so that the dataset's best and worst "
-        "episodes are so far apart; the IQL family's code uses 1000 for locomotion.",
+        "Scale rewards, on top of --reward_scale, so that the returns of the log's "
+        "best and worst episodes differ by this; the IQL family's code uses 1000 for "
+        "locomotion.",
         POSITIVE,
     )
     relative_noise: bool = setting(
         False,
-        "Discriminator noise in units of the dataset's std per dimension, not "
-        "absolute.",
+        "Discriminator noise in units of the log's std per dimension, not absolute.",
     )
     matmul_precision: Literal["bfloat16", "tensorfloat32", "float32"] | None = setting(
         None,
@@ -240,7 +240,7 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment(Source, Method, Schedule, Correcting):
+class Experiment(Source, Method, Schedule, MendingSettings):
     """Everything that training needs to know."""
 
     runs: tuple[Run, ...]

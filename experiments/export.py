@@ -107,7 +107,7 @@ def main(flags: Flags) -> None:
 
 def _why(folder: pathlib.Path, run: int) -> str:
     """Why this run was taken, as the beginning of a sentence."""
-    if run in policies.in_simulator(folder):
+    if run in policies.chosen_returns(folder):
         return "the run that did best in its simulator,"
     return "the first, as no simulator can tell which is best,"
 

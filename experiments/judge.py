@@ -91,7 +91,7 @@ def discount(experiment: Experiment, given: float | None) -> float:
     """Of every estimate: the one that is given, or that of the runs.
 
     Raises:
-        ConfigError: none is given, and the runs have several.
+        ConfigError: none is given, and the runs have several, or 1.
     """
     if given is not None:
         return given
@@ -103,7 +103,13 @@ def discount(experiment: Experiment, given: float | None) -> float:
             f"--discount: the runs have {', '.join(sorted(own))}, and estimates of one "
             "table share one; give it"
         )
-    return float(own.pop())
+    (found,) = map(float, own)
+    if found == 1:
+        raise ConfigError(
+            "--discount: the run has 1, by which endless values are not finite; give "
+            "one below 1"
+        )
+    return found
 
 
 def judge(
@@ -143,7 +149,7 @@ def _numbers(
     threads: int,
 ) -> Line:
     """The estimates of one policy."""
-    fitted = judging.fitted(log, act, how)
+    fitted = judging.fitted_q_evaluation(log, act, how)
     line = {
         "fqe": fitted.value,
         "fqe_error": fitted.error,
@@ -203,8 +209,8 @@ def table(lines: Sequence[Line], discount: float, horizon: int) -> str:
         "",
         f"returns are discounted by {discount:g}; of the log itself, what held-out "
         "episodes earned",
-        "fqe: from the log alone, at the starts of held-out episodes; +- is how "
-        "critics and starts differ, no interval of the truth",
+        "fqe: from the log alone, at the starts of held-out episodes; +- is the "
+        "standard error over critics and starts, no interval of the real return",
         "simulated: in the simulator that it learned in, which ranks best if it was "
         "mended with the log",
         "leaves: distance of its actions to the log, against the log's own; far above "

@@ -20,7 +20,7 @@ from h2o_jax.algorithms.fqe import fqe
 from h2o_jax.errors import DatasetError
 from h2o_jax.networks import make_networks
 from h2o_jax.program import Program, make_program
-from h2o_jax.scales import log_scales
+from h2o_jax.scales import divisor, log_scales
 from h2o_jax.settings import OPEN_UNIT, at_least, setting
 from h2o_jax.sim import replay_log, rollout
 from h2o_jax.sim.environments import Environments
@@ -61,7 +61,7 @@ class Judging:
     judge_seed: int = setting(0, "Of critics, held-out episodes, samples.", at_least(0))
 
 
-class Fitted(NamedTuple):
+class Estimate(NamedTuple):
     """A value by fitted Q evaluation, over the starts of held-out episodes."""
 
     value: float
@@ -79,13 +79,13 @@ class Log(NamedTuple):
     rows: Transition
     held_out: Array
     """`[N]` bool."""
-    first: Array
-    """`[e]` first rows of the held-out episodes."""
+    episodes: tuple[slice, ...]
+    """Rows of each held-out episode."""
 
     @property
     def starts(self) -> Array:
         """`[e, O]` observations that held-out episodes begin with."""
-        return np.asarray(self.rows.s_tm1)[self.first]
+        return np.asarray(self.rows.s_tm1)[[x.start for x in self.episodes]]
 
 
 def evaluated_steps(task: Task) -> int:
@@ -132,23 +132,19 @@ def part(rows: Transition, share: float, seed: int) -> Log:
     order = order[fits] if fits.any() else order[[np.argmin(sizes[order])]]
     before = np.cumsum(sizes[order])
     chosen = order[: max(1, np.searchsorted(before, share * len(sequence)))]
-    begins = np.append(0, np.flatnonzero(np.diff(sequence)) + 1)
-    return Log(rows, np.isin(sequence, chosen), begins[np.sort(chosen)])
+    ends = np.cumsum(sizes)
+    episodes = (slice(ends[i] - sizes[i], ends[i]) for i in np.sort(chosen))
+    return Log(rows, np.isin(sequence, chosen), tuple(episodes))
 
 
 def logged_value(log: Log, discount: float) -> float:
     """Mean discounted return of the held-out episodes as they were logged."""
-    ends = [*(np.flatnonzero(np.diff(replay_log.sequences(log.rows))) + 1)]
-    ends.append(len(log.rows.r_t))
     rewards = np.asarray(log.rows.r_t, float)
-    totals = []
-    for first in log.first:
-        episode = rewards[first : next(end for end in ends if end > first)]
-        totals.append(np.sum(discount ** np.arange(len(episode)) * episode))
-    return float(np.mean(totals))
+    every = (rewards[rows] for rows in log.episodes)
+    return float(np.mean([discount ** np.arange(len(r)) @ r for r in every]))
 
 
-def fitted(log: Log, act: Act, how: Judging) -> Fitted:
+def fitted_q_evaluation(log: Log, act: Act, how: Judging) -> Estimate:
     """Fitted Q evaluation of a policy from a log.
 
     Rewards are scaled so that values are near one, and observations by their std.
@@ -204,13 +200,13 @@ def _program(obs_dim: int, action_dim: int, how: Judging) -> Program:
     return make_program(method, *sizes, jax.local_devices()[:1])
 
 
-def _summary(values: Array) -> Fitted:
+def _summary(values: Array) -> Estimate:
     """Of values `[members, starts]`."""
     by_member, by_start = values.mean(axis=1), values.mean(axis=0)
     members, starts = (
         x.var(ddof=1) / len(x) if len(x) > 1 else 0.0 for x in (by_member, by_start)
     )
-    return Fitted(float(values.mean()), float(np.sqrt(members + starts)))
+    return Estimate(float(values.mean()), float(np.sqrt(members + starts)))
 
 
 def leaving(log: Log, act: Act, seed: int) -> float:
@@ -224,8 +220,7 @@ def leaving(log: Log, act: Act, seed: int) -> float:
     """
     rng = np.random.default_rng(seed)
     s, a = (np.asarray(x, float) for x in (log.rows.s_tm1, log.rows.a_tm1))
-    spread = np.concatenate((s, a), axis=1).std(axis=0)
-    std = np.where(spread > 1e-6, spread, 1.0)
+    std = divisor(np.concatenate((s, a), axis=1).std(axis=0))
     known = _drawn(rng, np.flatnonzero(~log.held_out), _NEIGHBOURS)
     asked = _drawn(rng, np.flatnonzero(log.held_out), _QUESTIONS)
     tree = cKDTree(np.concatenate((s[known], a[known]), axis=1) / std)
@@ -244,20 +239,13 @@ def discounted(
     world: Environments, act: Act, episodes: int, seed: int, discount: float
 ) -> Array:
     """Discounted returns `[P, E]` of whole episodes; see `rollout.evaluate`."""
-    total, before = np.zeros(world.n), np.zeros(world.n)
-    age = np.zeros(world.n, int)
+    total, before = np.zeros((2, world.n))
 
-    def add(alive: Array) -> None:
-        """What the last step of these environments paid."""
-        paid = world.returns[alive] - before[alive]
-        total[alive] += discount ** np.maximum(age[alive] - 1, 0) * paid
-        before[alive] = world.returns[alive]
+    def add(*_: Array) -> None:
+        """What the last step paid; where an episode has ended, that is nothing."""
+        total[:] += discount ** np.maximum(world.age - 1, 0) * (world.returns - before)
+        before[:] = world.returns
 
-    def watch(alive: Array, _: Array) -> None:
-        age[:] = world.age
-        add(alive)
-
-    evaluation = rollout.evaluate(world, act, episodes, seed, watch)
-    age[:] = world.age
-    add(np.arange(world.n))
+    evaluation = rollout.evaluate(world, act, episodes, seed, add)
+    add()
     return total.reshape(evaluation.returns.shape)

@@ -1,7 +1,8 @@
 """Loads policies from a run folder."""
 
+import collections
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -59,11 +60,14 @@ def meant(folder: pathlib.Path, run: int, which: str) -> str:
         CheckpointError: no run folder.
         ValueError: it is none of the three.
     """
+    return _meant(run_folder.versions(folder)["runs"][run], which)
+
+
+def _meant(about: Mapping[str, Any], which: str) -> str:
+    """The same, of a run's entry in versions.json."""
     if which not in (LAST, BEST, CHOSEN):
         raise ValueError(f"which={which!r}; give {LAST!r}, {BEST!r} or {CHOSEN!r}")
-    if which != CHOSEN:
-        return which
-    return str(run_folder.versions(folder)["runs"][run].get("chosen", LAST))
+    return str(about.get("chosen", LAST)) if which == CHOSEN else which
 
 
 def trained(folder: pathlib.Path) -> int:
@@ -72,7 +76,7 @@ def trained(folder: pathlib.Path) -> int:
 
 
 def epoch(folder: pathlib.Path, run: int, which: str) -> int:
-    """The epoch at which one run's policy was what it is."""
+    """The epoch of which one run's policy is."""
     if meant(folder, run, which) == LAST:
         return trained(folder)
     own = history(folder, run)
@@ -90,7 +94,7 @@ def why_lost(folder: pathlib.Path, run: int, which: str) -> str:
     return health.why_lost(history(folder, run))
 
 
-def in_simulator(folder: pathlib.Path) -> dict[int, float]:
+def chosen_returns(folder: pathlib.Path) -> dict[int, float]:
     """Runs whose policy a right simulator chose -> the return that it had there.
 
     Right simulators are of one system, so that returns compare across runs. A run that
@@ -99,12 +103,9 @@ def in_simulator(folder: pathlib.Path) -> dict[int, float]:
     Raises:
         CheckpointError: no run folder, or a line of its metrics was altered.
     """
-    lines: dict[tuple[str, int], list[run_folder.Line]] = {}
-    for line in run_folder.metrics(folder):
-        lines.setdefault((line["label"], line["seed"]), []).append(line)
-    found = {}
+    found, lines = {}, _by_run(folder)
     for i, about in enumerate(run_folder.versions(folder)["runs"]):
-        own = lines.get((about["label"], about["seed"]), [])
+        own = lines[about["label"], about["seed"]]
         returns = [x["simulated_return"] for x in own if "simulated_return" in x]
         if about.get("chosen") == BEST and returns and not health.why_lost(own):
             found[i] = max(returns)
@@ -115,9 +116,9 @@ def recommended(folder: pathlib.Path) -> int:
     """The run that did best in its simulator, or the first where none can tell.
 
     Raises:
-        CheckpointError: see `in_simulator`.
+        CheckpointError: see `chosen_returns`.
     """
-    returns = in_simulator(folder)
+    returns = chosen_returns(folder)
     return max(returns, key=lambda run: returns[run], default=0)
 
 
@@ -128,9 +129,17 @@ def history(folder: pathlib.Path, run: int) -> list[run_folder.Line]:
         CheckpointError: no run folder, or a line was altered.
     """
     about = run_folder.versions(folder)["runs"][run]
-    names = about["label"], about["seed"]
-    every = run_folder.metrics(folder)
-    return [x for x in every if (x["label"], x["seed"]) == names]
+    return _by_run(folder)[about["label"], about["seed"]]
+
+
+def _by_run(
+    folder: pathlib.Path,
+) -> Mapping[tuple[str, int], list[run_folder.Line]]:
+    """The lines of a folder's metrics by label and seed."""
+    lines = collections.defaultdict(list)
+    for line in run_folder.metrics(folder):
+        lines[line["label"], line["seed"]].append(line)
+    return lines
 
 
 def robot(folder: str | pathlib.Path) -> dict[str, Any]:
@@ -213,8 +222,8 @@ def load_many(
 
 def _actors(folder: pathlib.Path, which: str) -> Actor:
     """The actors of all runs, `[R, ...]`, of each the one that is meant."""
-    runs = range(len(run_folder.versions(folder)["runs"]))
-    best = np.array([meant(folder, run, which) == BEST for run in runs])
+    runs = run_folder.versions(folder)["runs"]
+    best = np.array([_meant(about, which) == BEST for about in runs])
     if best.all():
         return _saved(folder, BEST)
     last = _saved(folder, POLICY)

@@ -174,12 +174,20 @@ def curve(own: list[Line], name: str = "return") -> list[float]:
 def best_so_far(own: list[Line], name: str = "return") -> list[float]:
     """Return at each evaluation of the policy that the simulator chose until then.
 
-    Empty where it chose none: every evaluation must have been there, too.
+    Empty where it chose none.
     """
-    real, simulated = curve(own, name), curve(own, "simulated_return")
-    return (
-        statistics.best_so_far(real, simulated) if len(real) == len(simulated) else []
-    )
+    judged = simulated(own, name)
+    return statistics.best_so_far(curve(own, name), judged) if judged else []
+
+
+def simulated(own: list[Line], name: str = "return") -> list[float]:
+    """Return in its right simulator at each evaluation of one run.
+
+    Empty where that was not right; nan where the policy had no finite actions in it.
+    """
+    if not any("simulated_return" in line for line in own):
+        return []
+    return [line.get("simulated_return", np.nan) for line in own if name in line]
 
 
 def summarise(own: list[Line], name: str = "return") -> dict[str, float]:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters import partial_eval
 
-from experiments.correcting import CORRECTING, FITTING
+from experiments.mending_settings import CORRECTING, FITTING
 from h2o_jax.algorithms import ALGORITHMS
 from h2o_jax.types import Algorithm, LearnerState, Transition
 

@@ -171,6 +171,9 @@ class Backbone(NamedTuple):
     """`(q_tm1, v_tm1, hyper) -> [...]` loss of the state value."""
     policy_weight: OfValues
     """`(q_tm1, v_tm1, hyper) -> [...]` weight of the action in the likelihood."""
+    clipped: OfValues | None = None
+    """`(q_tm1, v_tm1, hyper) -> [...]` bool, where its exponential is clipped; None
+    without one."""
 
 
 _IQL = Backbone(
@@ -193,6 +196,7 @@ _EXPONENTIAL = Backbone(
         hyper.exponential_temperature / hyper.exponential_scale,
         hyper.weight_high,
     ),
+    lambda q, v, hyper: clipped(q, v, hyper.exponential_scale, hyper.exponential_clip),
 )
 
 BACKBONES: dict[str, Backbone] = {

@@ -8,8 +8,8 @@ import pytest
 
 from experiments import build, correct, run, run_folder
 from experiments.cli import parsing
-from experiments.correcting import Correcting
 from experiments.experiment import defaults
+from experiments.mending_settings import MendingSettings
 from experiments.run_folder import checkpoints
 from experiments.training import Simulator
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
@@ -194,7 +194,7 @@ def test_a_runs_flagfile_with_pessimism_serves_to_correct(
 
 
 def test_settings_have_flags_and_defaults():
-    names = parsed().names(Correcting)
+    names = parsed().names(MendingSettings)
     assert names[:2] == ["simulator", "fields"]
     assert all(x.startswith("residual_") for x in names[2:-1])
     assert names[-1] == "pessimism"

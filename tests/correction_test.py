@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from h2o_jax.sim import models, tasks
-from h2o_jax.sim.residual.correction import Corrections
+from h2o_jax.sim.residual.correction import Residuals
 from h2o_jax.sim.tasks.task import Pose
 
 MODEL = """<mujoco><worldbody><body name="base"><freejoint/>
@@ -68,7 +68,7 @@ def test_it_is_corrected_about_its_own_axes(tmp_path, yaw, sign, wheel):
     np.testing.assert_allclose(observe(known.qpos, known.qvel), here, atol=1e-9)
     further = tilted * Rotation.from_euler("y", 0.01)
     there = observe(*state(further, wheel + 0.05, [1.4, 0.2, 0]))
-    corrections = Corrections(task, models.compile_model(task), [])
+    corrections = Residuals(task, models.compile_model(task), [])
     shift = corrections.shift(qpos, here, there - here)
     assert abs(shift.qpos[0, 7] - 0.05) < 1e-9
     moved = observe(qpos + shift.qpos, qvel + shift.qvel)

@@ -45,10 +45,10 @@ def always(value):
 def test_fitted_q_evaluation_finds_the_value_of_another_policy():
     log = judging.part(chain(), 0.2, 0)
     # 0.5 (1 + .9 + .81 + .729 + .6561) = 2.04755
-    found = judging.fitted(log, always(0.5), HOW)
+    found = judging.fitted_q_evaluation(log, always(0.5), HOW)
     assert found.value == pytest.approx(2.04755, rel=0.1)
     assert 0 < found.error < 0.5
-    assert judging.fitted(log, always(-0.5), HOW).value < 0
+    assert judging.fitted_q_evaluation(log, always(-0.5), HOW).value < 0
 
 
 @pytest.mark.fault
@@ -92,7 +92,9 @@ def test_values_without_an_end_are_reached():
         s_t=still * rows.s_tm1,
     )
     log = judging.part(rows, 0.2, 0)
-    assert judging.fitted(log, always(0.5), HOW).value == pytest.approx(10, rel=0.03)
+    assert judging.fitted_q_evaluation(log, always(0.5), HOW).value == pytest.approx(
+        10, rel=0.03
+    )
 
 
 def test_the_step_of_the_targets():
@@ -199,6 +201,8 @@ def test_the_discount_is_the_runs_own():
     several = experiment_of("--discount=0.9,0.99")
     with pytest.raises(ConfigError, match=r"--discount: the runs have 0\.9, 0\.99"):
         judge.discount(several, None)
+    with pytest.raises(ConfigError, match="--discount: the run has 1, by which"):
+        judge.discount(experiment_of("--discount=1"), None)
 
 
 def test_judge_of_nothing(monkeypatch):

@@ -177,6 +177,9 @@ def test_what_did_best_in_a_right_simulator_is_kept(monkeypatch):
     assert reports.curve(second) == [1.0, 9.0, 0.0]
     assert reports.curve(second, "simulated_return") == []
     assert reports.best_so_far(second) == []
+    # A policy whose actions were not finite there, at one evaluation, is passed over.
+    gone = [first[0], {k: x for k, x in first[1].items() if k != "simulated_return"}]
+    assert reports.best_so_far([*gone, first[2]]) == [1.0, 1.0, 3.0]
     chex.assert_trees_all_equal(training.state.best, actors[1])
     assert training.state.best_return.tolist() == [7.0, 9.0]
 

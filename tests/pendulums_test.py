@@ -8,11 +8,11 @@ import pytest
 
 from h2o_jax.errors import ConfigError
 from h2o_jax.sim import audit, gaps, identify, models, rollout, tasks, windows, worlds
-from h2o_jax.sim.identify import reaches
+from h2o_jax.sim.identify import joint_limits
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.identify.predictor import Predictor
 from h2o_jax.sim.residual import Correction
-from h2o_jax.sim.residual.correction import Corrections
+from h2o_jax.sim.residual.correction import Residuals
 from h2o_jax.sim.tasks import checking
 from h2o_jax.sim.tasks.task import Pose
 from h2o_jax.types import Transition
@@ -110,7 +110,7 @@ def test_a_lower_bound_is_the_logs_wherever_the_fit_went(pendulum):
     wrong = pendulum(limited(0.5))
     predict = Predictor(wrong, (), "modern", 1)
     rows = windows.sort(wrong, predict.model, log, 0.1, 0)
-    found = reaches.unmet(predict, rows, 0, ["joint_range:hinge"], {RANGE: 5.0})
+    found = joint_limits.unmet(predict, rows, 0, ["joint_range:hinge"], {RANGE: 5.0})
     assert 0.5 * found[RANGE] == pytest.approx(1.01 * farthest, rel=0.2)
 
 
@@ -139,7 +139,7 @@ def test_a_correction_turns_an_angle_that_is_seen_as_cos_and_sin(pendulum, angle
     here, there = (task.observe(*np.full((2, 1, 1), x)) for x in (angle, angle + 0.05))
     change = there - here
     change[:, 2] = 0.4
-    corrections = Corrections(task, models.compile_model(task), [])
+    corrections = Residuals(task, models.compile_model(task), [])
     qpos = np.full((1, 1), angle)
     shift = corrections.shift(qpos, here, change)
     np.testing.assert_allclose(shift.qpos, [[0.05]], atol=1e-9)
@@ -149,7 +149,7 @@ def test_a_correction_turns_an_angle_that_is_seen_as_cos_and_sin(pendulum, angle
     assert not np.any(still.qpos) and not np.any(still.qvel)
 
 
-class _Sure(Corrections):
+class _Sure(Residuals):
     """Trusts every step, as far as it is a number."""
 
     def of(self, s_tm1, a_tm1, s_t, ids):

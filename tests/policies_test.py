@@ -117,7 +117,7 @@ def test_a_lost_run_is_not_taken(trained, tmp_path):
     line = {"label": about["label"], "seed": about["seed"], "length": 1.0}
     with contextlib.closing(run_folder.RunFolder(folder)) as record:
         record.write([line | {"epoch": 2, "lost": "its loss was not finite"}])
-    assert policies.in_simulator(folder) == {0: 1.0}
+    assert policies.chosen_returns(folder) == {0: 1.0}
 
 
 def test_a_saved_policy_loads_and_acts(trained):

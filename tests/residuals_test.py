@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.correcting import Correcting
 from experiments.mending import Mending, cached, residuals
+from experiments.mending_settings import MendingSettings
 from h2o_jax.errors import CheckpointError, ConfigError, DatasetError
 from h2o_jax.sim import gaps, replay_log, tasks, worlds
 from h2o_jax.sim.residual import lessons
 from h2o_jax.types import Transition
 from tests.corrections import log_of
 
-TINY = Correcting(residual_updates=300, residual_hidden=(32,), residual_members=2)
+TINY = MendingSettings(residual_updates=300, residual_hidden=(32,), residual_members=2)
 HOPPER = tasks.get("hopper")
 CHEETAH = tasks.get("halfcheetah")
 HEAVY = gaps.parse("gravity:2")

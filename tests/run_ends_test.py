@@ -122,7 +122,7 @@ def test_gaps_and_lambdas_share_one_program(log, tmp_path, monkeypatch, capsys):
     assert len(labels) == 4
     printed = capsys.readouterr().out
     assert "joint_noise:1 lambda_real=1 lambda_sim=1" in printed
-    assert "the data itself" in printed
+    assert "the log itself" in printed
 
 
 @pytest.mark.fault

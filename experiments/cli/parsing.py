@@ -7,7 +7,6 @@ from experiments import unused
 from experiments.cli import values
 from experiments.cli.defining import flag_name
 from experiments.cli.flags import Flags
-from experiments.correcting import Correcting
 from experiments.experiment import (
     Experiment,
     Grid,
@@ -15,6 +14,7 @@ from experiments.experiment import (
     Schedule,
     Source,
 )
+from experiments.mending_settings import MendingSettings
 from experiments.runs import Run, grid, shard
 from h2o_jax.errors import ConfigError
 from h2o_jax.settings import at_least
@@ -40,7 +40,7 @@ def experiment(flags: Flags) -> Experiment:
         simulators = gaps.parse_list(choice.gap, robot)
     runs = grid(choice.seed, simulators, hyper)
     runs = _shard(_only(runs, choice.only), choice.shard)
-    method, mending = flags.values(Method), flags.values(Correcting)
+    method, mending = flags.values(Method), flags.values(MendingSettings)
     return Experiment(runs=runs, **source, **method, **schedule, **mending)
 
 

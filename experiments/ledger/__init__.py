@@ -174,7 +174,6 @@ def content(
     labels: Labels,
 ) -> Cell:
     """A cell, but for the software."""
-    simulated = reports.curve(lines, "simulated_return")
     return {
         "task": experiment.model.name,
         "gap": gaps.to_text(run.gap),
@@ -184,7 +183,7 @@ def content(
         "steps": experiment.epochs * experiment.steps,
         **reports.summarise(lines),
         "curve": [[x["steps"], x["return"]] for x in lines if "return" in x],
-        "simulated": simulated if reports.best_so_far(lines) else [],
+        "simulated": reports.simulated(lines),
         "lengths": [x["length"] for x in lines if "return" in x],
         "program": {
             "runs": len(experiment.runs),

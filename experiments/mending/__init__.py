@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
-from experiments.correcting import Correcting
 from experiments.experiment import Experiment
+from experiments.mending_settings import MendingSettings
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.sim.identify.fit_plan import Fitting
 from h2o_jax.sim.models import Inertia
@@ -19,7 +19,7 @@ class Mending(NamedTuple):
     """Of the log."""
     dataset: Dataset
     """Log of the real system."""
-    settings: Correcting = Correcting()
+    settings: MendingSettings = MendingSettings()
     """Its `fields` and `residual_*`; an `Experiment` has them."""
     inertia: Inertia = "modern"
     """See `models.compile_model`."""

@@ -1,6 +1,6 @@
 """What was learned for simulators, kept in a cache folder.
 
-Every file lies under a name that all it depends on decides.
+A file's name has a digest of all that it depends on.
 """
 
 import hashlib
@@ -151,7 +151,7 @@ def fitted_place(mending: Mending, gap: Gaps, how: Fitting) -> pathlib.Path:
     """Where a fitted simulator is kept."""
     task, dataset, text = mending.task, mending.dataset, gaps_lib.to_text(gap)
     # How a log is read changes its rows, too.
-    log = dataset.sha256, residuals.digest(dataset.transition)
+    log = dataset.sha256, residuals.rows_digest(dataset.transition)
     version = h2o_jax.__version__, identify.VERSION
     key = (task.name, text, mending.inertia, *log, how, *version)
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]

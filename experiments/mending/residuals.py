@@ -9,6 +9,7 @@ corrected.
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -56,7 +57,7 @@ def about(mending: Mending, gap: Gaps) -> dict[str, Any]:
         "inertia": mending.inertia,
         "log": dataset.sha256,
         # How a log is read changes its rows, too.
-        "rows": digest(dataset.transition),
+        "rows": rows_digest(dataset.transition),
         "version": h2o_jax.__version__,
         **{k: v for k, v in settings.items() if k.startswith("residual_")},
     }
@@ -172,12 +173,14 @@ def _standardised(x: Array, mean: Array, std: Array, limit: float) -> Array:
     return np.clip((x - mean) / std, -limit, limit)
 
 
-def digest(what: object) -> str:
-    """SHA-256 of rows, or of what a residual is about."""
+def digest(about: Mapping[str, Any]) -> str:
+    """SHA-256 of what a residual is about."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def rows_digest(rows: Transition) -> str:
+    """SHA-256 of the rows of a log."""
     found = hashlib.sha256()
-    if isinstance(what, Transition):
-        for column in what[:5]:
-            found.update(np.ascontiguousarray(column).data)
-    else:
-        found.update(json.dumps(what, sort_keys=True).encode())
+    for column in (rows.s_tm1, rows.a_tm1, rows.r_t, rows.discount_t, rows.s_t):
+        found.update(np.ascontiguousarray(column).data)
     return found.hexdigest()

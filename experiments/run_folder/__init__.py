@@ -3,7 +3,7 @@
 flags.flags     a flagfile that repeats the run
 versions.json   software, machine, data hash, labels of the runs
 metrics.jsonl   one line per epoch and run
-curve.png       real returns over simulator steps
+curve.png       returns over simulator steps, see `reports.draw`
 checkpoint/     everything needed to continue; actors of all runs, last and best
 judged.json     what experiments.judge estimated, if it was asked
 run.lock        locked while a process writes here

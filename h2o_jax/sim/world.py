@@ -13,7 +13,7 @@ from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.motors import clip
 from h2o_jax.sim.physics import Physics, finite
 from h2o_jax.sim.residual import Residual
-from h2o_jax.sim.residual.correction import Corrections
+from h2o_jax.sim.residual.correction import Residuals
 from h2o_jax.sim.tasks.task import Array, Motion, Step, Task
 
 _RESIDUAL = "residual"
@@ -78,7 +78,7 @@ class World:
         self._episodes = Episodes(seeds, variations)
         self._corrections = None
         if residuals:
-            self._corrections = Corrections(task, models[0], residuals)
+            self._corrections = Residuals(task, models[0], residuals)
         self._memory = np.zeros((n, task.memory_dim))
         self.observations = np.zeros((n, task.obs_dim))
         self.astray = np.zeros(n, bool)
@@ -220,7 +220,7 @@ class World:
 
     def _correct(
         self,
-        corrections: Corrections,
+        corrections: Residuals,
         s_tm1: Array,
         actions: Array,
         step: Step,

@@ -11,7 +11,7 @@ from h2o_jax.types import Domain, Loss, Metrics, Noise, View
 
 def value(rows: slice, backbone: str) -> Loss:
     """Trains V on real rows against the smallest target critic (H2O+, Eq. 4)."""
-    value_loss = _backbone(backbone).value_loss
+    value_loss, _, clipped = _backbone(backbone)
 
     def apply(view: View, noise: Noise) -> tuple[jax.Array, Metrics]:
         batch = view.batch["real"]
@@ -19,9 +19,8 @@ def value(rows: slice, backbone: str) -> Loss:
         v_tm1 = view.value(batch.s_tm1)
         loss = jnp.mean(value_loss(q_tm1, v_tm1, view.hyper))
         metrics = {"value/loss": loss, "value/v": jnp.mean(v_tm1)}
-        if backbone in ("eql", "xql"):
-            scale, clip = view.hyper.exponential_scale, view.hyper.exponential_clip
-            above = value_losses.clipped(q_tm1, v_tm1, scale, clip)
+        if clipped is not None:
+            above = clipped(q_tm1, v_tm1, view.hyper)
             metrics["value/clipped"] = jnp.mean(above.astype(jnp.float32))
         return loss, metrics
 

@@ -1,4 +1,4 @@
-"""Whether a log is of its task, or of another one with numbers as many."""
+"""Whether a log is of its task, or of another with as many numbers."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

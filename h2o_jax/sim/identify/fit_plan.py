@@ -24,10 +24,11 @@ class Fitting:
             "latency",
             "action_noise",
         ),
-        "What is fitted, the least certain first: FIELD, or FIELD:ELEMENT for one "
-        "body, joint, geom or actuator, or FIELD:each for each of them by itself; the "
-        "default ones, or none named, as far as the model has them. "
-        "Fields: " + ", ".join(fields.FIELDS) + ".",
+        "What is fitted, the least certain first: FIELD; FIELD:ELEMENT for one body, "
+        "joint, geom or actuator; or FIELD:each for each of them by itself. Default "
+        "fields that the model lacks are left out. Fields: "
+        + ", ".join(fields.FIELDS)
+        + ".",
     )
     bounds: tuple[float, float] = setting(
         (0.1, 5.0),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from h2o_jax.sim.fields import Value
-from h2o_jax.sim.identify import coordinates, reaches
+from h2o_jax.sim.identify import coordinates, joint_limits
 from h2o_jax.sim.identify.fitting import Fit
 from h2o_jax.sim.identify.latencies import Latency
 
@@ -70,7 +70,7 @@ class Identified(NamedTuple):
 
     @property
     def at_bound(self) -> list[str]:
-        """Fields that ended at a bound, which taints the values of all."""
+        """Fields that ended at a bound; others make up for them, so trust none."""
         ended = zip(self.fit.names, self.fit.bound, strict=True)
         return [name for name, bound in ended if bound]
 
@@ -107,7 +107,7 @@ def values(
     known = dict(given)
     for name, x in held.items():
         if x:
-            known[name] = Value(name, x, x / reaches.BEYOND, max(x, bounds[1]))
+            known[name] = Value(name, x, x / joint_limits.BEYOND, max(x, bounds[1]))
         elif name in known:  # what the file adds would stay otherwise
             known[name] = Value.exactly(name, 0.0)
     fit = found.fit

@@ -32,7 +32,7 @@ class Latency(NamedTuple):
     """Those that are not worse than the best in nearly all blocks of rows."""
 
     def tells(self, own: int) -> bool:
-        """Whether the log tells it, rather than that a simulator's own may be right."""
+        """Whether the log rules out all but the best, or a simulator's own."""
         return self.alike == (self.best,) or own not in self.alike
 
 

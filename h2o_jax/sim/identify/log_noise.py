@@ -66,13 +66,7 @@ def of_sensors(predict: Predictor, rows: Rows, values: Mapping[str, float]) -> f
     std = np.asarray(log.s_tm1, np.float64).std(axis=0) + 1e-12
     first, second = (Windows(log, x, 1) for x in (pairs, pairs + 1))
     before, after = (_error(predict, x, values) for x in (first, second))
-    slope = np.stack(
-        [
-            _slope(predict, second, values, observation=i, step=0.02 * std[i])
-            for i in range(len(std))
-        ],
-        axis=-1,
-    )  # `[n, O, O]`, of the successor by the observation
+    slope = _slopes(predict, second, values, "s_tm1", 0.02 * std)
     weight = 1 / np.square(fitting.unit(second)[0])
     shared = np.einsum("nd,nk,nkd,k->d", before, after, slope, weight)
     felt = np.einsum("nkd,k->d", np.square(slope), weight)
@@ -108,14 +102,8 @@ def of_actions(
     unit = fitting.unit(windows)[0]
     error = _error(predict, windows, values) / unit
     actions = np.asarray(log.a_tm1)[first - lead]
-    slope = np.stack(
-        [
-            _slope(predict, windows, values, action=i, step=0.1)
-            for i in range(actions.shape[1])
-        ],
-        axis=-1,
-    )
-    slope /= unit[:, None]
+    steps = np.full(actions.shape[1], 0.1)
+    slope = _slopes(predict, windows, values, "a_tm1", steps) / unit[:, None]
     inverse = np.linalg.pinv(slope)
     pushed = np.einsum("nak,nk->na", inverse, error)
     across = error - np.einsum("nka,na->nk", slope, pushed)
@@ -148,20 +136,19 @@ def _error(predict: Predictor, windows: Windows, values: Mapping[str, float]) ->
     return np.clip(np.nan_to_num(error), -limit, limit)
 
 
-def _slope(
+def _slopes(
     predict: Predictor,
     windows: Windows,
     values: Mapping[str, float],
-    step: float,
-    observation: int | None = None,
-    action: int | None = None,
+    column: str,
+    steps: Array,
 ) -> Array:
-    """`[n, O]` derivative of the successor by one observation or action."""
-    name, i = ("s_tm1", observation) if action is None else ("a_tm1", action)
-    ends = []
-    for sign in (1, -1):
-        moved = np.array(getattr(windows.log, name), np.float64)
-        moved[:, i] += sign * step
-        log = windows.log._replace(**{name: moved})
-        ends.append(predict(windows._replace(log=log), values)[:, 0])
-    return np.nan_to_num(ends[0] - ends[1]) / (2 * step)
+    """`[n, O, D]` derivatives of the successor by a column `[N, D]` of the log."""
+    given, found = np.array(getattr(windows.log, column), np.float64), []
+    for step in np.diag(steps):
+        ends = [
+            predict(windows._replace(log=windows.log._replace(**{column: x})), values)
+            for x in (given + step, given - step)
+        ]
+        found.append(np.nan_to_num(ends[0] - ends[1])[:, 0] / (2 * step.sum()))
+    return np.stack(found, axis=-1)

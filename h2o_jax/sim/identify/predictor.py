@@ -28,7 +28,10 @@ class Predictor:
                 have one of its fields.
         """
         if task.pose is None:
-            raise ConfigError(f"{task.name}: its states are unknown from observations")
+            raise ConfigError(
+                f"--task={task.name}: its simulator cannot be put into a logged state, "
+                "so there is nothing to fit; give the task a pose"
+            )
         self.task = task
         own = gaps.interface(start, task.interface)
         self.known = {x.name: _unless(x, own) for x in gaps.from_file(start)}
@@ -59,7 +62,7 @@ class Predictor:
         return int(self.given.get("latency", self._interface.latency))
 
     def __call__(self, windows: Windows, values: Mapping[str, float]) -> Array:
-        """`[n, h, O]` what the simulator does; `values` go before those of its file."""
+        """`[n, h, O]` what the simulator does; `values` override those of its file."""
         return self.replayed(windows, values).s_t
 
     def replayed(self, windows: Windows, values: Mapping[str, float]) -> Prediction:

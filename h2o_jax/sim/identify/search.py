@@ -9,10 +9,10 @@ from h2o_jax.sim.identify import (
     coordinates,
     fitting,
     identified,
+    joint_limits,
     latencies,
     log_noise,
-    reaches,
-    settling,
+    newton,
     telling,
 )
 from h2o_jax.sim.identify.fit_plan import Fitting
@@ -88,7 +88,7 @@ class Search(NamedTuple):
             ConfigError: all fields are silent.
         """
         given, few, others = self.begin(), self.few(), dict[str, float]()
-        begin = reaches.begun(self.predict, self.rows, few, given, self.how.bounds)
+        begin = joint_limits.begun(self.predict, self.rows, few, given, self.how.bounds)
         if self.late:
             others["latency"] = float(self.profile(begin).best)
         sensitivity, condition, silent = telling.tellable(
@@ -142,7 +142,7 @@ class Search(NamedTuple):
     def settled(
         self, others: dict[str, float], found: _Found
     ) -> tuple[Latency, dict[str, float], _Found]:
-        """The latency with the fields that were fitted, and these fitted to it.
+        """The latency with the fields that were fitted; these again if it changed.
 
         The simulator keeps its own where that may be right.
         """
@@ -203,8 +203,8 @@ class Search(NamedTuple):
     def unmet(
         self, names: Sequence[str], values: Mapping[str, float]
     ) -> dict[str, float]:
-        """See `reaches`."""
-        return reaches.unmet(self.predict, self.rows, self.lead, names, values)
+        """See `joint_limits`."""
+        return joint_limits.unmet(self.predict, self.rows, self.lead, names, values)
 
     def fits(
         self, known: Mapping[str, float], others: Mapping[str, float]
@@ -224,7 +224,7 @@ class Search(NamedTuple):
             chosen, former = long, fit.converged
             fit = fitting.fit(predict, chosen, fit.values, *rest)
             fit = fit._replace(converged=fit.converged and former)
-        return ended, settling.settle(predict, chosen, fit, how.bounds, others)
+        return ended, newton.refine(predict, chosen, fit, how.bounds, others)
 
     def profile(self, values: Mapping[str, float]) -> Latency:
         """By windows of several steps where there are some."""

@@ -73,8 +73,8 @@ class Residual:
     output_std: Array
     """`[O + 1]`."""
     change: Array
-    """`[O + 1]` rms of the log's one-step changes and of its rewards' spread: the unit
-    of disagreement, and the last one of what doubt costs."""
+    """`[O + 1]` rms of the log's one-step changes and of its rewards' spread: the units
+    of disagreement; the last one is that of what doubt costs, too."""
     used: Array
     """`[O + 1]` 1 where held-out rows came out better, 0 elsewhere."""
     limit: float

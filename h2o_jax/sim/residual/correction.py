@@ -28,7 +28,7 @@ class Shift(NamedTuple):
     """`[k, m]`."""
 
 
-class Corrections:
+class Residuals:
     """The residuals of `n` environments; nothing here ever changes.
 
     Attributes:
@@ -69,7 +69,7 @@ class Corrections:
         self._clips = self.settable and not self._told(extremes).all()
 
     def of(self, s_tm1: Array, a_tm1: Array, s_t: Array, ids: Array) -> Correction:
-        """Corrections of the environments `ids [k]`; see `Residual.correct`."""
+        """What corrects the environments `ids [k]`; see `Residual.correct`."""
         if self._one:
             return self._distinct[0].correct(s_tm1, a_tm1, s_t)
         k = len(ids)

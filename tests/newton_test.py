@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from h2o_jax.sim.identify import fitting, settling
+from h2o_jax.sim.identify import fitting, newton
 from h2o_jax.sim.identify.fitting import BLOCKS, Fit
 from h2o_jax.sim.windows import Windows
 from h2o_jax.types import Transition
@@ -74,7 +74,7 @@ def test_what_is_not_felt_is_unknown():
     assert np.isinf(fitting.half_intervals(np.ones(1000), 0 * jac, 1000)).all()
 
 
-# --- settling -------------------------------------------------------------------
+# --- refining -------------------------------------------------------------------
 
 N, SMALL = 200, 1e-3
 """Rows; size of residuals, so that their arctangent is a straight line."""
@@ -104,12 +104,12 @@ def begun(z):
     return Fit(("gravity",), one, one, np.zeros(1), np.inf, True)
 
 
-def test_a_parabola_with_one_noisy_block_is_settled_by_hand():
+def test_a_parabola_with_one_noisy_block_is_refined_by_hand():
     rng = np.random.default_rng(0)
     slope, noise = rng.uniform(0.5, 1.5, N), np.zeros(N)
     noise[40:50] = rng.normal(size=10)  # the fifth of twenty blocks
     predict, windows = line(slope, 0.3, noise)
-    found = settling.settle(predict, windows, begun(0.0), (0.1, 5.0), {})
+    found = newton.refine(predict, windows, begun(0.0), (0.1, 5.0), {})
     curvature = slope @ slope
     z = 0.3 + slope @ noise / curvature
     assert found.z == pytest.approx([z], abs=1e-5) and found.converged
@@ -119,14 +119,14 @@ def test_a_parabola_with_one_noisy_block_is_settled_by_hand():
     assert found.half == pytest.approx([T * spread**0.5], rel=1e-3)
     # Without that block there is nothing to be unsure of.
     predict, windows = line(slope, 0.3, 0 * noise)
-    sure = settling.settle(predict, windows, begun(0.0), (0.1, 5.0), {})
+    sure = newton.refine(predict, windows, begun(0.0), (0.1, 5.0), {})
     assert sure.half < 1e-3 * found.half and sure.z == pytest.approx([0.3], abs=1e-5)
 
 
 def test_a_fit_that_nothing_moves_stays_and_knows_nothing():
     rng = np.random.default_rng(0)
     predict, windows = line(np.zeros(N), 0.0, rng.normal(size=N))
-    found = settling.settle(predict, windows, begun(0.2), (0.1, 5.0), {})
+    found = newton.refine(predict, windows, begun(0.2), (0.1, 5.0), {})
     assert found.z == pytest.approx([0.2]) and np.isinf(found.half) and found.converged
 
 
@@ -135,12 +135,12 @@ def test_rounds_that_are_used_up_are_told():
     slope, bounds = np.ones(N), (1e-3, 1e3)
     for truth, converged in ((1.4, True), (2.4, False)):
         predict, windows = line(slope, truth, 0 * slope)
-        found = settling.settle(predict, windows, begun(0.0), bounds, {})
+        found = newton.refine(predict, windows, begun(0.0), bounds, {})
         assert found.converged is converged
     assert found.z == pytest.approx([1.5])
 
 
-@pytest.mark.parametrize("p", [2, settling._FEW + 1])
+@pytest.mark.parametrize("p", [2, newton._FEW + 1])
 @pytest.mark.parametrize(("name", "lowest"), [("gravity", -4), ("dry_friction", -0.96)])
 def test_straight_residuals_have_the_curvature_of_least_squares(p, name, lowest):
     rng = np.random.default_rng(0)
@@ -151,7 +151,7 @@ def test_straight_residuals_have_the_curvature_of_least_squares(p, name, lowest)
         assert name == "gravity" or z.min() >= -1  # less than none is not asked for
         return a @ z - b
 
-    slope, jac, curvature = settling._expand(f, [name] * p, z, f(z))
+    slope, jac, curvature = newton._expand(f, [name] * p, z, f(z))
     np.testing.assert_allclose(jac, a, atol=1e-9)
     np.testing.assert_allclose(slope, a.T @ (a @ z - b), atol=1e-9)
     np.testing.assert_allclose(curvature, a.T @ a, atol=1e-9)

@@ -21,7 +21,7 @@ _SCALAR = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE
 _SHARE = 0.999
 """Of the rows that lie within; a few may be glitches."""
 _CLEARLY = 0.99
-"""Share of the cost below which another begin is no chance."""
+"""A start counts as better only below this share of the cost, not by chance."""
 _MOST = 400
 """Windows that are asked about one joint."""
 BEYOND = 1.01
@@ -51,11 +51,13 @@ def begun(
         return values
     seen = np.asarray(rows.log.s_tm1, np.float64)[rows.usable & ~rows.held_out]
     ends = of_joints(predict.model, _positions(predict, seen))
-    for name in asked:
-        end = ends.get(name.removeprefix(_RANGE), values[name])
+    least = _cost(predict, chosen, values)
+    for name in (x for x in asked if x.removeprefix(_RANGE) in ends):
+        end = ends[name.removeprefix(_RANGE)]
         there = coordinates.within({**values, name: end}, bounds)
-        if _cost(predict, chosen, there) < _CLEARLY * _cost(predict, chosen, values):
-            values = there
+        cost = _cost(predict, chosen, there)
+        if cost < _CLEARLY * least:
+            values, least = there, cost
     return values
 
 

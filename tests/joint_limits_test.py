@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.sim import tasks
-from h2o_jax.sim.identify import reaches
+from h2o_jax.sim.identify import joint_limits
 from h2o_jax.sim.identify.predictor import Predictor
 from tests.worlds import CHEETAH
 
@@ -19,7 +19,7 @@ def test_where_a_logs_joints_end():
     qpos[2, 3:6] = -0.13, 0.2, -0.2
     qpos = np.repeat(qpos, 1000, axis=0)
     qpos[0, 3:6] = 3.0  # a glitch
-    ends = reaches.of_joints(model, qpos)
+    ends = joint_limits.of_joints(model, qpos)
     assert ends == pytest.approx({"bthigh": 1, "bshin": 0.2 / 0.785, "bfoot": 0.5})
 
 
@@ -27,4 +27,4 @@ def test_a_limit_at_zero_is_not_where_a_log_ends():
     """Hopper's leg bends from 0 to -150 degrees."""
     model = Predictor(tasks.get("hopper"), (), "modern", 1).model
     qpos = np.tile([0, 1.25, 0, 0, -math.radians(75), 0], (10, 1))
-    assert reaches.of_joints(model, qpos) == pytest.approx({"leg_joint": 0.5})
+    assert joint_limits.of_joints(model, qpos) == pytest.approx({"leg_joint": 0.5})

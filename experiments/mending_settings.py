@@ -10,7 +10,7 @@ FITTING, CORRECTING = ("identified", "both", "auto"), ("residual", "both", "auto
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Correcting:
+class MendingSettings:
     """Mending the simulator with the log."""
 
     simulator: Literal["as_is", "identified", "residual", "both", "auto"] = setting(

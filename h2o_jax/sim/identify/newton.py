@@ -30,7 +30,7 @@ _LONGEST = 0.5
 """Largest change of a coordinate at once."""
 
 
-def settle(
+def refine(
     predict: Predictor,
     windows: Windows,
     fit: Fit,
