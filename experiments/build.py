@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -71,6 +71,7 @@ def algorithm(experiment: Experiment) -> Algorithm:
     """
     build = ALGORITHMS[experiment.algorithm]
     parameters = inspect.signature(build).parameters
+    _check_builder(experiment.algorithm, parameters)
     # A preset names the rows of discriminators for methods that have none, too.
     given: dict[str, Any] = {
         name: _rows(experiment, name, parameters[name].default)
@@ -106,6 +107,22 @@ def algorithm(experiment: Experiment) -> Algorithm:
             "policies"
         )
     return method
+
+
+def _check_builder(name: str, parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Refuses a builder that cannot take what flags say of every method.
+
+    Raises:
+        ConfigError: it has no `learn_rows`, or takes no settings of networks.
+    """
+    any_other = any(x.kind is x.VAR_KEYWORD for x in parameters.values())
+    lacking = [] if "learn_rows" in parameters else ["learn_rows=slice(0, 256)"]
+    lacking += [] if any_other else ["**network_settings"]
+    if lacking:
+        raise ConfigError(
+            f"--algorithm={name}: its builder lacks {' and '.join(lacking)}; give it "
+            "the arguments of those in h2o_jax/algorithms"
+        )
 
 
 def _rows(experiment: Experiment, name: str, published: slice) -> slice:

@@ -31,7 +31,6 @@ from h2o_jax.types import (
     Noise,
     Params,
     Scales,
-    Sizes,
     Stage,
     Transition,
     Update,
@@ -46,7 +45,7 @@ def make(
     networks: Networks,
     stages: Sequence[Stage],
     domains: Iterable[Domain],
-    targets: Sequence[str] = ("critic",),
+    targets: Sequence[str] | None = None,
     schedules: Mapping[str, Schedule] | None = None,
     needs_next_action: bool = False,
 ) -> Algorithm:
@@ -57,7 +56,8 @@ def make(
         stages: losses by parameter group, in the order in which they act.
         domains: which of `real`, `sim` batches the losses read; the other may be
             None.
-        targets: groups that keep a moving average.
+        targets: groups that keep a moving average; by default the critic, if there
+            is one.
         schedules: group -> how its Adam step, `hyper.<group>_lr`, shrinks, beside
             the linear decay that all groups share.
         needs_next_action: whether real rows must carry the next logged action.
@@ -68,6 +68,8 @@ def make(
     Raises:
         ConfigError: the table names something that is not there.
     """
+    if targets is None:
+        targets = ["critic"] if any("critic" in stage for stage in stages) else []
     table = Table(
         networks,
         tuple(stages),
@@ -107,6 +109,7 @@ def _init(
     }
     if scales is None:
         scales = unit_scales(networks.obs_dim, networks.action_dim)
+    table_lib.check_scales(table, scales)
     state = LearnerState(
         params=params,
         target_params={group: params[group] for group in table.targets},
@@ -250,7 +253,8 @@ def _gradient(
     """Gradient of one loss in its own group, and its metrics."""
 
     def of_group(params: Params) -> tuple[jax.Array, Metrics]:
-        return loss.apply(view._replace(params={**view.params, group: params}), noise)
+        own = view._replace(params={**view.params, group: params})
+        return table_lib.applied(group, loss, own, noise)
 
     return jax.grad(of_group, has_aux=True)(view.params[group])
 
@@ -273,10 +277,7 @@ def _descend(
 
 def _draw(key: jax.Array, stage: Stage, networks: Networks) -> Noise:
     """All normals of one stage, from one draw; equal names are shared."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for loss in stage.values():
-        first, end = loss.span
-        shapes |= loss.noise(Sizes(end - first, networks.obs_dim, networks.action_dim))
+    shapes = table_lib.noise_shapes(stage, networks)
     sizes = [math.prod(shape) for shape in shapes.values()]
     normals = jax.random.normal(key, (sum(sizes),), jnp.float32)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from h2o_jax import distributions
-from h2o_jax.errors import check_choice
+from h2o_jax.errors import ConfigError, check_choice
 from h2o_jax.types import Array, Distribution, Networks, Params
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -138,6 +139,14 @@ class Discriminator(nn.Module):
         return LOGIT_BOUND * jnp.tanh(sa), LOGIT_BOUND * jnp.tanh(sas)
 
 
+def _check_sizes(name: str, sizes: Any) -> None:
+    if not isinstance(sizes, Sequence):
+        raise ConfigError(f"{name}={sizes!r}: give a width for each layer, as (64, 64)")
+    for size in sizes:
+        if not isinstance(size, int | np.integer) or size < 1:
+            raise ConfigError(f"{name}: {size!r} is no whole number above 0")
+
+
 def make_networks(
     obs_dim: int,
     action_dim: int,
@@ -166,7 +175,18 @@ def make_networks(
         Pure functions: `policy(params, s) -> mean, log_std`,
         `critic(params, s, a) -> [..., K]`, `value(params, s) -> [...]`,
         `discriminator(params, s, a, s') -> (s,a) logits, raw (s,a,s') logits`.
+
+    Raises:
+        ConfigError: no such policy, or a size is no whole number above 0.
     """
+    for name, sizes in (
+        ("obs_dim", (obs_dim,)),
+        ("action_dim", (action_dim,)),
+        ("hidden", hidden),
+        ("discriminator_hidden", discriminator_hidden),
+        ("critics", (critics,)),
+    ):
+        _check_sizes(name, sizes)
     check_choice("policy", policy, POLICIES)
     build_policy, distribution = POLICIES[policy]
     given = {"log_std": policy_log_std} if build_policy is TanhGaussianPolicy else {}

@@ -1,12 +1,27 @@
 """The table of an algorithm: its stages of losses, and what they need."""
 
+import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, get_args
+
+import jax
+import numpy as np
 
 from h2o_jax.errors import ConfigError, check_choice
 from h2o_jax.schedules import Schedule
-from h2o_jax.types import Domain, Hyper, Loss, Networks, Sizes, Stage
+from h2o_jax.types import (
+    Domain,
+    Hyper,
+    Loss,
+    Metrics,
+    Networks,
+    Noise,
+    Scales,
+    Sizes,
+    Stage,
+    View,
+)
 
 _DOMAINS = get_args(Domain)
 
@@ -43,6 +58,7 @@ def check(table: Table) -> None:
         raise ConfigError("no stages or no domains; give one of each at least")
     for stage in table.stages:
         _check_stage(stage)
+        noise_shapes(stage, table.networks)
     for group, times in Counter(table.groups).items():
         check_choice(
             "group", group, table.networks.init, ", or add it to networks.init"
@@ -66,11 +82,95 @@ def _check_stage(stage: Any) -> None:
             raise ConfigError(f"group {group!r}: got {found}, want an h2o_jax.Loss")
 
 
+def noise_shapes(stage: Stage, networks: Networks) -> dict[str, tuple[int, ...]]:
+    """Shapes of a stage's normals by name; losses share those of one name.
+
+    Raises:
+        ConfigError: a shape is no tuple, or two losses want one name in two shapes.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for group, loss in stage.items():
+        first, end = loss.span
+        sizes = Sizes(end - first, networks.obs_dim, networks.action_dim)
+        for name, shape in loss.noise(sizes).items():
+            if not isinstance(shape, tuple):
+                raise ConfigError(
+                    f"group {group!r}: noise {name!r} has the shape {shape!r}; give a "
+                    "tuple, such as (sizes.rows, sizes.action_dim)"
+                )
+            if shapes.setdefault(name, shape) != shape:
+                raise ConfigError(
+                    f"group {group!r}: noise {name!r} has the shape {shape}, and "
+                    f"{shapes[name]} in another loss of its stage, which share it; "
+                    "give it another name"
+                )
+    return shapes
+
+
+def applied(
+    group: str, loss: Loss, view: View, noise: Noise
+) -> tuple[jax.Array, Metrics]:
+    """What a loss gives: a scalar, and metrics.
+
+    Raises:
+        ConfigError: it gives something else, or reads what is not there.
+    """
+    try:
+        found = loss.apply(view, noise)
+    except KeyError as error:
+        kinds: dict[str, Iterable[str]] = {
+            "batch": view.batch,
+            "group": view.params,
+            "target": view.target_params,
+            "noise": noise,
+        }
+        there = ", ".join(f"{kind} {x!r}" for kind, own in kinds.items() for x in own)
+        raise ConfigError(
+            f"group {group!r}: its loss reads {error}, which is not there; there is "
+            f"{there}"
+        ) from error
+    match found:
+        case (jax.Array() as value, Mapping() as metrics) if value.shape == ():
+            return value, dict(metrics)
+    raise ConfigError(
+        f"group {group!r}: its loss gives {_shown(found)}; want a scalar and a dict of "
+        "metrics"
+    )
+
+
+def _shown(found: Any) -> str:
+    """What a loss gave, by its types and shapes."""
+    if isinstance(found, tuple):
+        return f"({', '.join(map(_shown, found))})"
+    shape = f" of the shape {found.shape}" if hasattr(found, "shape") else ""
+    return f"a {type(found).__name__.removesuffix('Tracer')}{shape}"
+
+
+def check_scales(table: Table, scales: Any) -> None:
+    """Refuses scales of other spaces.
+
+    Raises:
+        ConfigError: they are no `Scales`, or of another width.
+    """
+    if not isinstance(scales, Scales):
+        found = type(scales).__name__
+        raise ConfigError(
+            f"scales: got {found}, want h2o_jax.Scales; h2o_jax.log_scales makes them"
+        )
+    for name, x in scales._asdict().items():
+        sizes = table.sizes
+        width = sizes.action_dim if name == "noise_action" else sizes.obs_dim
+        if np.shape(x) != (width,):
+            raise ConfigError(
+                f"scales: {name} has the shape {np.shape(x)}, want {(width,)}"
+            )
+
+
 def check_hyper(table: Table, hyper: Any) -> None:
     """Refuses hyperparameters that lack the step size of a group.
 
     Raises:
-        ConfigError: they are no `Hyper`, or lack a field.
+        ConfigError: they are no `Hyper`, lack a field, or one is no single number.
     """
     if not isinstance(hyper, Hyper):
         found = type(hyper).__name__
@@ -79,4 +179,10 @@ def check_hyper(table: Table, hyper: Any) -> None:
         if not hasattr(hyper, f"{group}_lr"):
             raise ConfigError(
                 f"group {group!r}: Hyper has no {group}_lr; add it in a subclass"
+            )
+    for field in dataclasses.fields(hyper):
+        if shape := np.shape(getattr(hyper, field.name)):
+            raise ConfigError(
+                f"hyperparameters: {field.name} has the shape {shape}; give one "
+                "number, and map init over several by jax.vmap"
             )

@@ -166,6 +166,22 @@ def test_normalised_critics_do_not_grow_with_their_inputs(batch):
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"hidden": 8}, r"hidden=8: give a width for each layer, as \(64, 64\)"),
+        ({"hidden": (8, 0)}, "hidden: 0 is no whole number above 0"),
+        ({"critics": 0}, "critics: 0 is no whole number"),
+        ({"obs_dim": 0}, "obs_dim: 0 is no whole number"),
+        ({"discriminator_hidden": (8.5,)}, "discriminator_hidden: 8.5 is no whole"),
+    ],
+)
+def test_sizes_that_are_none_are_named(given, message):
+    with pytest.raises(ConfigError, match=message):
+        make_networks(**{"obs_dim": 3, "action_dim": 2, **given})
+
+
+@pytest.mark.fault
 def test_an_unknown_policy_is_named():
     message = "policy 'gausian' is unknown; did you mean gaussian"
     with pytest.raises(ConfigError, match=message):

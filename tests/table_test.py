@@ -21,6 +21,8 @@ def nothing(view, noise):
 
 
 LOSS = Loss(nothing, ROWS)
+_SHAPES = (4, 3), (4, 2), (4,), (4,), (4, 3)
+BATCH = h2o_jax.Transition(*(np.zeros(shape, np.float32) for shape in _SHAPES))
 
 
 @pytest.mark.fault
@@ -71,6 +73,65 @@ def test_hyperparameters_that_are_refused():
     own = dataclasses.make_dataclass("Own", [("model_lr", float, 0.1)])
     with pytest.raises(ConfigError, match="got Own, want"):
         algorithm.init(key, own())
+
+
+@pytest.mark.fault
+def test_scales_and_several_hyperparameters_that_are_refused():
+    algorithm = learner.make(NETWORKS, [{"policy": LOSS}], ["real"])
+    key = jax.random.key(0)
+    with pytest.raises(ConfigError, match=r"scales: got tuple, want h2o_jax.Scales"):
+        algorithm.init(key, None, (0.0, 1.0))
+    with pytest.raises(
+        ConfigError, match=r"obs_mean has the shape \(4,\), want \(3,\)"
+    ):
+        algorithm.init(key, None, unit_scales(4, 2))
+    with pytest.raises(ConfigError, match=r"noise_action has .* \(1,\), want \(2,\)"):
+        algorithm.init(key, None, unit_scales(3, 1))
+    several = h2o_jax.Hyper(lambda_real=np.float32([0.0, 0.1]))
+    with pytest.raises(ConfigError, match=r"lambda_real has the shape \(2,\).*vmap"):
+        algorithm.init(key, several)
+
+
+def test_the_critic_is_averaged_where_there_is_one():
+    first = learner.make(NETWORKS, [{"policy": LOSS, "critic": LOSS}], ["real"])
+    second = learner.make(NETWORKS, [{"policy": LOSS}], ["real"])
+    states = (x.init(jax.random.key(0)) for x in (first, second))
+    assert [[*x.target_params] for x in states] == [["critic"], []]
+
+
+def noisy(shape):
+    return Loss(nothing, ROWS, lambda sizes: {"z": shape(sizes)})
+
+
+@pytest.mark.fault
+def test_noise_that_losses_cannot_share_is_refused():
+    one = noisy(lambda sizes: (sizes.rows,))
+    wide = noisy(lambda sizes: (sizes.rows, sizes.action_dim))
+    for other, message in (
+        (wide, r"'critic': noise 'z' has the shape \(4, 2\), and \(4,\) in another"),
+        (noisy(lambda sizes: sizes.rows), "noise 'z' has the shape 4; give a tuple"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            learner.make(NETWORKS, [{"policy": one, "critic": other}], ["real"])
+    learner.make(NETWORKS, [{"policy": one}, {"critic": wide}], ["real"])
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("apply", "message"),
+    [
+        (lambda view, noise: (view.batch["sim"].r_t.mean(), {}), "reads 'sim', which"),
+        (lambda view, noise: (view.critic(0, 0), {}), "reads 'critic', which is not"),
+        (lambda view, noise: (noise["z"], {}), "batch 'real', group 'policy'"),
+        (lambda view, noise: jnp.float32(0), r"a \w+ of the shape \(\); want a scalar"),
+        (lambda view, noise: (jnp.zeros(4), {}), r"the shape \(4,\), a dict\); want"),
+        (lambda view, noise: (jnp.float32(0), None), "a NoneType\\); want a scalar"),
+    ],
+)
+def test_losses_that_give_or_read_something_else_are_named(apply, message):
+    algorithm = learner.make(NETWORKS, [{"policy": Loss(apply, ROWS)}], ["real"])
+    with pytest.raises(ConfigError, match=f"group 'policy': its loss .*{message}"):
+        algorithm.update(algorithm.init(jax.random.key(0)), BATCH)
 
 
 @pytest.fixture(scope="module")

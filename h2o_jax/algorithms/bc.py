@@ -29,4 +29,4 @@ def bc(
     settings = {"policy": "gaussian", **network_settings}
     networks = make_networks(obs_dim, action_dim, **settings)
     cloning = parts.likelihood_policy(learn_rows, parts.unit_weight)
-    return learner.make(networks, ({"policy": cloning},), domains=("real",), targets=())
+    return learner.make(networks, ({"policy": cloning},), domains=("real",))
