@@ -91,7 +91,8 @@ def main(flags: Flags) -> None:
     run = about["run"]
     print(policy.describe(about))
     print(
-        f"policy   the {run['policy']} of seed {run['seed']}, of epoch {run['epoch']}"
+        f"policy   the {run['policy']} of run {run['number']}: {run['setting']}, seed "
+        f"{run['seed']}, of epoch {run['epoch']}"
     )
     if run["epoch"] == 0:
         print("note     that is the policy before any training; train for longer")

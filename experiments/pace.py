@@ -124,9 +124,11 @@ def report(lines: Sequence[Line]) -> str:
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
     known = [x.seconds for x in lines if x.seconds is not None]
     lacks = sum(x.wanted - x.stored for x in lines)
-    more = "" if len(known) == len(lines) else ", and what has no estimate yet (?)"
+    times = [duration(sum(known))] if any(known) else []
+    if len(known) < len(lines):
+        times.append("what has no estimate yet (?)")
     if lacks:
-        rows.append(f"left      {lacks} cell(s), {duration(sum(known))}{more}")
+        rows.append(f"left      {lacks} cell(s), {' and '.join(times)}")
     else:
         rows.append("left      nothing: the ledger has every cell of the plan")
     absent = [x for x in lines if x.group.missing and x.stored < x.wanted]

@@ -158,8 +158,10 @@ def _unread(command: Command) -> list[str]:
     experiment, flags = command.experiment, command.flags
     if command.output.resume:  # all flags of the run are given then
         return []
-    names = map(flag_name, sorted(unused.unused(vars(experiment))))
-    given = [f"--{x}" for x in names if flags.is_named(x)]
+    never = set(map(flag_name, unused.unused(vars(experiment))))
+    if {"lambda_real", "lambda_sim"} <= never:
+        never.add("lambda")
+    given = [f"--{x}" for x in sorted(never) if flags.is_named(x)]
     if not given:
         return []
     own = {**unused.own(vars(experiment)), "simulator": experiment.simulator}

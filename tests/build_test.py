@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments import run, scaling
+from experiments import build, run, scaling
 from h2o_jax.data.datasets import Dataset
+from h2o_jax.errors import ConfigError
 from h2o_jax.types import Transition
 from tests.commands import TINY, experiment_of
 
@@ -48,3 +49,19 @@ def test_what_is_constant_has_no_spread_in_a_long_log():
     assert found.obs_mean[0] == np.float32(9.81) and found.obs_std[0] == 1
     np.testing.assert_array_equal(found.noise_action, np.ones(3))
     assert run._scales(experiment_of(*TINY), log) == []
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("builder", "lacks"),
+    [
+        (lambda obs_dim, action_dim, hidden: None, r"learn_rows=slice\(0, 256\) and"),
+        (lambda obs_dim, action_dim, learn_rows: None, r"lacks \*\*network_settings;"),
+        (lambda obs_dim, action_dim, **given: None, r"lacks learn_rows=[^ ]+ 256\);"),
+    ],
+)
+def test_a_builder_that_flags_do_not_reach_is_refused(monkeypatch, builder, lacks):
+    experiment = experiment_of(*TINY, "--algorithm=sac")
+    monkeypatch.setitem(build.ALGORITHMS, "sac", builder)
+    with pytest.raises(ConfigError, match=f"--algorithm=sac: its builder.*{lacks}"):
+        build.algorithm(experiment)

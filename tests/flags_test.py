@@ -8,7 +8,7 @@ import experiments
 from experiments import build, collect
 from experiments.cli import parsing
 from experiments.cli.flags import Flags
-from experiments.judging import Judging
+from experiments.judge import Judged
 from experiments.runs import grid
 from h2o_jax import settings
 from h2o_jax.errors import CheckpointError, ConfigError
@@ -258,8 +258,8 @@ def test_a_runs_own_flagfile_serves_every_command(tmp_path, name):
 
 
 def test_a_flag_of_a_command_is_its_own_beside_a_hidden_one():
-    flags = parsed("--discount=0.9", settings=(Judging,), hidden=(Hyper,))
-    assert flags.of(Judging).discount == 0.9  # Hyper's may be several
+    flags = parsed("--discount=0.9", settings=(Judged,), hidden=(Hyper,))
+    assert flags.of(Judged).discount == 0.9  # Hyper's may be several
 
 
 @pytest.mark.fault

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from h2o_jax.errors import ConfigError
-from h2o_jax.sim import gaps, models, tasks, worlds
+from h2o_jax.sim import edits, gaps, models, tasks, worlds
 from h2o_jax.sim.interface import Interface
 from h2o_jax.sim.tasks import task as task_lib
 
@@ -263,3 +263,19 @@ def test_compiling_checks_the_robot_again():
         models.compile_model(task, gaps.parse("long_torso"))
     with pytest.raises(ConfigError, match="choose from modern, d4rl"):
         models.compile_model(task, (), "old")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (("geom", "size", "tarso"), "edits geom 'tarso', which is not there"),
+        (("geom", "mass", "torso"), "scales mass of geom 'torso', and the drawing"),
+    ],
+)
+def test_an_edit_of_what_is_not_there_is_refused(edit, message):
+    spec = mujoco.MjSpec.from_string(
+        "<mujoco><worldbody><geom name='torso' size='1'/></worldbody></mujoco>"
+    )
+    with pytest.raises(ConfigError, match=message):
+        edits.scale(*edit)(spec, 2.0)

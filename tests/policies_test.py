@@ -103,10 +103,10 @@ def test_of_several_runs_the_best_in_a_right_simulator_is_taken(
     right = "best" in chosen
     assert ("did best in its simulator, of 3 runs" in printed) == right
     assert ("the first, as no simulator can tell" in printed) != right
-    assert f"of seed {wanted}, of epoch " in printed
+    assert f", seed {wanted}, of epoch " in printed
     call(export.main, monkeypatch, *where, "--run=0")
     printed = capsys.readouterr().out
-    assert "of 3 runs" not in printed and "of seed 0, of epoch " in printed
+    assert "of 3 runs" not in printed and ", seed 0, of epoch " in printed
 
 
 def test_a_lost_run_is_not_taken(trained, tmp_path):

@@ -5,6 +5,7 @@ import pathlib
 import re
 import runpy
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -48,7 +49,16 @@ def test_the_update_page_runs():
     assert int(scope["state"].step) == 3
     for block in others:
         exec(block, scope)
-    assert scope["finite"] and np.abs(scope["log"].a_tm1).max() <= 1
+    assert np.abs(scope["log"].a_tm1).max() <= 1
+    before, batch = scope["state"], scope["rows"](scope["alg"].batch_size)
+    step = scope["update_if_finite"]
+    (kept, _), (made, _) = (
+        step(before, batch._replace(r_t=batch.r_t + x), batch) for x in (np.nan, 0)
+    )
+    chex.assert_trees_all_equal(kept.params, before.params)
+    assert int(kept.step) == int(made.step) == int(before.step) + 1
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_equal(made.params, before.params)
     assert scope["values"].shape == (100, 2)
     assert scope["log_ratio"].shape == (100,) and int(scope["state"].step) == 3
 

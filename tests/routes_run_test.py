@@ -45,7 +45,10 @@ def test_a_fit_that_was_edited_is_refused_at_resume(tmp_path, monkeypatch, capsy
     assert policies.meant(folder, 0, "chosen") == "best"
     policy = tmp_path / "policy.npz"
     call(export.main, monkeypatch, f"--folder={folder}", f"--to={policy}")
-    assert "policy   the best of seed 0, of epoch " in capsys.readouterr().out
+    assert (
+        "policy   the best of run 0: gravity:2, seed 0, of epoch "
+        in capsys.readouterr().out
+    )
     contract = json.loads(policy.with_name("policy.npz.json").read_text())
     assert contract["run"]["policy"] == "best"
     assert contract["simulator"].items() > kept["simulator"].items()

@@ -58,6 +58,12 @@ def test_what_an_anchor_reads_is_not_warned_of():
     assert unread(*anchored, "--critic_cloning=1") == [said]
 
 
+def test_a_lambda_that_is_never_read_is_told():
+    (said,) = unread("--algorithm=bc", "--lambda=0.3")
+    assert said == "warning   bc --simulator=as_is never reads --lambda"
+    assert not unread("--algorithm=h2o_plus", "--lambda=0.3")
+
+
 @pytest.mark.fault
 def test_a_sweep_of_what_is_never_read_is_refused():
     with pytest.raises(ConfigError, match="--cql_weight: a list, but h2o_plus never r"):

@@ -126,7 +126,9 @@ def numbers(name: str, given: str, allowed: Range) -> tuple[float, ...]:
         try:
             value = float(part)
         except ValueError:
-            raise ConfigError(f"--{name}={part}: not a number") from None
+            raise ConfigError(
+                f"--{name}={part}: not a number; give one, or several as 0,0.5"
+            ) from None
         if not allowed.contains(value):
             raise ConfigError(f"--{name}={part}: {allowed.refusal(value)}")
         values.append(value)

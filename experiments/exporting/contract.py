@@ -88,6 +88,8 @@ def of_run(
             **own.get("simulator", {}),
         },
         "run": {
+            "number": run,
+            "setting": own["label"],
             "seed": own["seed"],
             "policy": policies.meant(folder, run, which),
             "epoch": policies.epoch(folder, run, which),

@@ -227,7 +227,7 @@ def _entry(table: str, column: Column | None) -> str:
     interval, finals = statistics.mean(column.finals), column.finals
     digits = 0 if np.abs(finals).max() >= 10 else 2
     seeds = f"{len(finals)} seed" + "s" * (len(finals) > 1)
-    text = f"{interval.value:.{digits}f} ± {finals.std():.{digits}f}"
+    text = statistics.spread(finals.tolist(), digits, "±")
     text += "†" * column.longer + "<br>"
     if np.isfinite(interval.low):
         text += f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}], "

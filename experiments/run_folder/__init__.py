@@ -287,7 +287,7 @@ def identity(path: pathlib.Path) -> str | None:
 def _of_run(path: pathlib.Path) -> pathlib.Path:
     for name in (FLAGS, VERSIONS):
         if not (path / name).exists():
-            raise CheckpointError(f"{path}: no run folder (no {name})")
+            raise CheckpointError(f"{path}: no run folder, it has no {name}")
     return path
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
+from h2o_jax.errors import ConfigError
+
 Edit = Callable[[mujoco.MjSpec, float], None]
 """Multiplies something in a model by a factor."""
 
@@ -33,12 +35,23 @@ def friction_but_floor(spec: mujoco.MjSpec, factor: float) -> None:
 
 
 def scale(kind: str, field: str, *names: str) -> Edit:
-    """Multiplies a field of elements: `scale("joint", "range", "thigh_joint")`."""
+    """Multiplies a field of elements: `scale("joint", "range", "thigh_joint")`.
+
+    The edit raises `ConfigError` where an element is not there, or its field not set.
+    """
 
     def edit(spec: mujoco.MjSpec, factor: float) -> None:
         for name in names:
             element = getattr(spec, kind)(name)
-            setattr(element, field, factor * np.asarray(getattr(element, field)))
+            if element is None:
+                raise ConfigError(f"this gap edits {kind} {name!r}, which is not there")
+            value = np.asarray(getattr(element, field))
+            if not np.isfinite(value).all():
+                raise ConfigError(
+                    f"this gap scales {field} of {kind} {name!r}, and the drawing does "
+                    "not set it"
+                )
+            setattr(element, field, factor * value)
 
     return edit
 

@@ -64,7 +64,10 @@ def made_by(make: Make, name: str, limit: int | None = None) -> Task:
         kind = type(error).__name__
         raise ConfigError(f"{name}: could not be made, {kind}: {error}") from error
     if not isinstance(env, gymnasium.Env):
-        raise ConfigError(f"{name}: makes a {type(env).__name__}, no gymnasium.Env")
+        raise ConfigError(
+            f"{name}: returns what is no gymnasium.Env ({type(env).__name__}); let it "
+            "return the environment"
+        )
     box, action = (
         _box(name, kind, space)
         for kind, space in (
