@@ -1,14 +1,14 @@
 """Compares stored results: a table, and a figure of the learning curves.
 
-Reads the cells below --results_dir that belong to --task, --gap and --real (one each)
-and, if it is given, to --preset, prints the mean and spread over seeds of every method
-and setting, and draws them to --out (PNG). Cells with other settings (log, network
-sizes, hyperparameters) never share a row; what differs is named there.
+Reads the cells below --results_dir that belong to --task, --gap and --real and, if it
+is given, to --preset, prints the mean and spread over seeds of every method and setting
+in a table for each gap, and draws them to --out (PNG). Cells with other settings (log,
+network sizes, hyperparameters) never share a row; what differs is named there.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,10 @@ class Comparison:
     """Which cells are compared."""
 
     task: str = setting("halfcheetah", "Robot and reward, as the cells' run had it.")
-    gap: str = setting("gravity:2", "Gap of the simulator; a+b is both in one.")
+    gap: str = setting(
+        "gravity:2",
+        "Gap of the simulator, or several: a+b is both in one, a,b two tables.",
+    )
     real: str = setting("none", "How the real system differs from the stock model.")
     preset: str = setting("", "Name of the settings; empty: any.")
     results_dir: str = setting("results", "Folder of the cells.")
@@ -47,20 +50,22 @@ def main(flags: Flags) -> None:
     """The command."""
     choice = flags.of(Comparison)
     task = tasks.get(choice.task)
-    if "," in choice.gap:
-        raise ConfigError(f"--gap={choice.gap}: one table has one gap; give one")
     if choice.out and not choice.out.endswith(".png"):
         raise ConfigError(f"--out={choice.out}: give a path ending in .png")
     with parsing.of_flag("gap", choice.gap):
-        gap = gaps.to_text(gaps.parse(choice.gap, task.robot))
+        names = [gaps.to_text(x) for x in gaps.parse_list(choice.gap, task.robot)]
     with parsing.of_flag("real", choice.real):
         real = gaps.to_text(systems.parse(choice.real, choice.task))
     folder = pathlib.Path(choice.results_dir)
-    cells = label(load(folder, task.name, gap, real, choice.preset))
-    print(table(cells))
-    print("\n± is the standard deviation over seeds")
+    found = {
+        gap: label(load(folder, task.name, gap, real, choice.preset)) for gap in names
+    }
+    for gap, cells in found.items():
+        head = f"simulator with {gap}\n\n" if len(found) > 1 else ""
+        print(f"{head}{table(cells)}\n")
+    print("± is the standard deviation over seeds (ddof 0)")
     if choice.out:
-        draw(pathlib.Path(choice.out), cells)
+        draw(pathlib.Path(choice.out), found)
         print(f"\nwrote    {choice.out}")
 
 
@@ -180,20 +185,31 @@ def _scores(cells: Sequence[Cell]) -> str:
     return _spread([float(task.normalised(c["final"], real)) for c in cells], 1)
 
 
-def draw(path: pathlib.Path, cells: Sequence[Cell]) -> None:
-    """Learning curves of every method, the data's returns dashed."""
-    lines = [
-        {"label": c["method"], "seed": c["seed"], "steps": steps, "return": value}
-        for c in cells
-        for steps, value in c["curve"]
-    ]
+def draw(path: pathlib.Path, found: Mapping[str, Sequence[Cell]]) -> None:
+    """Learning curves of every method, a panel for each of several gaps.
+
+    Of one gap, the logs' returns are drawn, too, dashed.
+    """
+    drawn = {f"simulator with {gap}": _lines(cells) for gap, cells in found.items()}
+    if len(found) > 1:
+        plots.panels(path, drawn)
+        return
+    (cells,), ((title, lines),) = found.values(), drawn.items()
     references = {
         f"{name}, {kind}": data[kind]
         for name, data in _data(cells).items()
         for kind in ("mean", "best")
     }
-    title = f"{cells[0]['task']}, simulator with {cells[0]['gap']}"
-    plots.curve(path, lines, title, references)
+    plots.curve(path, lines, f"{cells[0]['task']}, {title}", references)
+
+
+def _lines(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The evaluations of all cells, as lines of metrics.jsonl."""
+    return [
+        {"label": c["method"], "seed": c["seed"], "steps": steps, "return": value}
+        for c in cells
+        for steps, value in c["curve"]
+    ]
 
 
 def _data(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:

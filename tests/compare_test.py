@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.image
 import pytest
 
 from experiments import compare, ledger
@@ -58,9 +59,22 @@ def test_a_figure_is_a_png(monkeypatch):
         call(compare.main, monkeypatch, "--out=fig.pdf")
 
 
-def test_a_table_has_one_gap(monkeypatch):
-    with pytest.raises(ConfigError, match="--gap=gravity:2,friction: one table has"):
-        call(compare.main, monkeypatch, "--gap=gravity:2,friction")
+def test_several_gaps_have_a_table_and_a_panel_each(tmp_path, monkeypatch, capsys):
+    for gap, final in (("gravity:2", 10.0), ("friction:0.3", 20.0)):
+        one = cell(final=final) | {"gap": gap}
+        path = tmp_path / ledger.place(one)
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(one))
+    where = (f"--results_dir={tmp_path}", "--real=gravity:2", "--task=halfcheetah")
+    figure = tmp_path / "figure.png"
+    call(
+        compare.main, monkeypatch, *where, "--gap=gravity:2,friction", f"--out={figure}"
+    )
+    first, second = capsys.readouterr().out.split("simulator with ")[1:]
+    assert first.startswith("gravity:2\n\n|") and "| h2o | 1,000 | 1 | 10 |" in first
+    assert second.startswith("friction:0.3\n\n|") and "| 1 | 20 |" in second
+    wide, _ = matplotlib.image.imread(figure).shape[1::-1]
+    assert wide > 600
 
 
 @pytest.mark.parametrize(
