@@ -57,12 +57,13 @@ def main(flags: Flags) -> None:
     with parsing.of_flag("real", choice.real):
         real = gaps.to_text(systems.parse(choice.real, choice.task))
     folder = pathlib.Path(choice.results_dir)
-    found = {
-        gap: label(load(folder, task.name, gap, real, choice.preset)) for gap in names
-    }
-    for gap, cells in found.items():
+    cells = [x for g in names for x in load(folder, task.name, g, real, choice.preset)]
+    found: dict[str, list[Cell]] = {}
+    for cell in label(cells):
+        found.setdefault(cell["gap"], []).append(cell)
+    for gap, own in found.items():
         head = f"simulator with {gap}\n\n" if len(found) > 1 else ""
-        print(f"{head}{table(cells)}\n")
+        print(f"{head}{table(own)}\n")
     print("± is the standard deviation over seeds (ddof 0)")
     if choice.out:
         draw(pathlib.Path(choice.out), found)
@@ -105,7 +106,7 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
     """Adds to every cell its `method`: the name, and where settings differ, those.
 
     Raises:
-        ConfigError: two cells are of one method, length and seed.
+        ConfigError: two cells are of one gap, method, length and seed.
     """
     namesakes: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -120,11 +121,11 @@ def label(cells: Sequence[Cell]) -> list[Cell]:
     ]
     seen = set()
     for cell in named:
-        key = cell["method"], cell["steps"], cell["seed"]
+        key = cell["gap"], cell["method"], cell["steps"], cell["seed"]
         if key in seen:
             raise ConfigError(
-                f"--results_dir: {key[0]} has seed {key[2]} twice at {key[1]} steps; "
-                "remove one"
+                f"--results_dir: {key[1]} has seed {key[3]} twice at {key[2]} steps "
+                f"with --gap={key[0]}; remove one"
             )
         seen.add(key)
     return named
@@ -135,8 +136,9 @@ def _differences(cell: Cell, namesakes: Sequence[Cell]) -> list[str]:
     names = sorted({name for other in namesakes for name in other["setting"]})
     names = [name for name in names if name not in unused(columns.setting(cell))]
     values = {name: {_text(x, name) for x in namesakes} for name in names}
-    # The number of steps has a column of its own.
-    apart = [name for name in names if len(values[name]) > 1 and name != "epochs"]
+    # Steps have a column, and gaps a table of their own.
+    names = [name for name in names if name not in ("epochs", "gap")]
+    apart = [name for name in names if len(values[name]) > 1]
     return [f"{name}={_text(cell, name)}" for name in apart]
 
 

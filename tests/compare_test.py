@@ -18,6 +18,7 @@ def cell(algorithm="h2o", seed=0, final=1.0, preset="", **setting):
         "preset": preset,
         "seed": seed,
         "task": "halfcheetah",
+        "gap": "gravity:2",
         "steps": 1000,
         "final": final,
         "last_ten": final,
@@ -61,7 +62,7 @@ def test_a_figure_is_a_png(monkeypatch):
 
 def test_several_gaps_have_a_table_and_a_panel_each(tmp_path, monkeypatch, capsys):
     for gap, final in (("gravity:2", 10.0), ("friction:0.3", 20.0)):
-        one = cell(final=final) | {"gap": gap}
+        one = cell(final=final, gap=gap) | {"gap": gap}
         path = tmp_path / ledger.place(one)
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(one))
