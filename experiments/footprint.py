@@ -14,7 +14,6 @@ from h2o_jax.data import files
 from h2o_jax.data.datasets import Dataset
 from h2o_jax.errors import MemoryLimitError
 
-_MEGABYTE = 1e6
 _COPIES = 3
 """Copies of the learner held at once: at the epoch's start, at the block's start, and
 the current one."""
@@ -40,11 +39,17 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         learner, kept = self.learner / self.runs, self.replay / self.runs
         return (
-            f"memory    {self.total / _MEGABYTE:,.0f} MB: {self.runs} runs of "
-            f"{kept / _MEGABYTE:,.1f} MB replay and {_COPIES} times "
-            f"{learner / _MEGABYTE:,.1f} MB learner, {self.data / _MEGABYTE:,.1f} MB "
-            "data"
+            f"memory    {_size(self.total)}: {self.runs} run{'s' * (self.runs > 1)} of "
+            f"{_size(kept)} replay and {_COPIES} times {_size(learner)} learner, "
+            f"{_size(self.data)} data"
         )
+
+
+def _size(count: float) -> str:
+    """Bytes as kB or MB, whichever leaves a number that says something."""
+    if count < 1e6:
+        return f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.1f} MB"
 
 
 def fitting(experiment: Experiment, dataset: Dataset | None) -> str:

@@ -196,6 +196,13 @@ class Algorithm(NamedTuple):
     needs_next_action: bool = False
     """Whether real rows must carry the next logged action, `a_t`."""
 
+    def __repr__(self) -> str:
+        """What tells methods apart; the functions print as pages."""
+        domains = ", ".join(sorted(self.domains))
+        groups = ", ".join(self.groups)
+        rows = f"batch_size={self.batch_size}"
+        return f"Algorithm(trains {groups} on {domains} rows, {rows})"
+
 
 class Builder(Protocol):
     """Builds a method for a system of given sizes."""
