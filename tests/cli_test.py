@@ -144,7 +144,7 @@ def test_a_command_that_succeeds_gets_its_flags(monkeypatch, capsys):
 
 def test_a_command_in_a_process_of_its_own():
     child = subprocess.run(
-        [sys.executable, "-m", "experiments.compare", "--gap=gravity:2,friction"],
+        [sys.executable, "-m", "experiments.compare", "--gap=gravity:2,frction"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -152,7 +152,7 @@ def test_a_command_in_a_process_of_its_own():
     )
     assert (child.returncode, child.stdout) == (2, "")
     (line,) = child.stderr.splitlines()
-    assert line.startswith("h2o_jax: error: --gap=gravity:2,friction: ")
+    assert line.startswith("h2o_jax: error: --gap=gravity:2,frction: ")
 
 
 # `run_module` warns that the module was imported before.
