@@ -53,7 +53,8 @@ def main(flags: Flags) -> None:
     if choice.out and not choice.out.endswith(".png"):
         raise ConfigError(f"--out={choice.out}: give a path ending in .png")
     with parsing.of_flag("gap", choice.gap):
-        names = [gaps.to_text(x) for x in gaps.parse_list(choice.gap, task.robot)]
+        every = gaps.parse_list(choice.gap, task.robot)
+    names = dict.fromkeys(map(gaps.to_text, every))
     with parsing.of_flag("real", choice.real):
         real = gaps.to_text(systems.parse(choice.real, choice.task))
     folder = pathlib.Path(choice.results_dir)

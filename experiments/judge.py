@@ -136,6 +136,7 @@ def judge(
             yield {
                 "policy": f"{one.label}, seed {one.seed}, {meant}",
                 "run": i,
+                "which": policies.meant(folder, i, name),
                 **_numbers(experiment, simulators[i], log, act, how, threads),
             }
 

@@ -61,7 +61,7 @@ class Judging:
     judge_seed: int = setting(0, "Of critics, held-out episodes, samples.", at_least(0))
 
 
-class Estimate(NamedTuple):
+class FittedValue(NamedTuple):
     """A value by fitted Q evaluation, over the starts of held-out episodes."""
 
     value: float
@@ -144,7 +144,7 @@ def logged_value(log: Log, discount: float) -> float:
     return float(np.mean([discount ** np.arange(len(r)) @ r for r in every]))
 
 
-def fitted_q_evaluation(log: Log, act: Act, how: Judging) -> Estimate:
+def fitted_q_evaluation(log: Log, act: Act, how: Judging) -> FittedValue:
     """Fitted Q evaluation of a policy from a log.
 
     Rewards are scaled so that values are near one, and observations by their std.
@@ -200,13 +200,13 @@ def _program(obs_dim: int, action_dim: int, how: Judging) -> Program:
     return make_program(method, *sizes, jax.local_devices()[:1])
 
 
-def _summary(values: Array) -> Estimate:
+def _summary(values: Array) -> FittedValue:
     """Of values `[members, starts]`."""
     by_member, by_start = values.mean(axis=1), values.mean(axis=0)
     members, starts = (
         x.var(ddof=1) / len(x) if len(x) > 1 else 0.0 for x in (by_member, by_start)
     )
-    return Estimate(float(values.mean()), float(np.sqrt(members + starts)))
+    return FittedValue(float(values.mean()), float(np.sqrt(members + starts)))
 
 
 def leaving(log: Log, act: Act, seed: int) -> float:

@@ -124,7 +124,7 @@ def report(lines: Sequence[Line]) -> str:
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
     known = [x.seconds for x in lines if x.seconds is not None]
     lacks = sum(x.wanted - x.stored for x in lines)
-    times = [duration(sum(known))] if any(known) else []
+    times = [duration(sum(known))] if known else []
     if len(known) < len(lines):
         times.append("what has no estimate yet (?)")
     if lacks:

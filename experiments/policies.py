@@ -20,7 +20,7 @@ Act = Callable[[np.ndarray], np.ndarray]
 
 def load(
     folder: str | pathlib.Path,
-    run: int = 0,
+    run: int | None = None,
     which: str = CHOSEN,
     units: Literal["scaled", "robot"] = "scaled",
 ) -> Act:
@@ -28,7 +28,8 @@ def load(
 
     Args:
         folder: a run folder of `experiments.run`.
-        run: index of the run, in the order of versions.json's `runs`.
+        run: index of the run, in the order of versions.json's `runs`; by default that
+            of `recommended`.
         which: `last`, `best` (at its best evaluation, see
             `training.State`), or `chosen` (see `meant`).
         units: of the actions: `scaled` to [-1, 1], or the `robot`'s, such as N m: its
@@ -41,6 +42,7 @@ def load(
         CheckpointError: no such policy there, or it was altered.
     """
     folder = pathlib.Path(folder)
+    run = recommended(folder) if run is None else run
     _check_run(folder, run)
     act = load_many(folder, [run], which)
     if units == "scaled":
@@ -106,7 +108,8 @@ def chosen_returns(folder: pathlib.Path) -> dict[int, float]:
     found, lines = {}, _by_run(folder)
     for i, about in enumerate(run_folder.versions(folder)["runs"]):
         own = lines[about["label"], about["seed"]]
-        returns = [x["simulated_return"] for x in own if "simulated_return" in x]
+        scores = (x.get("simulated_return", np.nan) for x in own)
+        returns = [x for x in scores if np.isfinite(x)]
         if about.get("chosen") == BEST and returns and not health.why_lost(own):
             found[i] = max(returns)
     return found
@@ -115,11 +118,15 @@ def chosen_returns(folder: pathlib.Path) -> dict[int, float]:
 def recommended(folder: pathlib.Path) -> int:
     """The run that did best in its simulator, or the first where none can tell.
 
+    Where runs were lost, the first of the others.
+
     Raises:
         CheckpointError: see `chosen_returns`.
     """
-    returns = chosen_returns(folder)
-    return max(returns, key=lambda run: returns[run], default=0)
+    if returns := chosen_returns(folder):
+        return max(returns, key=lambda run: returns[run])
+    runs = range(len(run_folder.versions(folder)["runs"]))
+    return next((run for run in runs if not health.why_lost(history(folder, run))), 0)
 
 
 def history(folder: pathlib.Path, run: int) -> list[run_folder.Line]:

@@ -140,11 +140,11 @@ class Discriminator(nn.Module):
 
 
 def _check_sizes(name: str, sizes: Any) -> None:
-    if not isinstance(sizes, Sequence):
+    if not isinstance(sizes, Sequence | np.ndarray):
         raise ConfigError(f"{name}={sizes!r}: give a width for each layer, as (64, 64)")
     for size in sizes:
-        if not isinstance(size, int | np.integer) or size < 1:
-            raise ConfigError(f"{name}: {size!r} is no whole number above 0")
+        if not hasattr(size, "__index__") or size < 1:
+            raise ConfigError(f"{name}: {size!r}; give whole numbers above 0")
 
 
 def make_networks(

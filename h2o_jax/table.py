@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from h2o_jax.errors import ConfigError, check_choice
@@ -130,8 +131,8 @@ def applied(
             f"{there}"
         ) from error
     match found:
-        case (jax.Array() as value, Mapping() as metrics) if value.shape == ():
-            return value, dict(metrics)
+        case (value, Mapping() as metrics) if np.shape(value) == ():
+            return jnp.asarray(value), dict(metrics)
     raise ConfigError(
         f"group {group!r}: its loss gives {_shown(found)}; want a scalar and a dict of "
         "metrics"
@@ -142,8 +143,9 @@ def _shown(found: Any) -> str:
     """What a loss gave, by its types and shapes."""
     if isinstance(found, tuple):
         return f"({', '.join(map(_shown, found))})"
-    shape = f" of the shape {found.shape}" if hasattr(found, "shape") else ""
-    return f"a {type(found).__name__.removesuffix('Tracer')}{shape}"
+    if hasattr(found, "shape"):
+        return f"an array of the shape {found.shape}"
+    return f"a {type(found).__name__}"
 
 
 def check_scales(table: Table, scales: Any) -> None:
@@ -181,7 +183,9 @@ def check_hyper(table: Table, hyper: Any) -> None:
                 f"group {group!r}: Hyper has no {group}_lr; add it in a subclass"
             )
     for field in dataclasses.fields(hyper):
-        if shape := np.shape(getattr(hyper, field.name)):
+        static = not field.metadata.get("pytree_node", True)
+        shape = () if static else np.shape(getattr(hyper, field.name))
+        if shape:
             raise ConfigError(
                 f"hyperparameters: {field.name} has the shape {shape}; give one "
                 "number, and map init over several by jax.vmap"

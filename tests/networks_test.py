@@ -170,10 +170,10 @@ def test_normalised_critics_do_not_grow_with_their_inputs(batch):
     ("given", "message"),
     [
         ({"hidden": 8}, r"hidden=8: give a width for each layer, as \(64, 64\)"),
-        ({"hidden": (8, 0)}, "hidden: 0 is no whole number above 0"),
-        ({"critics": 0}, "critics: 0 is no whole number"),
-        ({"obs_dim": 0}, "obs_dim: 0 is no whole number"),
-        ({"discriminator_hidden": (8.5,)}, "discriminator_hidden: 8.5 is no whole"),
+        ({"hidden": (8, 0)}, "hidden: 0; give whole numbers above 0"),
+        ({"critics": 0}, "critics: 0; give whole"),
+        ({"obs_dim": 0}, "obs_dim: 0; give whole"),
+        ({"discriminator_hidden": (8.5,)}, "discriminator_hidden: 8.5; give whole"),
     ],
 )
 def test_sizes_that_are_none_are_named(given, message):

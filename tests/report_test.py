@@ -147,7 +147,7 @@ def test_without_a_real_system_estimates_stand_in(folders, monkeypatch, tmp_path
     # Estimates from before it was trained on are of another policy.
     stopped = report.opened(later, 1)
     assert evaluated.estimates(stopped) == []
-    assert "It was judged before it was trained for longer." in evaluated.ask(stopped)
+    assert "judged.json is of former policies" in evaluated.ask(stopped)
 
 
 def test_folders_of_one_name_are_told_apart(folders, tmp_path):

@@ -125,7 +125,10 @@ def cut(subject: Subject) -> list[str]:
 
 
 def _judged(subject: Subject) -> dict[str, Any]:
-    """judged.json, where its estimates are of the policy as it is now."""
+    """judged.json, where its estimates are of the policies as they are now.
+
+    Those of an earlier version do not say which policies they are of.
+    """
     path = subject.folder / run_folder.JUDGED
     if not path.exists():
         return {}
@@ -136,7 +139,9 @@ def _judged(subject: Subject) -> dict[str, Any]:
         again = conclusion.judging(subject.folder, subject.outside)
         raise CheckpointError(f"{finding}; make it again with {again}") from error
     now = policies.trained(subject.folder)
-    return content if content.get("epoch") == now else {}
+    of_now = content.get("epoch") == now
+    known = all("which" in line for line in content.get("policies", [])[1:])
+    return content if of_now and known else {}
 
 
 def interval(found: Interval) -> str:
@@ -150,7 +155,7 @@ def ask(subject: Subject) -> str:
     """How to get estimates where there is no real system."""
     stale = ""
     if (subject.folder / run_folder.JUDGED).exists() and not estimates(subject):
-        stale = "It was judged before it was trained for longer. "
+        stale = "judged.json is of former policies, or of an earlier version. "
     return (
         f"{stale}What a policy is worth in the real system is estimated by "
         f"{conclusion.judging(subject.folder, subject.outside)}; then report again."

@@ -26,7 +26,7 @@ _SEEDS = range(20_000, 20_000 + COPIES)
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """One run folder. What concerns a single policy concerns that of its best run.
+    """One run folder. What concerns one policy concerns that of one run, see `run`.
 
     What cannot be had raises `Missing`, with the reason.
     """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments import build, run_folder, statistics
+from experiments import build, policies, run_folder, statistics
 from experiments.reporting import evaluated
 from experiments.reporting.evaluated import interval, settings
 from experiments.reporting.page import Missing, Section
@@ -65,7 +65,9 @@ def beside(found: Interval, logged: float) -> str:
 
 def _estimated(subject: Subject) -> str:
     lines = evaluated.estimates(subject)
-    own = next((x for x in lines if x.get("run") == subject.run), None)
+    chosen = policies.meant(subject.folder, subject.run, run_folder.CHOSEN)
+    wanted = subject.run, chosen
+    own = next((x for x in lines[1:] if (x["run"], x["which"]) == wanted), None)
     if own is None:
         return f"No real system was at hand. {evaluated.ask(subject)}"
     log = lines[0]

@@ -44,12 +44,15 @@ def scale(kind: str, field: str, *names: str) -> Edit:
         for name in names:
             element = getattr(spec, kind)(name)
             if element is None:
-                raise ConfigError(f"this gap edits {kind} {name!r}, which is not there")
+                raise ConfigError(
+                    f"this gap edits {kind} {name!r}, which the drawing does not have; "
+                    "name one that it has"
+                )
             value = np.asarray(getattr(element, field))
             if not np.isfinite(value).all():
                 raise ConfigError(
-                    f"this gap scales {field} of {kind} {name!r}, and the drawing does "
-                    "not set it"
+                    f"this gap scales {field} of {kind} {name!r}, which the drawing "
+                    "does not set; set it there, or scale another field"
                 )
             setattr(element, field, factor * value)
 
