@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -167,3 +168,14 @@ def test_networks_read_what_was_learned(acting):
     mean, _ = algorithm.networks.policy(state.params["policy"], obs)
     mode = algorithm.networks.distribution.mode(mean)
     np.testing.assert_allclose(mode, algorithm.act(state.actor, obs), rtol=1e-5)
+
+
+class Named(h2o_jax.Hyper):
+    names: tuple = flax.struct.field(pytree_node=False, default=("a", "b"))
+
+
+def test_what_is_no_leaf_of_hyperparameters_may_be_anything():
+    plain = Loss(lambda view, noise: (0.0, {"names": len(view.hyper.names)}), ROWS)
+    algorithm = learner.make(NETWORKS, [{"policy": plain}], ["real"])
+    _, metrics = algorithm.update(algorithm.init(jax.random.key(0), Named()), BATCH)
+    assert metrics["names"] == 2
