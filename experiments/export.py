@@ -110,7 +110,7 @@ def _why(folder: pathlib.Path, run: int) -> str:
     """Why this run was taken, as the beginning of a sentence."""
     if run in policies.chosen_returns(folder):
         return "the run that did best in its simulator,"
-    return "the first, as no simulator can tell which is best,"
+    return "the first that was not lost, as no simulator can tell which is best,"
 
 
 def _check_script(path: pathlib.Path) -> None:

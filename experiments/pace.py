@@ -122,16 +122,17 @@ def report(lines: Sequence[Line]) -> str:
         cells = f"{line.stored}/{line.wanted}"
         left = "?" if line.seconds is None else duration(line.seconds)
         rows.append(f"{name:{wide}s} {cells:>9s} {left:>10s}{note}")
-    known = [x.seconds for x in lines if x.seconds is not None]
-    lacks = sum(x.wanted - x.stored for x in lines)
-    times = [duration(sum(known))] if known else []
-    if len(known) < len(lines):
-        times.append("what has no estimate yet (?)")
-    if lacks:
-        rows.append(f"left      {lacks} cell(s), {' and '.join(times)}")
+    lacking = [x for x in lines if x.stored < x.wanted]
+    known = [x.seconds for x in lacking if x.seconds is not None]
+    lacks = sum(x.wanted - x.stored for x in lacking)
+    time = duration(sum(known)) if known else "no estimate yet (?)"
+    if 0 < len(known) < len(lacking):
+        time += " and what has no estimate yet (?)"
+    if lacking:
+        rows.append(f"left      {lacks} cell(s), {time}")
     else:
         rows.append("left      nothing: the ledger has every cell of the plan")
-    absent = [x for x in lines if x.group.missing and x.stored < x.wanted]
+    absent = [x for x in lacking if x.group.missing]
     if absent:
         count = sum(x.wanted - x.stored for x in absent)
         logs = dict.fromkeys(x.group.experiment.dataset for x in absent)

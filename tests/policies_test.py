@@ -102,7 +102,7 @@ def test_of_several_runs_the_best_in_a_right_simulator_is_taken(
     printed = capsys.readouterr().out
     right = "best" in chosen
     assert ("did best in its simulator, of 3 runs" in printed) == right
-    assert ("the first, as no simulator can tell" in printed) != right
+    assert ("the first that was not lost, as no" in printed) != right
     assert f", seed {wanted}, of epoch " in printed
     call(export.main, monkeypatch, *where, "--run=0")
     printed = capsys.readouterr().out
@@ -118,6 +118,17 @@ def test_a_lost_run_is_not_taken(trained, tmp_path):
     with contextlib.closing(run_folder.RunFolder(folder)) as record:
         record.write([line | {"epoch": 2, "lost": "its loss was not finite"}])
     assert policies.chosen_returns(folder) == {0: 1.0}
+
+
+def test_where_none_can_tell_the_first_that_was_not_lost_is_taken(trained, tmp_path):
+    folder = scored(
+        trained, tmp_path / "run", ("last", "last", "last"), (1.0, 2.0, 3.0)
+    )
+    about = run_folder.versions(folder)["runs"][0]
+    line = {"label": about["label"], "seed": about["seed"], "length": 1.0}
+    with contextlib.closing(run_folder.RunFolder(folder)) as record:
+        record.write([line | {"epoch": 2, "lost": "its loss was not finite"}])
+    assert policies.recommended(folder) == 1
 
 
 def test_a_saved_policy_loads_and_acts(trained):
